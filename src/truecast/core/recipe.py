@@ -1,0 +1,310 @@
+"""The recipe: one YAML file that says what to forecast, from what, how, and how it is judged.
+
+A recipe is frozen, refuses keys it does not know with the nearest valid one, and hashes to an id
+that stands on every dataset, bundle, scorecard and forecast made from it.
+"""
+
+import re
+from datetime import date, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from truecast.core.errors import RecipeError
+from truecast.core.hashing import hash_of
+from truecast.core.interval import Interval
+from truecast.core.names import UnknownNameError
+from truecast.core.recipe_errors import describe
+
+TARGETS = ("direction", "price", "return", "volatility")
+TargetName = Literal["direction", "price", "return", "volatility"]
+_DURATION = re.compile(r"(\d+)([mh])")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Choice(_Part):
+    """Something named, with its parameters: ``ridge`` or ``ridge: {alpha: 10}``."""
+
+    name: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, dict) and len(value) == 1 and "name" not in value:
+            name, parameters = next(iter(value.items()))
+            return {"name": name, "parameters": parameters or {}}
+        return value
+
+    def __str__(self) -> str:
+        inner = ", ".join(f"{key}={value}" for key, value in sorted(self.parameters.items()))
+        return f"{self.name}({inner})" if inner else self.name
+
+
+def _duration(value: Any) -> Any:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    return timedelta(minutes=int(match[1]) * (60 if match[2] == "h" else 1))
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(lambda value: f"{int(value.total_seconds() // 60)}m", return_type=str),
+]
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, int) else value
+
+
+class TargetSpec(_Part):
+    """What is forecast of a target: at which horizons, by which models, chosen how."""
+
+    horizon: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple)] = (1,)
+    models: tuple[Choice, ...] = Field(min_length=1)
+    select: str | None = None
+    coverage: float = Field(default=0.9, gt=0.5, lt=1)
+
+
+class Segments(_Part):
+    """Consecutive parts of the rows, in time: fractions, bar counts, or last sessions.
+
+    Fractions sum to 1. With bar counts, ``train`` is whatever comes before. With dates, each is
+    the last session of its part, and the last part may be left out: it ends with the data.
+    """
+
+    train: float | int | date | None = None
+    validate_: float | int | date = Field(alias="validate")
+    test: float | int | date | None = None
+    oot: float | int | date | None = None
+    embargo: int | None = Field(default=None, ge=0)
+
+    @property
+    def parts(self) -> dict[str, float | int | date]:
+        """The parts that are given, in time order."""
+        given = {
+            "train": self.train,
+            "validate": self.validate_,
+            "test": self.test,
+            "oot": self.oot,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def kind(self) -> Literal["fractions", "counts", "dates"]:
+        """How the parts are given."""
+        first = self.validate_
+        if isinstance(first, date):
+            return "dates"
+        return "counts" if isinstance(first, int) else "fractions"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        parts = self.parts
+        if len({type(value) for value in parts.values()}) > 1:
+            raise ValueError("give all parts as fractions, all as bar counts, or all as dates")
+        if self.kind == "dates":
+            self._check_dates(parts)
+        elif self.kind == "fractions":
+            self._check_fractions(parts)
+        elif any(isinstance(value, int) and value < 1 for value in parts.values()):
+            raise ValueError("bar counts start at 1")
+        elif self.test is None:
+            raise ValueError("bar counts need test")
+        return self
+
+    @staticmethod
+    def _check_dates(parts: dict[str, Any]) -> None:
+        if "train" not in parts:
+            raise ValueError("dates need train: the last session of the training part")
+        for (earlier, first), (later, second) in zip(
+            list(parts.items()), list(parts.items())[1:], strict=False
+        ):
+            if first >= second:
+                raise ValueError(
+                    f"dates are the wrong way round: {earlier} ends {first}, {later} ends {second}"
+                )
+
+    @staticmethod
+    def _check_fractions(parts: dict[str, Any]) -> None:
+        total = sum(parts.values())
+        if min(parts.values()) <= 0 or abs(total - 1) > 1e-9:
+            raise ValueError(f"fractions lie above 0 and sum to 1; these sum to {total:g}")
+        if "train" not in parts or "test" not in parts:
+            raise ValueError("fractions need train, validate and test")
+
+
+class Evaluation(_Part):
+    """The walk-forward: over which sessions, refitted how often, on how many rows.
+
+    ``prior_trials`` counts the model variants that were compared on these sessions before this
+    recipe was written; the report adds them to its own.
+    """
+
+    from_: date | None = Field(default=None, alias="from")
+    to: date | None = None
+    refit_every: int = Field(default=21, ge=1)
+    window: int | None = Field(default=None, ge=100)
+    prior_trials: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_ and self.to and self.from_ > self.to:
+            raise ValueError(f"dates are the wrong way round: from {self.from_}, to {self.to}")
+        return self
+
+
+class History(_Part):
+    """Which part of a source's history is read at all."""
+
+    start: date | None = None
+
+
+class Gates(_Part):
+    """What a model must pass before it may be the champion."""
+
+    skill: Literal["report", "require"] = "report"
+
+
+class Recipe(_Part):
+    """One recipe. See ``docs/recipes.md`` for each key with an example."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str = ""
+    instruments: tuple[str, ...] = Field(min_length=1)
+    context: tuple[str, ...] = ()
+    interval: str = "1d"
+    source: Choice = Choice(name="sample")
+    decide_after: Duration | None = None
+    history: History = History()
+    features: tuple[Choice, ...] = Field(min_length=1)
+    targets: dict[TargetName, TargetSpec] = Field(min_length=1)
+    split: Segments = Segments(train=0.6, validate=0.2, test=0.2)
+    evaluate: Evaluation = Evaluation()
+    gates: Gates = Gates()
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _known_targets(cls, value: Any) -> Any:
+        for name in value if isinstance(value, dict) else ():
+            if name not in TARGETS:
+                raise ValueError(str(UnknownNameError("target", str(name), TARGETS)))
+        return value
+
+    @field_validator("interval")
+    @classmethod
+    def _interval(cls, value: str) -> str:
+        return str(Interval(value))
+
+    @field_validator("instruments", "context")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for symbol in value:
+            if value.count(symbol) > 1:
+                raise ValueError(f"{symbol} is named twice")
+        return value
+
+    @model_validator(mode="after")
+    def _dates_fit(self) -> Self:
+        start, begin = self.history.start, self.evaluate.from_
+        if start and begin and start >= begin:
+            raise ValueError(
+                f"dates are the wrong way round: history starts {start}, evaluate.from is {begin}"
+            )
+        validated = self.split.validate_
+        if begin and isinstance(validated, date) and validated >= begin:
+            raise ValueError(
+                f"split.validate ends {validated}, but selection may only see rows before "
+                f"evaluate.from ({begin})"
+            )
+        return self
+
+    @property
+    def bar_interval(self) -> Interval:
+        """The length of a bar."""
+        return Interval(self.interval)
+
+    @property
+    def decision_delay(self) -> timedelta:
+        """Time from a bar's close to the moment of the forecast: 30 minutes daily, 0 intraday."""
+        if self.decide_after is not None:
+            return self.decide_after
+        return timedelta(minutes=30) if self.bar_interval.is_daily else timedelta()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything but the description, as 64 hexadecimal digits."""
+        return hash_of(self.model_dump(mode="json", by_alias=True, exclude={"description"}))
+
+    def with_source(self, text: str | None) -> "Recipe":
+        """Return this recipe reading another source: ``sample`` or ``files:PATH``.
+
+        Options that the recipe gives for the same source are kept.
+        """
+        if text is None:
+            return self
+        name, _, path = text.partition(":")
+        kept = self.source.parameters if self.source.name == name else {}
+        options = {**kept, "path": path} if path else kept
+        return self.model_copy(update={"source": Choice(name=name, parameters=options)})
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Return the recipes that come with Truecast: name to file."""
+    folder = resources.files("truecast.recipes")
+    files = [Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+    return {path.stem: path for path in sorted(files)}
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe by the name of a shipped one, or from a file.
+
+    Parameters
+    ----------
+    name : str
+        ``sp500-daily``, or the path of a YAML file.
+
+    Raises
+    ------
+    RecipeError
+        If the file cannot be read or says something that cannot be run.
+    UnknownNameError
+        If there is no such recipe; the message gives the nearest one.
+    """
+    shipped = shipped_recipes()
+    path = Path(name)
+    if name in shipped:
+        path = shipped[name]
+    elif not (path.suffix in {".yaml", ".yml"} or path.exists()):
+        raise UnknownNameError("recipe", name, shipped)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path}: expected keys such as name, instruments, targets; found {content!r}")
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {describe(error, Recipe)}") from error
