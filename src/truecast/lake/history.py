@@ -47,10 +47,10 @@ class BarHistory:
     def epochs(self, moments: Moments) -> Iterator[tuple[slice, pl.DataFrame]]:
         """Group moments between which no earlier bar was revised, so one frame serves them all.
 
-        A row computed for moment ``m`` from the frame of its epoch uses the bars up to ``m``
-        only, and these are the same versions that were known at ``m``: a frame of an epoch holds
-        a bar's first version from the moment it was known, and no revision that came later than
-        the epoch's first moment.
+        In an epoch's frame the bars with ``known_at <= m`` come before all others, and are the
+        versions that were known at ``m``, for every moment ``m`` of the epoch. So whatever is
+        computed for ``m`` from the bars up to the last of them uses what was known and no more.
+        A revision, and a bar that became known only after a later one, start a new epoch.
 
         Parameters
         ----------
@@ -60,12 +60,11 @@ class BarHistory:
         Yields
         ------
         slice, pl.DataFrame
-            Places in ``moments``, and the bars: revisions as known at the epoch's start, first
-            versions as known at its end.
+            Places in ``moments``, and the bars sorted by ``event_time``.
         """
-        first = pl.col("version") == 0
-        revised = self.versions.filter(~first)["known_at"].unique().sort().to_numpy()
-        marks = np.unique(np.searchsorted(moments, revised.astype("datetime64[us]"), side="left"))
+        rows = self._marked()
+        changed = rows.filter(~pl.col("in_order"))["known_at"].unique().sort().to_numpy()
+        marks = np.unique(np.searchsorted(moments, changed.astype("datetime64[us]"), side="left"))
         edges = [0, *(int(mark) for mark in marks if 0 < mark < len(moments)), len(moments)]
         for start, stop in zip(edges, edges[1:], strict=False):
             if start == stop:
@@ -74,6 +73,14 @@ class BarHistory:
                 pl.lit(moments[place]).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
                 for place in (start, stop - 1)
             )
-            kept = pl.when(first).then(pl.col("known_at") <= end).otherwise(pl.col("known_at") <= begin)
-            rows = self.versions.filter(kept)
-            yield slice(start, stop), rows.unique("event_time", keep="last", maintain_order=True)
+            limit = pl.when("in_order").then(end).otherwise(begin)
+            frame = rows.filter(pl.col("known_at") <= limit).drop("in_order")
+            yield slice(start, stop), frame.unique("event_time", keep="last", maintain_order=True)
+
+    def _marked(self) -> pl.DataFrame:
+        """Mark the first versions that became known before every later bar did."""
+        first = self.versions.filter(pl.col("version") == 0)
+        earliest_later = pl.col("known_at").cum_min(reverse=True).shift(-1)
+        late = first.filter(pl.col("known_at") > earliest_later)["event_time"]
+        in_order = (pl.col("version") == 0) & ~pl.col("event_time").is_in(late.implode())
+        return self.versions.with_columns(in_order=in_order)

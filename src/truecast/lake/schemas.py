@@ -2,23 +2,7 @@
 
 import polars as pl
 
-UTC_TIME = pl.Datetime("us", "UTC")
-
-PRICES = ("open", "high", "low", "close")
-QUOTES = tuple(f"{side}_{part}" for side in ("bid", "ask") for part in (*PRICES, "size"))
-
-#: What a source's parser returns: one row a bar as the vendor gave it, unchecked.
-#: ``row`` is the row's place in the payload, from 1; ``known_at`` is null unless the payload
-#: says when each row became known.
-PARSED_BARS: dict[str, pl.DataType] = {
-    "row": pl.Int64(),
-    "session": pl.Date(),
-    "event_time": UTC_TIME,
-    "known_at": UTC_TIME,
-    **dict.fromkeys(PRICES, pl.Float64()),
-    "volume": pl.Float64(),
-    **dict.fromkeys(QUOTES, pl.Float64()),
-}
+from truecast.core.bars import PRICES, QUOTES, UTC_TIME
 
 #: ``silver/bars``: every version of every bar. ``event_time`` is the bar's close, ``known_at``
 #: when this version could first be used, ``basis`` how that is known, ``version`` counts from 0.
