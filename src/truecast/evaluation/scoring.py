@@ -1,0 +1,248 @@
+"""From a slot's forecasts and outcomes to its scorecard."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from truecast.evaluation.arrays import Floats, finite
+from truecast.evaluation.bootstrap import auc_interval
+from truecast.evaluation.errors import EvaluationError
+from truecast.evaluation.intervals import (
+    ROLLING_ROWS,
+    coverage_by_tercile,
+    covered,
+    crps_from_quantiles,
+    rolling_coverage,
+    wilson_interval,
+    winkler_loss,
+)
+from truecast.evaluation.metrics import METRICS, Metric, mase, r2_out_of_sample
+from truecast.evaluation.probabilities import (
+    CalibrationBins,
+    calibration_bins,
+    expected_calibration_error,
+)
+from truecast.evaluation.scorecard import IntervalCard, ModelCard, SlotCard, Window
+from truecast.evaluation.significance import Verdict, Versus, compare, verdict
+from truecast.evaluation.slots import COMPARED, SHOWN, SlotForecasts
+
+
+@dataclass(frozen=True)
+class SlotPlots:
+    """What the report draws of a slot, beside its card.
+
+    Parameters
+    ----------
+    forecasts : SlotForecasts
+        The arrays that were judged.
+    calibration : CalibrationBins or None
+        The champion's: probabilities for direction, variances for volatility.
+    """
+
+    forecasts: SlotForecasts
+    calibration: CalibrationBins | None
+
+
+def score_slot(slot: SlotForecasts) -> tuple[SlotCard, SlotPlots]:
+    """Judge a slot's models beside the naive forecasts.
+
+    Parameters
+    ----------
+    slot : SlotForecasts
+        Forecasts and outcomes on identical dates.
+
+    Returns
+    -------
+    SlotCard, SlotPlots
+        The figures, and what to draw.
+
+    Raises
+    ------
+    EvaluationError
+        If a baseline or the champion is missing, arrays do not fit together, or a value is not
+        finite.
+    """
+    _check(slot)
+    losses = _row_losses(slot)
+    models = tuple(_judge(slot, name, losses) for name in slot.forecasts)
+    card = SlotCard(
+        slot=slot.slot,
+        instrument=slot.instrument,
+        target=slot.target,
+        horizon=slot.horizon,
+        champion=slot.champion,
+        window=Window(
+            from_=_day(slot.session[0]), to=_day(slot.session[-1]), n=len(slot.event_time)
+        ),
+        models=models,
+        intervals=next(one.intervals for one in models if one.name == slot.champion.name),
+        metric=COMPARED[slot.target][0],
+        baselines=slot.naive,
+        simulated=slot.simulated,
+        assumed_share=slot.assumed_share,
+        provenance=dict(slot.provenance),
+        data_versions=dict(slot.data_versions),
+        notes=slot.notes,
+    )
+    champion = slot.forecasts[slot.champion.name]
+    calibrated = slot.target in {"direction", "volatility"}
+    bins = calibration_bins(slot.outcomes[slot.proxy], champion) if calibrated else None
+    return card, SlotPlots(slot, bins)
+
+
+def _day(moment: np.datetime64) -> date:
+    day: date = moment.astype("datetime64[D]").item()
+    return day
+
+
+def _check(slot: SlotForecasts) -> None:
+    if slot.target not in COMPARED:
+        raise EvaluationError(f"expected a target of {', '.join(COMPARED)}; got {slot.target!r}")
+    for name in (slot.champion.name, *slot.compared_with):
+        if name not in slot.forecasts:
+            raise EvaluationError(
+                f"{slot.slot}: no forecasts of {name!r}; every score needs "
+                f"{', '.join(slot.compared_with)} beside it. Got {', '.join(slot.forecasts)}"
+            )
+    missing = {METRICS[name].proxy for name in COMPARED[slot.target]} - slot.outcomes.keys()
+    if missing:
+        raise EvaluationError(f"{slot.slot}: no outcomes named {', '.join(sorted(missing))}")
+    n = len(slot.event_time)
+    arrays: dict[str, Floats] = {
+        **{f"forecasts of {name}": values for name, values in slot.forecasts.items()},
+        **{f"outcomes {name}": values for name, values in slot.outcomes.items()},
+    }
+    for what, values in arrays.items():
+        if len(finite(values, f"{slot.slot}: {what}")) != n:
+            raise EvaluationError(f"{slot.slot}: expected {n} {what}, got {len(values)}")
+    if len(slot.session) != n or (np.diff(slot.event_time) < np.timedelta64(0, "us")).any():
+        raise EvaluationError(f"{slot.slot}: expected one session a row, rows in time order")
+
+
+def _row_losses(slot: SlotForecasts) -> dict[str, dict[str, Floats]]:
+    """Return the losses that models are compared by: metric, model, rows."""
+    return {
+        metric.name: {
+            name: metric.loss(slot.outcomes[metric.proxy], values)
+            for name, values in slot.forecasts.items()
+        }
+        for metric in _metrics(COMPARED[slot.target])
+        if metric.loss is not None
+    }
+
+
+def _metrics(names: Sequence[str]) -> list[Metric]:
+    return [METRICS[name] for name in names]
+
+
+def _judge(slot: SlotForecasts, name: str, losses: Mapping[str, Mapping[str, Floats]]) -> ModelCard:
+    deciding = COMPARED[slot.target][0]
+    versus = tuple(
+        compare(other, metric, rows[name], rows[other], horizon=slot.horizon, seed=slot.seed)
+        for metric, rows in losses.items()
+        for other in slot.compared_with
+        if other != name
+    )
+    baseline = name in slot.naive
+    return ModelCard(
+        name=name,
+        model_type=slot.model_types.get(name, name),
+        role="baseline" if baseline else "model",
+        losses=_losses(slot, name),
+        versus=versus,
+        trials=slot.trials,
+        verdict="baseline" if baseline else _verdict(slot, versus, deciding),
+        losses_by_year=_by_year(slot.session, losses[deciding][name]),
+        auc_ci95=_auc_interval(slot, name),
+        intervals=_intervals(slot, name),
+    )
+
+
+def _verdict(slot: SlotForecasts, versus: Sequence[Versus], deciding: str) -> Verdict:
+    naive = [one for one in versus if one.metric == deciding and one.baseline in slot.naive]
+    return verdict(naive, slot.trials)
+
+
+def _by_year(session: NDArray[np.datetime64], losses: Floats) -> dict[int, float]:
+    years = session.astype("datetime64[Y]").astype(np.int64) + 1970
+    return {int(year): float(losses[years == year].mean()) for year in np.unique(years)}
+
+
+def _losses(slot: SlotForecasts, name: str) -> dict[str, float | None]:
+    values = slot.forecasts[name]
+    found = {
+        metric.name: metric.score(slot.outcomes[metric.proxy], values)
+        for metric in _metrics(SHOWN[slot.target])
+    }
+    if slot.target == "direction":
+        found["ece"] = expected_calibration_error(slot.outcomes["value"], values)
+    if slot.target == "price" and slot.naive_scale is not None:
+        found["mase"] = mase(slot.outcomes["value"], values, slot.naive_scale)
+    has_returns = slot.target == "return" or (
+        slot.target == "price" and slot.last_close is not None
+    )
+    if has_returns and slot.mean_return is not None:
+        outcome, forecast = (_to_percent(slot, one) for one in (slot.outcomes["value"], values))
+        found["r2_oos"] = r2_out_of_sample(outcome, forecast, slot.mean_return)
+    return {key: value if np.isfinite(value) else None for key, value in found.items()}
+
+
+def _to_percent(slot: SlotForecasts, values: Floats) -> Floats:
+    """Turn prices into log returns from the last close, variances into standard deviations."""
+    if slot.target == "volatility":
+        return np.asarray(np.sqrt(np.maximum(values, 0)), dtype=np.float64)
+    if slot.target != "price":
+        return np.asarray(values, dtype=np.float64)
+    if slot.last_close is None:
+        raise EvaluationError(f"{slot.slot}: prices need last_close to be judged in percent return")
+    base = np.asarray(slot.last_close, dtype=np.float64)
+    relative = values / (base[:, None] if np.ndim(values) == 2 else base)
+    if np.min(relative) <= 0:
+        raise EvaluationError(f"{slot.slot}: a price of zero or below has no log return")
+    return np.asarray(100.0 * np.log(relative), dtype=np.float64)
+
+
+def _auc_interval(slot: SlotForecasts, name: str) -> tuple[float, float] | None:
+    if slot.target != "direction":
+        return None
+    return auc_interval(
+        slot.outcomes["value"], slot.forecasts[name], horizon=slot.horizon, seed=slot.seed
+    )
+
+
+def _intervals(slot: SlotForecasts, name: str) -> IntervalCard | None:
+    given = slot.intervals.get(name)
+    if given is None:
+        return None
+    outcome, lower, upper = (
+        _to_percent(slot, values)
+        for values in (slot.outcomes[slot.proxy], given.lower, given.upper)
+    )
+    hits = covered(outcome, lower, upper)
+    rolling = rolling_coverage(hits, ROLLING_ROWS)
+    terciles = None
+    if slot.volatility is not None:
+        low, middle, top = (
+            value if np.isfinite(value) else None
+            for value in coverage_by_tercile(outcome, lower, upper, slot.volatility)
+        )
+        terciles = (low, middle, top)
+    crps = None
+    if given.quantiles is not None:
+        grid = _to_percent(slot, given.quantiles)
+        crps = float(crps_from_quantiles(given.levels, grid, outcome).mean())
+    return IntervalCard(
+        model=name,
+        nominal=given.nominal,
+        coverage=float(hits.mean()),
+        coverage_ci95=wilson_interval(int(hits.sum()), len(hits)),
+        coverage_top_volatility_tercile=terciles[2] if terciles else None,
+        coverage_by_tercile=terciles,
+        min_coverage_250=float(rolling.min()) if len(rolling) else None,
+        mean_width=float((upper - lower).mean()),
+        winkler=float(winkler_loss(outcome, lower, upper, given.nominal).mean()),
+        crps=crps,
+    )

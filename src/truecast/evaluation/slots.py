@@ -1,0 +1,157 @@
+"""A slot's forecasts and outcomes as arrays: what a walk-forward hands over to be judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from truecast.evaluation.arrays import Floats
+from truecast.evaluation.metrics import METRICS
+from truecast.evaluation.scorecard import Champion
+
+#: The losses that models are compared by, the deciding one first.
+COMPARED: Mapping[str, tuple[str, ...]] = {
+    "price": ("mape",),
+    "return": ("mse",),
+    "direction": ("brier",),
+    "volatility": ("qlike_gk", "qlike_r2", "mse_gk"),
+}
+#: What is shown besides.
+SHOWN: Mapping[str, tuple[str, ...]] = {
+    "price": ("mape", "mae", "rmse"),
+    "return": ("mse", "rmse", "mae"),
+    "direction": ("brier", "log_loss", "auc", "accuracy"),
+    "volatility": ("qlike_gk", "qlike_r2", "mse_gk"),
+}
+#: The naive forecasts that the verdict is about.
+BASELINES: Mapping[str, tuple[str, ...]] = {
+    "price": ("naive",),
+    "return": ("naive",),
+    "direction": ("naive",),
+    "volatility": ("naive", "garch"),
+}
+#: Good forecasts that every model is compared with as well, without part in the verdict.
+REFERENCES: Mapping[str, tuple[str, ...]] = {"volatility": ("har_leverage",)}
+
+
+@dataclass(frozen=True)
+class IntervalForecasts:
+    """One model's intervals, in the unit of its forecasts (a price, percent, or percent^2 a day).
+
+    Parameters
+    ----------
+    nominal : float
+        The coverage that was promised, in (0, 1).
+    lower, upper : array of float64, shape (n,)
+        The ends.
+    levels : tuple of float
+        Probabilities of the quantiles, increasing; empty if only the ends were forecast.
+    quantiles : array of float64, shape (n, len(levels)), or None
+        The quantiles.
+    """
+
+    nominal: float
+    lower: Floats
+    upper: Floats
+    levels: tuple[float, ...] = ()
+    quantiles: Floats | None = None
+
+
+@dataclass(frozen=True)
+class SlotForecasts:
+    """Every model's forecasts for one slot on identical dates, with what happened.
+
+    Rows are in time order. Each forecast was made from what was known at its row's ``as_of``.
+
+    Parameters
+    ----------
+    slot, instrument, target : str
+        The slot's text, and its parts.
+    horizon : int
+        Bars from a forecast to its outcome.
+    champion : Champion
+        Whose name is one of the forecasts'.
+    event_time : array of datetime64[us], shape (n,), UTC
+        Close of the bar that was forecast from.
+    session : array of datetime64[D], shape (n,)
+        Session in which the outcome ends: the predicted date.
+    outcomes : mapping of str to array of float64, shape (n,)
+        ``value`` (price; log return in percent; 1 for up, else 0), or for volatility ``gk`` and
+        ``r2``: variance a day over the horizon, percent^2, close to close, by Garman-Klass times
+        its trailing ratio, and by squared returns.
+    forecasts : mapping of str to array of float64, shape (n,)
+        By model, the baselines included; the unit of the outcomes, for direction the
+        probability of up, for volatility the variance a day.
+    trials : int
+        Models that were compared on these dates, earlier ones included.
+    model_types : mapping of str to str
+        By model; its name where there is none.
+    baselines, references : tuple of str, or None
+        None for those of the target, see :data:`BASELINES` and :data:`REFERENCES`.
+    last_close : array of float64, shape (n,), or None
+        For price: the close forecast from. It turns prices into returns for intervals and R2.
+    mean_return : array of float64, shape (n,), or None
+        For price and return: mean of the horizon returns known at each ``as_of``, percent. With
+        it the losses have ``r2_oos``, of returns and not of levels.
+    naive_scale : float or None
+        For price: in-sample loss of no change. With it the losses have ``mase``.
+    intervals : mapping of str to IntervalForecasts
+        By model; those that have any.
+    volatility : array of float64, shape (n,), or None
+        Volatility as known at each ``as_of``, for coverage by tercile.
+    simulated : bool
+        Whether any input was simulated.
+    assumed_share : float or None
+        Share of rows whose ``known_at`` was assumed.
+    importances : mapping of str to float
+        The champion's, by feature, >= 0; empty if it has none.
+    provenance, data_versions : mapping of str to str
+        What the report states of the data.
+    notes : tuple of str
+        What else a reader must know.
+    seed : int
+        Of the bootstrap.
+    """
+
+    slot: str
+    instrument: str
+    target: str
+    horizon: int
+    champion: Champion
+    event_time: NDArray[np.datetime64]
+    session: NDArray[np.datetime64]
+    outcomes: Mapping[str, Floats]
+    forecasts: Mapping[str, Floats]
+    trials: int
+    model_types: Mapping[str, str] = field(default_factory=dict)
+    baselines: tuple[str, ...] | None = None
+    references: tuple[str, ...] | None = None
+    last_close: Floats | None = None
+    mean_return: Floats | None = None
+    naive_scale: float | None = None
+    intervals: Mapping[str, IntervalForecasts] = field(default_factory=dict)
+    volatility: Floats | None = None
+    simulated: bool = False
+    assumed_share: float | None = None
+    importances: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    data_versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seed: int = 0
+
+    @property
+    def naive(self) -> tuple[str, ...]:
+        """The baselines that the verdict is about."""
+        return BASELINES[self.target] if self.baselines is None else self.baselines
+
+    @property
+    def compared_with(self) -> tuple[str, ...]:
+        """All that models are compared with, the naive forecast first."""
+        wanted = REFERENCES.get(self.target, ()) if self.references is None else self.references
+        return (*self.naive, *(name for name in wanted if name not in self.naive))
+
+    @property
+    def proxy(self) -> str:
+        """Key of the outcomes that decide."""
+        return METRICS[COMPARED[self.target][0]].proxy
