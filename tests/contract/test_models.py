@@ -1,0 +1,261 @@
+"""Every registered model, for every target that it forecasts, keeps the promises of the interface."""
+
+import json
+import subprocess
+import sys
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
+from truecast.core.errors import UsageError
+from truecast.core.recipe import TARGETS, Choice
+from truecast.models.base import Model, ModelError
+from truecast.models.bundle import Part, load_bundle, save_bundle
+from truecast.models.catalog import MODELS, create
+from truecast.models.manifest import Training
+from truecast.models.parameters import parameters_of
+
+CASES = [(name, target) for name, kind in MODELS.items() for target in sorted(kind.targets)]
+ROWS, TRAINING = 320, 300
+HORIZON = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    model: Model
+    target: str
+    features: tuple[str, ...]
+    X: Any
+    y: Any
+
+    def fit(self, model: Model) -> Model:
+        return model.fit(self.X[:TRAINING], self.y[:TRAINING], target=self.target, horizon=HORIZON)
+
+
+def column(name: str, rng: np.random.Generator, size: int) -> Any:
+    """Values that a feature of that name could have; generic ones miss some."""
+    draws = rng.standard_normal(size)
+    if name.startswith("gk_ratio"):
+        return 1 + rng.random(size)
+    if name.startswith("return_sd"):
+        return 0.5 + rng.random(size)
+    if name.startswith("negative_return"):
+        return np.minimum(0, draws)
+    if not name.startswith("log_"):
+        draws[rng.random(size) < 0.1] = np.nan
+    return draws
+
+
+def outcome(target: str, rng: np.random.Generator) -> Any:
+    draws = rng.standard_normal(ROWS)
+    if target == "direction":
+        return (draws > 0).astype(np.float64)
+    return np.exp(draws) if target == "volatility" else draws
+
+
+def make(name: str, target: str) -> Case:
+    rng = np.random.default_rng(zlib.crc32(f"{name}:{target}".encode()))
+    model = create(Choice(name=name), where="test", target=target)
+    generic = tuple(f"ma(20): [x{place}] µ" for place in range(6))
+    features = model.required_features() or generic
+    size = ROWS + model.window - 1
+    table = np.column_stack([column(feature, rng, size) for feature in features])
+    windows = sliding_window_view(table.astype(np.float32), model.window, axis=0)
+    X = windows.transpose(0, 2, 1)  # read-only
+    return Case(model, target, features, X, outcome(target, rng))
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+def case(request: pytest.FixtureRequest) -> Case:
+    made = make(*request.param)
+    made.fit(made.model)
+    return made
+
+
+def training_of(case: Case) -> Training:
+    return Training(
+        slot=f"test@sample:x:{case.target}:{HORIZON}",
+        recipe="test",
+        recipe_hash="0" * 64,
+        target=case.target,
+        horizon=HORIZON,
+        trained_from=datetime(2010, 1, 4, 21, 30, tzinfo=UTC),
+        trained_through=datetime(2013, 12, 31, 21, 30, tzinfo=UTC),
+        rows=TRAINING,
+        data_versions={"silver/bars": 3},
+    )
+
+
+def save(case: Case, folder: Path) -> None:
+    part = Part(case.model, case.features, case.X[TRAINING : TRAINING + 4])
+    save_bundle(folder, training_of(case), {"point": part})
+
+
+def test_every_target_has_a_model_and_the_naive_one() -> None:
+    for target in TARGETS:
+        assert target in MODELS["naive"].targets
+        assert sum(target in kind.targets for kind in MODELS.values()) >= 3
+
+
+def test_names_are_the_registered_ones() -> None:
+    assert {kind.name: kind for kind in MODELS.values()} == dict(MODELS)
+
+
+def test_predictions_are_finite_and_one_a_row(case: Case) -> None:
+    predicted = case.model.predict(case.X)
+    assert predicted.shape == (ROWS,)
+    assert predicted.dtype == np.float64
+    assert np.isfinite(predicted).all()
+    if case.target == "direction":
+        assert ((predicted > 0) & (predicted < 1)).all()
+    if case.target == "volatility":
+        assert (predicted > 0).all()
+
+
+def test_a_refit_is_the_same_to_the_bit(case: Case) -> None:
+    again = case.fit(type(case.model)(**parameters_of(case.model)))
+    assert again.payload() == case.model.payload()
+    np.testing.assert_array_equal(again.predict(case.X), case.model.predict(case.X))
+
+
+def test_a_model_refitted_on_other_rows_forgets_the_first(case: Case) -> None:
+    fresh, reused = type(case.model)(), type(case.model)()
+    X, y = case.X[100:TRAINING], case.y[100:TRAINING]
+    case.fit(reused)
+    reused.fit(X, y, target=case.target, horizon=1)
+    fresh.fit(X, y, target=case.target, horizon=1)
+    assert reused.payload() == fresh.payload()
+
+
+def test_a_row_alone_gives_what_it_gives_among_others(case: Case) -> None:
+    batch = case.model.predict(case.X)
+    alone = [case.model.predict(case.X[row : row + 1])[0] for row in range(TRAINING, ROWS)]
+    np.testing.assert_array_equal(alone, batch[TRAINING:])
+
+
+def test_later_rows_do_not_change_a_prediction(case: Case) -> None:
+    np.testing.assert_array_equal(
+        case.model.predict(case.X[:TRAINING]), case.model.predict(case.X)[:TRAINING]
+    )
+
+
+def test_neither_fit_nor_predict_changes_what_it_is_given(case: Case) -> None:
+    X, y = np.array(case.X), np.array(case.y)
+    model = type(case.model)()
+    model.fit(X[:TRAINING], y[:TRAINING], target=case.target, horizon=HORIZON)
+    model.predict(X)
+    np.testing.assert_array_equal(X, case.X)
+    np.testing.assert_array_equal(y, case.y)
+
+
+def test_the_memory_layout_of_windows_does_not_matter(case: Case) -> None:
+    copied = np.ascontiguousarray(case.X)
+    fortran = np.asfortranarray(case.X)
+    np.testing.assert_array_equal(case.model.predict(copied), case.model.predict(case.X))
+    np.testing.assert_array_equal(case.model.predict(fortran), case.model.predict(case.X))
+
+
+def test_the_payload_gives_the_model_back_to_the_bit(case: Case) -> None:
+    files = case.model.payload()
+    again = type(case.model).from_payload(parameters_of(case.model), files)
+    assert again.payload() == files
+    np.testing.assert_array_equal(again.predict(case.X), case.model.predict(case.X))
+
+
+def test_a_bundle_gives_the_model_back_to_the_bit(case: Case, tmp_path: Path) -> None:
+    save(case, tmp_path / "bundle")
+    bundle = load_bundle(tmp_path / "bundle")
+    np.testing.assert_array_equal(
+        bundle.models["point"].predict(case.X), case.model.predict(case.X)
+    )
+    assert bundle.manifest.models["point"].features == case.features
+
+
+def test_the_same_training_has_the_same_version(case: Case, tmp_path: Path) -> None:
+    save(case, tmp_path / "one")
+    case.fit(case.model)
+    save(case, tmp_path / "two")
+    one, two = (tmp_path / name / "manifest.json" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_an_unfitted_model_refuses(case: Case) -> None:
+    model = type(case.model)()
+    with pytest.raises(ModelError, match="not fitted yet"):
+        model.predict(case.X)
+    with pytest.raises(ModelError, match="not fitted yet"):
+        model.payload()
+
+
+def test_another_shape_is_refused(case: Case) -> None:
+    with pytest.raises(ModelError, match=r"expected X of shape .*, got \(320"):
+        case.model.predict(np.concatenate([case.X, case.X], axis=2))
+    with pytest.raises(ModelError, match=r"expected X of shape .*, got"):
+        case.model.predict(case.X[:, -1, :])
+
+
+def test_too_few_rows_are_refused(case: Case) -> None:
+    least = 30 + len(case.features)
+    X, y = case.X[: least - 1], case.y[: least - 1]
+    with pytest.raises(ModelError, match=f"too few .* expected at least {least}"):
+        type(case.model)().fit(X, y, target=case.target, horizon=1)
+
+
+def test_a_missing_outcome_is_refused(case: Case) -> None:
+    y = case.y.copy()
+    y[7] = np.nan
+    with pytest.raises(ModelError, match="y is nan in training row 7"):
+        type(case.model)().fit(case.X, y, target=case.target, horizon=1)
+
+
+def test_other_targets_are_refused(case: Case) -> None:
+    for target in set(TARGETS) - case.model.targets:
+        with pytest.raises(UsageError, match=f"does not forecast {target}: it forecasts"):
+            type(case.model)().fit(case.X, case.y, target=target, horizon=1)
+
+
+def test_parameters_are_json(case: Case) -> None:
+    parameters = parameters_of(case.model)
+    assert json.loads(json.dumps(parameters)) == parameters
+    assert set(parameters) == set(vars(type(case.model)()))  # stored as given, nothing else
+
+
+READER = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from truecast.models.bundle import load_bundle
+folder = Path(sys.argv[1])
+answers = {}
+for path in sorted(folder.iterdir(), key=lambda p: p.name.startswith("lightgbm")):
+    model = load_bundle(path / "bundle").models["point"]
+    answers[path.name] = [v.hex() for v in model.predict(np.load(path / "X.npy")).tolist()]
+    if not path.name.startswith("lightgbm"):
+        heavy = {"sklearn", "arch", "lightgbm", "pandas", "scipy", "polars"} & set(sys.modules)
+        assert not heavy, (path.name, heavy)
+print(json.dumps(answers))
+"""
+
+
+def test_another_process_gives_the_same_and_needs_no_library_that_fits(tmp_path: Path) -> None:
+    expected = {}
+    for name, target in CASES:
+        made = make(name, target)
+        made.fit(made.model)
+        place = tmp_path / f"{name}-{target}"
+        place.mkdir()
+        save(made, place / "bundle")
+        rows = np.ascontiguousarray(made.X[TRAINING:])
+        np.save(place / "X.npy", rows)
+        expected[place.name] = [value.hex() for value in made.model.predict(rows).tolist()]
+    done = subprocess.run(
+        [sys.executable, "-c", READER, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == expected
