@@ -326,7 +326,7 @@ def get_calendar(name: str) -> Calendar:
     import exchange_calendars as library
 
     if name not in library.get_calendar_names():
-        raise UnknownNameError("calendar", name, [*_OWN, *library.get_calendar_names()])
+        raise UnknownNameError("calendar", name, {*_OWN, *library.get_calendar_names()})
     return _from_library(name)
 
 
