@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -66,7 +67,7 @@ class BarHistory:
         changed = rows.filter(~pl.col("in_order"))["known_at"].unique().sort().to_numpy()
         marks = np.unique(np.searchsorted(moments, changed.astype("datetime64[us]"), side="left"))
         edges = [0, *(int(mark) for mark in marks if 0 < mark < len(moments)), len(moments)]
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             if start == stop:
                 continue
             begin, end = (

@@ -1,0 +1,177 @@
+"""What a bar must be to enter silver; everything else goes to quarantine with a reason.
+
+A row is checked in the order of :func:`checks_for`; the first that fails names the reason. Then
+rows that contradict each other within one payload are kept out together, since nothing says
+which is right. What is odd but may be true is let in with a flag.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from truecast.core.bars import PARSED_BARS, PRICES, QUOTES
+from truecast.core.calendars import get_calendar
+from truecast.core.instrument import Instrument
+from truecast.core.interval import Interval
+
+#: Every number that a bar carries.
+VALUES = (*PRICES, "volume", *QUOTES)
+
+_QUOTED = tuple(name for name in QUOTES if not name.endswith("size"))
+_AMOUNTS = ("volume", "bid_size", "ask_size")
+# Room for a float's last digits where a vendor rounds high or low and not the close.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must not be so.
+
+    Parameters
+    ----------
+    reason : str
+        Its name in quarantine.
+    fails : pl.Expr
+        Whether a row fails, boolean; null counts as no.
+    detail : pl.Expr
+        What was found, text.
+    """
+
+    reason: str
+    fails: pl.Expr
+    detail: pl.Expr
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the contracts made of a payload's rows.
+
+    Parameters
+    ----------
+    bars : pl.DataFrame
+        Rows that passed, one a bar (and ``known_at``), with ``flags``; sorted by both.
+    quarantined : pl.DataFrame
+        Rows that did not: those of ``PARSED_BARS``, ``reason`` and ``detail``.
+    duplicates : int
+        Rows left out because another row says exactly the same.
+    """
+
+    bars: pl.DataFrame
+    quarantined: pl.DataFrame
+    duplicates: int
+
+
+def checks_for(instrument: Instrument, received_at: datetime) -> tuple[Check, ...]:
+    """Return the checks of one instrument's rows, in order.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Whose rows they are.
+    received_at : datetime
+        When they arrived; a bar that closes later is not finished.
+    """
+    below = pl.lit(value=False) if instrument.may_be_negative else _any(_lowest() <= 0)
+    late = pl.col("event_time") > pl.lit(received_at)
+    return (
+        Check("unreadable", _any(pl.col("event_time", "session").is_null()), _show("row")),
+        Check("missing_close", pl.col("close").is_null(), _show("session")),
+        Check("not_finite", ~pl.all_horizontal(_finite()), _show(*VALUES)),
+        Check("not_positive", below, _show(*PRICES, *_QUOTED)),
+        Check("inconsistent_ohlc", _inconsistent(), _show(*PRICES, *_QUOTED)),
+        Check("negative_volume", _any(pl.col(_AMOUNTS) < 0), _show(*_AMOUNTS)),
+        Check("not_yet_closed", late, _show("event_time")),
+        Check("known_before_close", pl.col("known_at") < pl.col("event_time"), _show("known_at")),
+    )
+
+
+def check_bars(
+    parsed: pl.DataFrame, instrument: Instrument, interval: Interval, received_at: datetime
+) -> Checked:
+    """Part a payload's rows into those that may enter silver and those that may not.
+
+    Parameters
+    ----------
+    parsed : pl.DataFrame
+        Columns of ``PARSED_BARS``.
+    instrument : Instrument
+        Whose rows they are.
+    interval : Interval
+        Length of the bars.
+    received_at : datetime
+        When they arrived, UTC.
+    """
+    checks = checks_for(instrument, received_at)
+    judged = parsed.with_columns(
+        reason=pl.coalesce(pl.when(check.fails).then(pl.lit(check.reason)) for check in checks)
+    )
+    passed = judged.filter(pl.col("reason").is_null()).drop("reason")
+    distinct = passed.unique([name for name in PARSED_BARS if name != "row"], keep="first")
+    again = distinct.select("event_time", "known_at").is_duplicated()
+    disputed = passed.join(
+        distinct.filter(again).select("event_time", "known_at").unique(),
+        on=["event_time", "known_at"],
+        how="semi",
+        nulls_equal=True,
+    )
+    bars = distinct.filter(~again).sort("event_time", "known_at")
+    failed = judged.filter(pl.col("reason").is_not_null())
+    conflict = pl.lit("conflicting_duplicate").alias("reason")
+    detail = pl.coalesce(
+        *(pl.when(pl.col("reason") == check.reason).then(check.detail) for check in checks),
+        _show("event_time"),
+    )
+    quarantined = pl.concat([failed, disputed.with_columns(conflict)]).with_columns(detail=detail)
+    return Checked(
+        bars=bars.with_columns(_flags(bars, instrument, interval)),
+        quarantined=quarantined.sort("row"),
+        duplicates=len(passed) - len(disputed) - len(bars),
+    )
+
+
+def _flags(bars: pl.DataFrame, instrument: Instrument, interval: Interval) -> pl.Expr:
+    calendar = get_calendar(instrument.calendar)
+    if interval.is_daily:
+        inside = calendar.are_sessions(bars["session"].to_numpy().astype("datetime64[D]"))
+    else:
+        moments = bars["event_time"].dt.replace_time_zone(None).to_numpy()
+        _, inside = calendar.locate(moments.astype("datetime64[us]"))
+    flags = {
+        "off_session": pl.lit(pl.Series(~inside, dtype=pl.Boolean)),
+        "crossed_quotes": (pl.col("bid_close") > pl.col("ask_close")).fill_null(value=False),
+    }
+    raised = [pl.when(flag).then(pl.lit(name)) for name, flag in flags.items()]
+    return pl.concat_list(raised).list.drop_nulls().alias("flags")
+
+
+def _any(*parts: pl.Expr) -> pl.Expr:
+    return pl.any_horizontal(*(part.fill_null(value=False) for part in parts))
+
+
+def _lowest() -> pl.Expr:
+    return pl.col(*PRICES, *_QUOTED)
+
+
+def _finite() -> pl.Expr:
+    return pl.col(VALUES).is_finite().fill_null(value=True)
+
+
+def _inconsistent() -> pl.Expr:
+    """Whether high is below low, or open or close outside them, of the trades or either side."""
+    sides = []
+    for side in ("", "bid_", "ask_"):
+        first, high, low, last = (pl.col(side + name) for name in PRICES)
+        room = _ROUNDING * pl.max_horizontal(high.abs(), low.abs())
+        sides += [
+            high < low,
+            pl.max_horizontal(first, last) > high + room,
+            pl.min_horizontal(first, last) < low - room,
+        ]
+    return _any(*sides)
+
+
+def _show(*names: str) -> pl.Expr:
+    """Write the values that are there, such as ``high=10.0 low=11.0``."""
+    cells = [pl.format(f"{name}={{}}", pl.col(name)) for name in names]
+    return pl.concat_str(cells, separator=" ", ignore_nulls=True)
