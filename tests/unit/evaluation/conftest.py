@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from truecast.evaluation.scorecard import Champion
 from truecast.evaluation.slots import IntervalForecasts, SlotForecasts
@@ -54,8 +55,6 @@ def price_slot(data: dict[str, Any]) -> SlotForecasts:
     rng, last = data["rng"], data["last_close"]
     ridge = last * np.exp(rng.normal(0.02, 0.05, data["n"]) / 100)
     trees = last * np.exp(rng.normal(0.02, 0.16, data["n"]) / 100)
-    from scipy.stats import norm
-
     sigma = np.sqrt(data["garch"])
     grid = last[:, None] * np.exp(sigma[:, None] * norm.ppf(LEVELS)[None, :] / 100)
     half = 1.645 * sigma / 100

@@ -1,0 +1,139 @@
+"""The scorecard as one HTML file that needs no network."""
+
+import os
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from plotly.offline import get_plotlyjs
+
+from truecast.core.forecast import Forecast
+from truecast.evaluation import words
+from truecast.evaluation.errors import EvaluationError
+from truecast.evaluation.plots import figures
+from truecast.evaluation.scorecard import ModelCard, Scorecard, SlotCard
+from truecast.evaluation.scoring import SlotPlots
+from truecast.evaluation.significance import Versus, adjusted_p
+
+
+def write_report(
+    path: Path, card: Scorecard, slots: Sequence[SlotPlots], forecasts: Sequence[Forecast] = ()
+) -> Path:
+    """Write the report, replacing an older one in one step.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is made if it is missing.
+    card : Scorecard
+        The figures.
+    slots : sequence of SlotPlots
+        What to draw; those whose slot is not on the card are an error.
+    forecasts : sequence of Forecast
+        The newest forecasts; shown with the slot that they belong to.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    EvaluationError
+        If there are plots or forecasts of a slot that the card does not have.
+
+    Notes
+    -----
+    plotly.js (4.4 MB) is in the file once. The page's content security policy allows no request
+    at all, so that opening it tells nobody anything.
+    """
+    _check(card, slots, forecasts)
+    html = _template().render(
+        card=card,
+        slots=[_slot_context(slot, slots, forecasts) for slot in card.slots],
+        words=words,
+        plotly_js=get_plotlyjs(),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(html, encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def _template() -> Any:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    folder = resources.files("truecast.evaluation") / "templates"
+    return environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
+
+
+def _check(card: Scorecard, slots: Sequence[SlotPlots], forecasts: Sequence[Forecast]) -> None:
+    known = {slot.slot for slot in card.slots}
+    for name in (*(plot.forecasts.slot for plot in slots), *(one.slot for one in forecasts)):
+        if name not in known:
+            raise EvaluationError(
+                f"the scorecard has no slot {name}; it has {', '.join(sorted(known)) or 'none'}"
+            )
+
+
+def _slot_context(
+    card: SlotCard, slots: Sequence[SlotPlots], forecasts: Sequence[Forecast]
+) -> dict[str, Any]:
+    plots = next((plot for plot in slots if plot.forecasts.slot == card.slot), None)
+    order = {name: place for place, name in enumerate(_ranked(card))}
+    rows = [_beside(card, model, one) for model in card.models for one in model.versus]
+    rows.sort(key=lambda row: (row["role"] == "baseline", order[row["model"]]))
+    widest = max((row["reach"] for row in rows if row["deciding"]), default=1.0)
+    for row in rows:
+        row["whisker"] = _whisker(row["one"], widest)
+    return {
+        "card": card,
+        "models": [card.by_name[name] for name in order],
+        "metrics": list(card.judged.losses),
+        "beside": [row for row in rows if row["deciding"]],
+        "others": [row for row in rows if not row["deciding"]],
+        "figures": {} if plots is None else _figures(card, plots),
+        "forecasts": [one for one in forecasts if one.slot == card.slot],
+        "sentence": words.verdict_sentence(card),
+        "limits": words.limits(card),
+    }
+
+
+def _ranked(card: SlotCard) -> list[str]:
+    """Return the models' names, the lowest deciding loss first."""
+    return sorted(card.by_name, key=lambda name: card.by_name[name].losses[card.metric] or 0.0)
+
+
+def _beside(card: SlotCard, model: ModelCard, one: Versus) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "role": model.role,
+        "one": one,
+        "deciding": one.metric == card.metric,
+        "champion": model.name == card.champion.name,
+        "adjusted": adjusted_p(one.p_value, model.trials),
+        # One very bad model must not squeeze all others into a line.
+        "reach": min(100.0, max(abs(one.ci95[0]), abs(one.ci95[1]), abs(one.improvement_pct))),
+    }
+
+
+def _whisker(one: Versus, widest: float) -> dict[str, float]:
+    """Return where an interval and its middle lie, in percent of the width; zero is at 50."""
+
+    def place(value: float) -> float:
+        return round(50 + 48 * max(-1.0, min(1.0, value / (widest or 1.0))), 2)
+
+    low, high = place(one.ci95[0]), place(one.ci95[1])
+    return {"left": low, "width": round(high - low, 2), "dot": place(one.improvement_pct)}
+
+
+def _figures(card: SlotCard, plots: SlotPlots) -> dict[str, str]:
+    # The template writes these unescaped into script elements, which only "<" could end.
+    return {
+        title: figure.to_json().replace("<", "\\u003c")
+        for title, figure in figures(card, plots).items()
+    }

@@ -1,0 +1,206 @@
+"""A scorecard in words and formatted figures, for the terminal and the report alike."""
+
+from truecast.core.forecast import Forecast
+from truecast.evaluation.scorecard import ModelCard, SlotCard
+from truecast.evaluation.significance import Versus, adjusted_p
+
+#: Metric to its label, the places after the point, and whether it is a share shown in percent.
+_METRICS: dict[str, tuple[str, int, bool]] = {
+    "mape": ("MAPE %", 3, False),
+    "mae": ("MAE", 3, False),
+    "mse": ("MSE", 4, False),
+    "rmse": ("RMSE", 3, False),
+    "mase": ("MASE", 3, False),
+    "r2_oos": ("R² oos %", 2, True),
+    "brier": ("Brier", 4, False),
+    "log_loss": ("Log loss", 4, False),
+    "auc": ("AUC", 3, False),
+    "accuracy": ("Accuracy %", 1, True),
+    "ece": ("ECE", 3, False),
+    "qlike_gk": ("QLIKE GK", 3, False),
+    "qlike_r2": ("QLIKE r²", 3, False),
+    "mse_gk": ("MSE GK", 3, False),
+}
+_MISSING = "–"
+
+
+def label(metric: str) -> str:
+    """Return what a metric is called in a table's head."""
+    return _METRICS[metric][0]
+
+
+def figure(metric: str, value: float | None) -> str:
+    """Return a metric's value as text, ``–`` where it is not defined.
+
+    Examples
+    --------
+    >>> figure("brier", 0.24861), figure("accuracy", 0.533), figure("auc", None)
+    ('0.2486', '53.3', '–')
+    """
+    if value is None:
+        return _MISSING
+    _, places, share = _METRICS[metric]
+    return minus(f"{100 * value if share else value:.{places}f}")
+
+
+def minus(text: str) -> str:
+    """Write a minus sign where the text has a hyphen, and no sign before a rounded zero.
+
+    Examples
+    --------
+    >>> minus("-1.50"), minus("-0.0"), minus("+0.0")
+    ('−1.50', '0.0', '0.0')
+    """
+    if text.strip("+-0.%") == "":
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def signed(value: float, places: int = 1) -> str:
+    """Return a number with its sign."""
+    return minus(f"{value:+.{places}f}")
+
+
+def share(value: float | None, places: int = 1) -> str:
+    """Return a share in percent, ``–`` where there is none."""
+    return _MISSING if value is None else f"{100 * value:.{places}f}%"
+
+
+def between(low: float, high: float, places: int = 1) -> str:
+    """Return an interval of signed numbers: ``−0.4 to +1.2``."""
+    return f"{signed(low, places)} to {signed(high, places)}"
+
+
+def p_text(p_value: float) -> str:
+    """Return a p-value with three places, and no false zero."""
+    return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def horizon_text(horizon: int) -> str:
+    """Return the horizon in words."""
+    return "next bar" if horizon == 1 else f"{horizon} bars ahead"
+
+
+def deciding(card: SlotCard, model: ModelCard) -> tuple[Versus, ...]:
+    """Return the comparisons that the verdict rests on: the deciding loss, the naive baselines."""
+    return tuple(
+        one for one in model.versus if one.metric == card.metric and one.baseline in card.baselines
+    )
+
+
+def verdict_sentence(card: SlotCard) -> str:
+    """Say in one or two sentences whether the champion beats the naive forecast, and by how much.
+
+    Parameters
+    ----------
+    card : SlotCard
+        A slot's scorecard.
+    """
+    champion = card.judged
+    beside = deciding(card, champion)
+    if champion.role == "baseline" or not beside:
+        return (
+            f"{champion.name} is a naive forecast itself: it serves because no model has been "
+            "promoted over it."
+        )
+    # The baseline that is hardest to beat tells most.
+    hardest = min(beside, key=lambda one: one.improvement_pct)
+    size = f"{abs(hardest.improvement_pct):.1f}%"
+    lead = (
+        f"{champion.name} beats {' and '.join(card.baselines)}."
+        if champion.verdict == "beats naive"
+        else f"No skill shown: {champion.name} cannot be told from {hardest.baseline}."
+        if hardest.p_value >= 0.05 or hardest.improvement_pct > 0
+        else f"No skill shown: {champion.name} is worse than {hardest.baseline}."
+    )
+    direction = "lower" if hardest.improvement_pct >= 0 else "higher"
+    return (
+        f"{lead} Its loss ({label(card.metric).removesuffix(' %')}) is {size} {direction} than "
+        f"{hardest.baseline}'s (95% interval of the improvement "
+        f"{between(*hardest.ci95)}%; p {p_text(hardest.p_value)}, "
+        f"{p_text(adjusted_p(hardest.p_value, champion.trials))} after counting "
+        f"{champion.trials} trials)."
+    )
+
+
+def forecast_value(forecast: Forecast) -> str:
+    """Return what a forecast says, with its unit."""
+    return _with_unit(forecast.target, forecast.prediction)
+
+
+def baseline_value(forecast: Forecast) -> str:
+    """Return what the naive forecast says, with its unit."""
+    return _with_unit(forecast.target, forecast.baseline)
+
+
+def _with_unit(target: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    if target == "direction":
+        return f"up with {100 * value:.1f}%"
+    if target == "price":
+        return f"{value:,.2f}"
+    return minus(f"{value:+.2f}%") if target == "return" else f"{value:.2f}% a day"
+
+
+def band_value(forecast: Forecast) -> str:
+    """Return a forecast's interval, empty if it has none."""
+    if forecast.lower is None or forecast.upper is None:
+        return ""
+    if forecast.target == "direction":
+        ends = f"{100 * forecast.lower:.1f}% to {100 * forecast.upper:.1f}%"
+    elif forecast.target == "price":
+        ends = f"{forecast.lower:,.2f} to {forecast.upper:,.2f}"
+    else:
+        ends = minus(f"{forecast.lower:.2f}% to {forecast.upper:.2f}%")
+    return f"{ends} ({share(forecast.coverage, 0)})" if forecast.coverage else ends
+
+
+_LIMITS = {
+    "price": (
+        "R² of the price level is not shown: no change reaches 0.99 on it, so it says nothing. "
+        "Errors of a price a bar ahead are small for any forecast; what counts is the difference "
+        "to no change."
+    ),
+    "return": "Returns are log returns in percent, before any cost of trading.",
+    "direction": (
+        "A probability near the long-run share of up is what honest forecasts of direction look "
+        "like. Accuracy alone says little: always saying up is right on most days of a rising "
+        "market."
+    ),
+    "volatility": (
+        "Variance cannot be observed. Forecasts are judged by a proxy of it: the range of the bar "
+        "(Garman–Klass, GK), scaled to close-to-close variance, and squared returns (r²), which "
+        "are far noisier."
+    ),
+}
+
+
+def limits(card: SlotCard) -> tuple[str, ...]:
+    """Say what a slot's figures do not claim.
+
+    Parameters
+    ----------
+    card : SlotCard
+        A slot's scorecard.
+    """
+    said = []
+    if card.simulated:
+        said.append("The data was simulated: nothing here is about a real market.")
+    if card.assumed_share:
+        said.append(
+            f"When {share(card.assumed_share, 0)} of the rows became known is assumed from the "
+            "source's documented delay. It was not observed."
+        )
+    trials = card.judged.trials
+    said.append(
+        f"{trials} {'model was' if trials == 1 else 'models were'} compared on these dates. A "
+        f"p-value counts only after it is multiplied by {trials}."
+    )
+    said.append(_LIMITS[card.target])
+    said.append(
+        "Forecasts were replayed: each was made from what was known at its moment, by models "
+        "fitted on earlier rows. Accuracy of forecasts issued live is kept in the ledger, and is "
+        "not part of this."
+    )
+    return (*said, *card.notes)
