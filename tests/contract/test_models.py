@@ -1,4 +1,4 @@
-"""Every registered model, for every target that it forecasts, keeps the promises of the interface."""
+"""Every registered model keeps the promises of the interface, for every target it forecasts."""
 
 import json
 import subprocess

@@ -121,6 +121,8 @@ def save_bundle(
         contents[places[label]] = _document(label, document)
     files = {name: sha256_of(data) for name, data in contents.items()}
     manifest = Manifest.of(training, entries, places, files)
+    if MANIFEST_FILE in contents:
+        raise BundleError(f"{MANIFEST_FILE} is the bundle's own: name the document otherwise")
     contents[MANIFEST_FILE] = manifest.dump()
     try:
         _publish(folder, contents, manifest.version)
@@ -131,6 +133,9 @@ def save_bundle(
 
 def load_bundle(folder: Path, *, expected_version: str | None = None) -> Bundle:
     """Read a bundle, refusing it before anything is deserialised unless it is exactly as written.
+
+    The last check is on the models: each must forecast its canary rows as it did when it was
+    saved, to within a relative difference of 1e-9 (``CANARY_TOLERANCE``).
 
     Parameters
     ----------
@@ -144,8 +149,8 @@ def load_bundle(folder: Path, *, expected_version: str | None = None) -> Bundle:
     BundleError
         Says which file is wrong and why.
     """
+    manifest = read_manifest(folder, expected_version=expected_version)
     try:
-        manifest = read_manifest(folder, expected_version=expected_version)
         contents = _read_files(folder, manifest)
     except OSError as error:
         raise BundleError(f"{folder}: cannot be read: {error}") from error
@@ -165,16 +170,15 @@ def read_manifest(folder: Path, *, expected_version: str | None = None) -> Manif
     Raises
     ------
     BundleError
-        If there is none, it is not as it was written, or its version is not the expected one.
-    OSError
-        If the disk refuses.
+        If there is none, it is not as it was written, its version is not the expected one, or
+        the disk refuses.
     """
     path = folder / MANIFEST_FILE
     if path.is_symlink() or not path.is_file():
         raise BundleError(f"{folder}: expected a file {MANIFEST_FILE}; this is not a bundle")
     try:
         manifest = Manifest.parse(path.read_bytes())
-    except BundleError as error:
+    except (BundleError, OSError) as error:
         raise BundleError(f"{folder}: {error}") from error
     if expected_version is not None and manifest.version != expected_version:
         raise BundleError(
@@ -340,8 +344,11 @@ def _canary_rows(place: Path, canary: Any) -> tuple[Windows, Vector]:
         expected = np.array(canary["expected"], dtype=np.float64)
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{place / CANARY_FILE}: expected rows of numbers: {error!r}") from error
-    if not len(expected) or len(inputs) != len(expected):
-        raise BundleError(f"{place / CANARY_FILE}: expected as many rows as outputs, 1 or more")
+    if expected.ndim != 1 or not expected.size or inputs.shape[:1] != expected.shape:
+        raise BundleError(
+            f"{place / CANARY_FILE}: expected 1 row or more and one output for each, got "
+            f"{inputs.shape} and {expected.shape}"
+        )
     return inputs, expected
 
 

@@ -20,11 +20,15 @@ from truecast.models.parameters import (
     Fraction,
     NotNegative,
     Seed,
+    Several,
     parameters_of,
 )
 from truecast.models.state import STATE_FILE, dump_state, load_state, number, target_of
 
 TREES_FILE = "model.txt"
+
+#: Number of trees for each target, unless a recipe says otherwise.
+ROUNDS = {"direction": 30, "price": 10, "return": 10, "volatility": 200}
 
 
 class LightGBM:
@@ -36,8 +40,8 @@ class LightGBM:
     Parameters
     ----------
     rounds : int or None
-        Number of trees. None: 200 for volatility, which can be forecast, and 30 for direction,
-        price and return, which hardly can.
+        Number of trees. None: by the target, ``ROUNDS``: many for volatility, which can be
+        forecast, and few for the others, which hardly can.
     learning_rate : float
         Share of each tree's correction that is applied, in (0, 1].
     num_leaves : int
@@ -89,12 +93,12 @@ class LightGBM:
         *,
         rounds: Count | None = None,
         learning_rate: Fraction = 0.03,
-        num_leaves: Count = 6,
+        num_leaves: Several = 6,
         min_data_in_leaf: Count = 40,
         feature_fraction: Fraction = 0.5,
         bagging_fraction: Fraction = 0.7,
         lambda_l2: NotNegative = 10.0,
-        max_bin: Count = 63,
+        max_bin: Several = 63,
         seed: Seed = 1,
     ) -> None:
         self.rounds = rounds
@@ -118,7 +122,7 @@ class LightGBM:
         check_fit(self, X, y, target=target, horizon=horizon)
         if target == "direction":
             both_classes(self, y)
-        rounds = parameters.pop("rounds") or (200 if target == "volatility" else 30)
+        rounds = parameters.pop("rounds") or ROUNDS[target]
         settings = {
             **parameters,
             "objective": "binary" if target == "direction" else "regression",
