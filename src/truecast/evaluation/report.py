@@ -84,9 +84,10 @@ def _slot_context(
     card: SlotCard, slots: Sequence[SlotPlots], forecasts: Sequence[Forecast]
 ) -> dict[str, Any]:
     plots = next((plot for plot in slots if plot.forecasts.slot == card.slot), None)
-    order = {name: place for place, name in enumerate(_ranked(card))}
-    rows = [_beside(card, model, one) for model in card.models for one in model.versus]
-    rows.sort(key=lambda row: (row["role"] == "baseline", order[row["model"]]))
+    order = _ranked(card)
+    # How the baselines compare with each other is in the JSON, and to be seen from their losses.
+    judged = [card.by_name[name] for name in order if card.by_name[name].role == "model"]
+    rows = [_beside(card, model, one) for model in judged for one in model.versus]
     widest = max((row["reach"] for row in rows if row["deciding"]), default=1.0)
     for row in rows:
         row["whisker"] = _whisker(row["one"], widest)
@@ -111,7 +112,6 @@ def _ranked(card: SlotCard) -> list[str]:
 def _beside(card: SlotCard, model: ModelCard, one: Versus) -> dict[str, Any]:
     return {
         "model": model.name,
-        "role": model.role,
         "one": one,
         "deciding": one.metric == card.metric,
         "champion": model.name == card.champion.name,
