@@ -6,6 +6,7 @@ that says itself when each row became known (vintages) may bring several version
 that a payload adds is one commit; a payload that says nothing new adds nothing.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -104,17 +105,17 @@ def merge_bars(bars: pl.DataFrame, stored: pl.DataFrame, receipt: Receipt) -> Me
         What the batch is.
     """
     rest, late = _part_vintages(bars, stored)
-    last = stored.sort("event_time", "version").unique("event_time", keep="last")
-    rounds = []
-    # One round for each further vintage of a bar; rows without vintages take one round.
-    rest = rest.with_columns(turn=pl.int_range(pl.len()).over("event_time"))
-    for turn in range(rest["turn"].n_unique()):
-        new = _next_versions(rest.filter(pl.col("turn") == turn).drop("turn"), last, receipt)
-        rounds.append(new)
-        last = pl.concat([last, new.select(STORED)]).unique(
-            "event_time", keep="last", maintain_order=True
-        )
-    rows = pl.concat(rounds) if rounds else pl.DataFrame(schema=SILVER_BARS)
+    last = stored.sort("event_time", "version").unique(
+        "event_time", keep="last", maintain_order=True
+    )
+    added = [pl.DataFrame(schema=SILVER_BARS)]
+    for batch in _rounds(rest):
+        if len(added[-1]):
+            last = pl.concat([last, added[-1].select(STORED)]).unique(
+                "event_time", keep="last", maintain_order=True
+            )
+        added.append(_next_versions(batch, last, receipt))
+    rows = pl.concat(added)
     return Merge(
         rows=rows.sort("event_time", "version"),
         late=late,
@@ -122,16 +123,29 @@ def merge_bars(bars: pl.DataFrame, stored: pl.DataFrame, receipt: Receipt) -> Me
     )
 
 
+def _rounds(bars: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the first row of each bar, then the second vintage of each, and so on."""
+    if not bars["event_time"].is_duplicated().any():
+        yield bars
+        return
+    turns = bars.with_columns(turn=pl.int_range(pl.len()).over("event_time"))
+    for turn in range(turns["turn"].n_unique()):
+        yield turns.filter(pl.col("turn") == turn).drop("turn")
+
+
 def _part_vintages(bars: pl.DataFrame, stored: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Leave out vintages that are there already, and part off those that come too late."""
     if stored.is_empty() or not bars["known_at"].is_not_null().any():
         return bars, bars.clear()
-    before = stored.sort("known_at", "version").rename({name: f"{name}_then" for name in VALUES})
+    values = _carried(bars, stored)
+    before = stored.sort("known_at", "version").select(
+        "event_time", "known_at", pl.col(values).name.suffix("_then")
+    )
     latest = stored.group_by("event_time").agg(latest=pl.col("known_at").max())
     joined = (
         bars.sort("known_at")
         .join_asof(
-            before.drop("version"),
+            before,
             on="known_at",
             by="event_time",
             strategy="backward",
@@ -140,7 +154,7 @@ def _part_vintages(bars: pl.DataFrame, stored: pl.DataFrame) -> tuple[pl.DataFra
         .join(latest, on="event_time", how="left")
         .with_columns(older=(pl.col("known_at") < pl.col("latest")).fill_null(value=False))
     )
-    same = pl.col("close_then").is_not_null() & ~_differs("_then")
+    same = pl.col("close_then").is_not_null() & ~_differs(values, "_then")
     kept = joined.filter(~(pl.col("older") & same)).sort("event_time", "known_at")
     return (
         kept.filter(~pl.col("older")).select(bars.columns),
@@ -150,10 +164,11 @@ def _part_vintages(bars: pl.DataFrame, stored: pl.DataFrame) -> tuple[pl.DataFra
 
 def _next_versions(bars: pl.DataFrame, last: pl.DataFrame, receipt: Receipt) -> pl.DataFrame:
     """Return silver's rows for the bars that are new or differ from their last version."""
-    before = last.rename({name: f"{name}_last" for name in STORED if name != "event_time"})
+    values = _carried(bars, last)
+    before = last.select("event_time", pl.col("version", "known_at", *values).name.suffix("_last"))
     joined = bars.join(before, on="event_time", how="left", maintain_order="left")
     fresh = pl.col("version_last").is_null()
-    changed = joined.filter(fresh | _differs("_last"))
+    changed = joined.filter(fresh | _differs(values, "_last"))
     if changed.is_empty():
         return pl.DataFrame(schema=SILVER_BARS)
     first_known = pl.col("event_time") + receipt.instrument.publication_delay
@@ -182,10 +197,19 @@ def _next_versions(bars: pl.DataFrame, last: pl.DataFrame, receipt: Receipt) -> 
     return completed.select(pl.col(name).cast(kind) for name, kind in SILVER_BARS.items())
 
 
-def _differs(suffix: str) -> pl.Expr:
+def _carried(*frames: pl.DataFrame) -> list[str]:
+    """Return the numbers that any of the frames has at all; the others cannot differ."""
+    return [
+        name
+        for name in VALUES
+        if name == "close" or any(frame[name].null_count() < len(frame) for frame in frames)
+    ]
+
+
+def _differs(values: Iterable[str], suffix: str) -> pl.Expr:
     """Whether any number differs from the one in the column of that suffix."""
     changes = []
-    for name in VALUES:
+    for name in values:
         mine, other = pl.col(name), pl.col(name + suffix)
         room = TOLERANCE * pl.max_horizontal(mine.abs(), other.abs())
         changes.append((mine - other).abs() > room)

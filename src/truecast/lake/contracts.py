@@ -107,15 +107,7 @@ def check_bars(
         reason=pl.coalesce(pl.when(check.fails).then(pl.lit(check.reason)) for check in checks)
     )
     passed = judged.filter(pl.col("reason").is_null()).drop("reason")
-    distinct = passed.unique([name for name in PARSED_BARS if name != "row"], keep="first")
-    again = distinct.select("event_time", "known_at").is_duplicated()
-    disputed = passed.join(
-        distinct.filter(again).select("event_time", "known_at").unique(),
-        on=["event_time", "known_at"],
-        how="semi",
-        nulls_equal=True,
-    )
-    bars = distinct.filter(~again).sort("event_time", "known_at")
+    bars, disputed = _settle_repeats(passed.sort("event_time", "known_at", maintain_order=True))
     failed = judged.filter(pl.col("reason").is_not_null())
     conflict = pl.lit("conflicting_duplicate").alias("reason")
     detail = pl.coalesce(
@@ -128,6 +120,21 @@ def check_bars(
         quarantined=quarantined.sort("row"),
         duplicates=len(passed) - len(disputed) - len(bars),
     )
+
+
+def _settle_repeats(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Make rows that say exactly the same one, and part off those that contradict each other."""
+    key = ("event_time", "known_at")
+    repeated = rows.select(key).is_duplicated()
+    if not repeated.any():
+        return rows, rows.clear()
+    several = rows.filter(repeated)
+    distinct = several.unique([name for name in PARSED_BARS if name != "row"], keep="first")
+    again = distinct.select(key).is_duplicated()
+    contradicted = distinct.filter(again).select(key).unique()
+    disputed = several.join(contradicted, on=key, how="semi", nulls_equal=True)
+    bars = pl.concat([rows.filter(~repeated), distinct.filter(~again)])
+    return bars.sort(key), disputed
 
 
 def _flags(bars: pl.DataFrame, instrument: Instrument, interval: Interval) -> pl.Expr:
