@@ -1,0 +1,268 @@
+"""What a feature is: a family with its parameters, on one series of bars."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from truecast.core.bars import PRICES, QUOTES
+from truecast.core.errors import TruecastError, UsageError
+from truecast.core.names import UnknownNameError
+
+if TYPE_CHECKING:
+    from truecast.features.block import Block
+
+Column: TypeAlias = NDArray[np.float64]
+Matrix: TypeAlias = NDArray[np.float64]
+Windows: TypeAlias = NDArray[np.int64]
+Output: TypeAlias = NDArray[np.floating]
+Parameters: TypeAlias = Mapping[str, int]
+
+#: What a family may read of a bar. ``session`` is the trading day as days since 1970-01-01.
+INPUTS = (*PRICES, "volume", *QUOTES, "session")
+
+
+class FeatureError(TruecastError):
+    """A feature could not be computed."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A whole number that a family takes.
+
+    Parameters
+    ----------
+    default : int
+        The value where the recipe gives none.
+    minimum, maximum : int
+        The range that is accepted, both ends included.
+    meaning : str
+        What it is, with its unit.
+    """
+
+    default: int
+    minimum: int = 1
+    maximum: int = 10_000
+    meaning: str = "bars"
+
+    def checked(self, value: object, name: str, where: str) -> int:
+        """Return the value if it is a whole number in the range.
+
+        Raises
+        ------
+        UsageError
+            If it is not.
+        """
+        valid = isinstance(value, int) and not isinstance(value, bool)
+        if not valid or not self.minimum <= value <= self.maximum:  # type: ignore[operator]
+            raise UsageError(
+                f"{where}: {name} must be a whole number from {self.minimum} to {self.maximum} "
+                f"({self.meaning}), got {value!r}"
+            )
+        return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A quantity that can be computed from bars, for any values of its parameters.
+
+    A family is declared once, in the module of its kind; there is nothing to inherit.
+
+    Parameters
+    ----------
+    name : str
+        Its name in a recipe, and the beginning of its features' names.
+    inputs : tuple of str
+        The columns of :data:`INPUTS` that it reads.
+    lookback : callable
+        From the parameters to the number of bars that a value depends on, its own included.
+    unit, formula, reference : str
+        For people: the unit of the values, how they are computed, and where that comes from.
+        In formulas C[n] is the close n bars earlier.
+    compute : callable
+        Writes the features asked for; families with the same one are computed in one call.
+    parameters : mapping of str to Parameter
+        What may be set, in the order of a feature's name.
+    recursive : bool
+        Whether a value depends, ever more weakly, on all bars before. Its lookback is then where
+        the weight of what came before falls below the last bit of a float64.
+    context_only : bool
+        Whether it is a level, which is scale-free only for a series that is a rate itself.
+    context_inputs : tuple of str
+        Columns of the context series, as known at the decision, that it reads beside the
+        instrument's own bars.
+    whole : bool
+        Whether ``compute`` gets all the bars at once, as a user's own function does.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    lookback: Callable[[Parameters], int]
+    unit: str
+    formula: str
+    reference: str
+    compute: "Callable[[Block], None]"
+    parameters: Mapping[str, Parameter] = field(
+        default_factory=lambda: MappingProxyType({}), hash=False
+    )
+    recursive: bool = False
+    context_only: bool = False
+    context_inputs: tuple[str, ...] = ()
+    whole: bool = False
+
+    def feature(
+        self, given: Mapping[str, object] | None = None, of: str | None = None, where: str = ""
+    ) -> "Feature":
+        """Return the feature of these parameters; those not given have their default.
+
+        Parameters
+        ----------
+        given : mapping of str to int
+            Values of parameters.
+        of : str or None
+            A context symbol; None for the instrument itself.
+        where : str
+            Where it was asked for, for the message.
+
+        Raises
+        ------
+        UsageError
+            If a parameter is unknown or out of range, or the family needs ``of``.
+        """
+        given, where = given or {}, where or f"feature {self.name!r}"
+        for name in given:
+            if name not in self.parameters:
+                raise UnknownNameError("parameter", name, [*self.parameters, "of"], where)
+        values = {
+            name: parameter.checked(given.get(name, parameter.default), name, where)
+            for name, parameter in self.parameters.items()
+        }
+        if of is None and (self.context_only or self.context_inputs):
+            raise UsageError(
+                f"{where}: {self.name} is for a context series: "
+                f"name one, such as {{{self.name}: {{of: ^VIX}}}}"
+            )
+        return Feature(self._name(values, of), self, MappingProxyType(values), of)
+
+    def _name(self, values: Parameters, of: str | None) -> str:
+        defaults = {name: parameter.default for name, parameter in self.parameters.items()}
+        # A single parameter tells the members of a family apart; several do so when unusual.
+        shown = () if len(values) > 1 and dict(values) == defaults else tuple(values.values())
+        name = "_".join([self.name, *map(str, shown)])
+        return name if of is None else f"{name}__{slug(of)}"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column: a family with its parameters, on the instrument or a context series.
+
+    Parameters
+    ----------
+    name : str
+        The column's name, such as ``rsi_14`` or ``log_close__vix``.
+    family : Family
+        What it is one of.
+    parameters : mapping of str to int
+        The family's parameters.
+    of : str or None
+        The context symbol, or None for the instrument itself.
+    """
+
+    name: str
+    family: Family
+    parameters: Parameters = field(default_factory=dict, hash=False)
+    of: str | None = None
+
+    @property
+    def output(self) -> str:
+        """The family's name: what the column holds, whatever the parameters."""
+        return self.family.name
+
+    @property
+    def series(self) -> str | None:
+        """Whose bars it is computed on: a context symbol, or None for the instrument's."""
+        return None if self.family.context_inputs else self.of
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns it reads; those of a context series beside its own as ``^VIX:close``."""
+        beside = tuple(f"{self.of}:{name}" for name in self.family.context_inputs)
+        return self.family.inputs + beside
+
+    @property
+    def lookback(self) -> int:
+        """Number of bars that a value depends on, its own included."""
+        return self.family.lookback(self.parameters)
+
+    @property
+    def recursive(self) -> bool:
+        """Whether a value depends, ever more weakly, on all bars before."""
+        return self.family.recursive
+
+    @property
+    def unit(self) -> str:
+        """The unit of the values."""
+        return self.family.unit
+
+    @property
+    def formula(self) -> str:
+        """How the values are computed, with this feature's parameters."""
+        formula = self.family.formula
+        for name, value in self.parameters.items():
+            formula = re.sub(rf"\b{name}\b", str(value), formula)
+        return formula
+
+    @property
+    def reference(self) -> str:
+        """Where the formula comes from."""
+        return self.family.reference
+
+
+def slug(symbol: str) -> str:
+    """Write a symbol as the end of a feature's name.
+
+    Examples
+    --------
+    >>> slug("^VIX"), slug("GC=F")
+    ('vix', 'gc_f')
+    """
+    return re.sub(r"[^a-z0-9]+", "_", symbol.lower()).strip("_")
+
+
+def describe(
+    features: Sequence[Feature], sets: Mapping[str, Sequence[Feature]]
+) -> list[dict[str, object]]:
+    """Describe features for people and programs.
+
+    Parameters
+    ----------
+    features : sequence of Feature
+        What is to be described.
+    sets : mapping of str to sequence of Feature
+        The named sets, to say which of them a feature belongs to.
+
+    Returns
+    -------
+    list of dict
+        Keys: name, set (names joined by a comma, or empty), inputs, lookback, unit, formula,
+        source.
+    """
+    names = {name: {member.name for member in members} for name, members in sets.items()}
+    return [
+        {
+            "name": feature.name,
+            "set": ", ".join(name for name, members in names.items() if feature.name in members),
+            "inputs": [*feature.inputs]
+            if feature.series is None
+            else [f"{feature.series}:{name}" for name in feature.inputs],
+            "lookback": feature.lookback,
+            "unit": feature.unit,
+            "formula": feature.formula,
+            "source": feature.reference,
+        }
+        for feature in features
+    ]

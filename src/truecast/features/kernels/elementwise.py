@@ -1,0 +1,203 @@
+"""Loops that read and write the same row. All arrays of a call have the same length.
+
+What cannot be told (a ratio to zero, the logarithm of nothing) is NaN, never infinite.
+"""
+
+import math
+
+from numba import njit
+
+from truecast.features.declaration import Column, Output
+from truecast.features.kernels.logarithm import ln
+
+#: A standard deviation below this share of the mean is what rounding leaves of a constant.
+NOTHING = 1e-12
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def log_ratio(a: Column, b: Column, scale: float, out: Output) -> None:
+    """Write ``scale·ln(a/b)``; NaN unless the ratio is positive and finite."""
+    for i in range(out.size):
+        out[i] = scale * ln(a[i] / b[i])
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def scaled_log(x: Column, scale: float, floor: float, out: Output) -> None:
+    """Write ``ln(max(scale·x, floor))``; NaN where x is."""
+    for i in range(out.size):
+        value = scale * x[i]
+        out[i] = ln(floor if value < floor else value)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def scaled(x: Column, scale: float, ceiling: float, out: Output) -> None:
+    """Write ``min(scale·x, ceiling)``."""
+    for i in range(out.size):
+        value = scale * x[i]
+        out[i] = ceiling if value > ceiling else value
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def root_of(x: Column, scale: float, out: Output) -> None:
+    """Write ``√(max(scale·x, 0))``."""
+    for i in range(out.size):
+        value = scale * x[i]
+        out[i] = math.sqrt(0.0 if value < 0.0 else value)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def square(x: Column, out: Output) -> None:
+    """Write ``x²``."""
+    for i in range(out.size):
+        out[i] = x[i] * x[i]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def difference(a: Column, b: Column, out: Output) -> None:
+    """Write ``a − b``."""
+    for i in range(out.size):
+        out[i] = a[i] - b[i]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def root_of_sum(
+    a: Column, b: Column, c: Column, of_a: float, of_b: float, of_c: float, out: Output
+) -> None:
+    """Write ``√(of_a·a + of_b·b + of_c·c)``."""
+    for i in range(out.size):
+        value = of_a * a[i] + of_b * b[i] + of_c * c[i]
+        out[i] = math.sqrt(0.0 if value < 0.0 else value)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def quotient(a: Column, b: Column, scale: float, out: Output) -> None:
+    """Write ``scale·a/b``; NaN where b is 0."""
+    for i in range(out.size):
+        out[i] = scale * a[i] / b[i] if b[i] != 0.0 else math.nan
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def relative_difference(a: Column, b: Column, scale: float, out: Output) -> None:
+    """Write ``(a − scale·b)/(scale·b)`` in percent; NaN where b is 0."""
+    for i in range(out.size):
+        base = scale * b[i]
+        out[i] = 100.0 * (a[i] - base) / base if base != 0.0 else math.nan
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def place_between(x: Column, low: Column, high: Column, empty: float, out: Output) -> None:
+    """Write ``(x − low)/(high − low)``, and ``empty`` where high is low."""
+    for i in range(out.size):
+        width = high[i] - low[i]
+        out[i] = (x[i] - low[i]) / width if width != 0.0 else empty
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def moves(now: Column, before: Column, gain: Output, loss: Output) -> None:
+    """Write ``max(now − before, 0)`` and ``max(before − now, 0)``; NaN where either is."""
+    for i in range(gain.size):
+        change = now[i] - before[i]
+        gain[i] = 0.0 if change < 0.0 else change
+        loss[i] = 0.0 if change > 0.0 else -change
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def relative_strength(gain: Column, loss: Column, out: Output) -> None:
+    """Write ``100·gain/(gain + loss)``; 50 where nothing moved."""
+    for i in range(out.size):
+        total = gain[i] + loss[i]
+        out[i] = 100.0 * gain[i] / total if total != 0.0 else 50.0
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def true_range(high: Column, low: Column, before: Column, out: Output) -> None:
+    """Write ``max(high, before) − min(low, before)``, where before is the close before."""
+    for i in range(out.size):
+        top = before[i] if before[i] > high[i] else high[i]
+        bottom = before[i] if before[i] < low[i] else low[i]
+        out[i] = top - bottom + 0.0 * before[i]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def garman_klass_term(high: Column, low: Column, close: Column, out: Output) -> None:
+    """Write ``½(h − l)² − (2ln2 − 1)c²`` of logarithms h, l, c relative to the open."""
+    for i in range(out.size):
+        width = high[i] - low[i]
+        out[i] = 0.5 * width * width - 0.3862943611198906 * close[i] * close[i]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def rogers_satchell_term(high: Column, low: Column, close: Column, out: Output) -> None:
+    """Write ``h(h − c) + l(l − c)`` of logarithms h, l, c relative to the open."""
+    for i in range(out.size):
+        out[i] = high[i] * (high[i] - close[i]) + low[i] * (low[i] - close[i])
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def weekdays_of(session: Column, table: Column, out: Output) -> None:
+    """Write ``table[weekday]`` (Monday is 0) of days since 1970-01-01; NaN where unknown."""
+    before, value = math.nan, math.nan
+    for i in range(out.size):
+        day = session[i]
+        if day != before:
+            before = day
+            value = table[(int(day) + 3) % 7] if day == day else math.nan
+        out[i] = value
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def months_of(session: Column, table: Column, out: Output) -> None:
+    """Write ``table[month]`` (January is 0) of days since 1970-01-01; NaN where unknown.
+
+    Notes
+    -----
+    The civil calendar by eras of 400 years that begin on 1 March, so that the leap day is last.
+    """
+    before, value = math.nan, math.nan
+    for i in range(out.size):
+        if session[i] != before:
+            before = session[i]
+            value = math.nan
+            if before == before:
+                day = (int(before) + 719468) % 146097
+                year = (day - day // 1460 + day // 36524 - day // 146096) // 365
+                in_year = day - (365 * year + year // 4 - year // 100)
+                value = table[((5 * in_year + 2) // 153 + 2) % 12]
+        out[i] = value
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def band_position(x: Column, total: Column, squares: Column, window: int, out: Output) -> None:
+    """Write ``½ + (x − mean)/(4·SD)`` of windows given by their moments; ½ where SD is 0."""
+    for i in range(out.size):
+        mean = total[i] / window
+        deviation = math.sqrt(squares[i] / (window - 1))
+        constant = deviation <= NOTHING * abs(mean)
+        out[i] = 0.5 if constant else 0.5 + (x[i] - mean) / (4.0 * deviation)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def band_width(total: Column, squares: Column, window: int, out: Output) -> None:
+    """Write ``100·4·SD/mean`` of windows given by their moments; NaN where the mean is 0."""
+    for i in range(out.size):
+        mean = total[i] / window
+        deviation = math.sqrt(squares[i] / (window - 1))
+        out[i] = 400.0 * deviation / mean if mean != 0.0 else math.nan
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def standard_score(x: Column, total: Column, squares: Column, window: int, out: Output) -> None:
+    """Write ``(x − mean)/SD`` of windows given by their moments; 0 where SD is 0."""
+    for i in range(out.size):
+        mean = total[i] / window
+        deviation = math.sqrt(squares[i] / (window - 1))
+        constant = deviation <= NOTHING * abs(mean)
+        out[i] = 0.0 if constant else (x[i] - mean) / deviation
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def log_premium(level: Column, squares: Column, scale: float, floor: float, out: Output) -> None:
+    """Write ``ln(level) − ½·ln(max(scale·squares, floor))``; NaN unless the level is positive."""
+    for i in range(out.size):
+        variance = scale * squares[i]
+        out[i] = ln(level[i]) - 0.5 * ln(floor if variance < floor else variance)

@@ -1,0 +1,148 @@
+"""What one instrument's features are computed from, and the moments of decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from truecast.core.clock import require_utc
+from truecast.features.declaration import Column
+from truecast.lake.history import BarHistory, Moments
+
+
+def to_moment(moment: datetime) -> np.datetime64:
+    """Return a time-zone-aware moment as datetime64[us], UTC."""
+    return np.datetime64(require_utc(moment).replace(tzinfo=None), "us")
+
+
+class Bars:
+    """NumPy columns of a frame of bars, each made at its first use, mostly without a copy.
+
+    Parameters
+    ----------
+    frame : pl.DataFrame
+        Rows of ``silver/bars``.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame
+        self._columns: dict[str, NDArray[np.generic]] = {}
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def _column(self, name: str) -> NDArray[np.generic]:
+        if name not in self._columns:
+            self._columns[name] = self.frame[name].to_physical().to_numpy()
+        return self._columns[name]
+
+    def times(self, name: str) -> Moments:
+        """Return a column of moments, datetime64[us], UTC."""
+        return self._column(name).view("datetime64[us]")
+
+    def values(self, name: str) -> Column:
+        """Return a column of numbers as float64; ``session`` as days since 1970-01-01."""
+        column = self._column(name)
+        if column.dtype != np.float64:
+            column = self._columns[name] = column.astype(np.float64)
+        return column  # type: ignore[return-value]
+
+    @cached_property
+    def in_order(self) -> bool:
+        """Whether no bar was revised, and none became known after a later one."""
+        known = self.times("known_at")
+        return not self._column("version").any() and bool((known[1:] >= known[:-1]).all())
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Moments of decision, one a bar, in order.
+
+    An index, a slice or a mask gives Decisions again; a single index gives one decision.
+
+    Parameters
+    ----------
+    event_time : array of datetime64[us], shape (n,)
+        Close of the newest bar that is used, UTC.
+    as_of : array of datetime64[us], shape (n,)
+        The moment of the decision, UTC.
+    session : array of datetime64[D], shape (n,)
+        The trading day of the bar.
+    """
+
+    event_time: NDArray[np.datetime64]
+    as_of: NDArray[np.datetime64]
+    session: NDArray[np.datetime64]
+
+    def __len__(self) -> int:
+        return len(self.event_time)
+
+    def __getitem__(self, rows: int | slice | NDArray[np.generic]) -> "Decisions":
+        if isinstance(rows, int | np.integer):
+            place = range(len(self))[rows]
+            rows = slice(place, place + 1)
+        return Decisions(self.event_time[rows], self.as_of[rows], self.session[rows])
+
+
+@dataclass(frozen=True)
+class Market:
+    """What one instrument's features are computed from.
+
+    Parameters
+    ----------
+    symbol : str
+        The instrument.
+    bars : BarHistory
+        Its bars, every version.
+    context : mapping of str to BarHistory
+        The bars of other series, by symbol.
+    decide_after : timedelta
+        Time from a bar's close to the decision.
+    """
+
+    symbol: str
+    bars: BarHistory
+    context: Mapping[str, BarHistory] = field(default_factory=dict)
+    decide_after: timedelta = timedelta()
+
+    def history(self, of: str | None) -> BarHistory:
+        """Return the bars of a context symbol, or of the instrument for None."""
+        return self.bars if of is None else self.context[of]
+
+    def versions(self, of: str | None) -> Bars:
+        """Return all versions of the bars as columns, made once."""
+        if of not in self._versions:
+            self._versions[of] = Bars(self.history(of).versions)
+        return self._versions[of]
+
+    @cached_property
+    def _versions(self) -> dict[str | None, Bars]:
+        return {}
+
+    def decisions(self, as_of: datetime | None = None) -> Decisions:
+        """Return the decisions up to a moment.
+
+        Parameters
+        ----------
+        as_of : datetime or None
+            A time-zone-aware moment; None for all.
+
+        Returns
+        -------
+        Decisions
+            One for each bar that is known ``decide_after`` its close, at that moment. A bar that
+            became known later than that was never decided on.
+        """
+        bars = self.versions(None)
+        first = bars.values("version") == 0
+        closes = bars.times("event_time")[first]
+        moments = closes + np.timedelta64(self.decide_after)
+        kept = bars.times("known_at")[first] <= moments
+        if as_of is not None:
+            kept &= moments <= to_moment(as_of)
+        days = bars.values("session")[first].astype("int64").view("datetime64[D]")
+        return Decisions(closes[kept], moments[kept], days[kept])

@@ -1,0 +1,164 @@
+"""Features that a user writes: a plain function, named in the recipe as ``module:function``."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from truecast.core.errors import UsageError
+from truecast.core.hashing import sha256_of
+from truecast.core.names import UnknownNameError
+from truecast.features.block import Block
+from truecast.features.declaration import INPUTS, Column, Family, FeatureError
+
+_DECLARATION = "__truecast_feature__"
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def feature(
+    *, inputs: Sequence[str], lookback: int, unit: str, formula: str, reference: str = "user"
+) -> Callable[[Function], Function]:
+    """Declare a function as a feature.
+
+    The function gets a float64 array for each input, by name and read-only, one row a bar,
+    oldest first, and returns an array (or Series) of the same length: row t from the bars up to
+    t alone. ``truecast verify`` checks that. Infinite values become NaN.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Columns of a bar: open, high, low, close, volume, session (days since 1970-01-01),
+        bid_close, ask_close and so on.
+    lookback : int
+        Number of bars that a value depends on, its own included, >= 1.
+    unit, formula, reference : str
+        For people.
+
+    Raises
+    ------
+    UsageError
+        If an input is unknown or the lookback is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> @feature(inputs=["high", "low"], lookback=1, unit="percent", formula="100·(H/L − 1)")
+    ... def width(high, low):
+    ...     return 100 * (high / low - 1)
+    >>> width(np.array([101.0]), np.array([100.0])).round(6).tolist()
+    [1.0]
+    """
+    for name in inputs:
+        if name not in INPUTS:
+            raise UnknownNameError("input", name, INPUTS, "a feature's inputs")
+    if lookback < 1 or not inputs:
+        raise UsageError("a feature needs at least one input and a lookback of at least 1 bar")
+
+    def declare(function: Function) -> Function:
+        name = function.__name__
+        family = Family(
+            name=name,
+            inputs=tuple(inputs),
+            lookback=lambda _: lookback,
+            unit=unit,
+            formula=formula,
+            reference=reference,
+            compute=_Call(name, function, tuple(inputs)),
+            recursive=True,  # whether it is exact to the last bit from any start is not known
+            whole=True,
+        )
+        setattr(function, _DECLARATION, family)
+        return function
+
+    return declare
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A ``compute`` that calls a user's function."""
+
+    name: str
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+
+    def __call__(self, block: Block) -> None:
+        arrays = {name: _read_only(block.input(name)) for name in self.inputs}
+        try:
+            with np.errstate(all="ignore"):
+                result = np.asarray(self.function(**arrays), dtype=np.float64)
+        except Exception as error:
+            raise FeatureError(
+                f"feature {self.name}: its function failed on {block.rows} bars: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if result.shape != (block.rows,):
+            raise FeatureError(
+                f"feature {self.name}: expected one value for each of {block.rows} bars, "
+                f"got shape {result.shape}"
+            )
+        values = np.where(np.isfinite(result), result, np.nan)
+        for _, out in block.wanted(self.name):
+            out[:] = block.now(values)
+
+
+def _read_only(column: Column) -> NDArray[np.float64]:
+    view = column.view()
+    view.flags.writeable = False
+    return view
+
+
+def load_family(text: str, where: str) -> Family:
+    """Return the feature that ``module:function`` names.
+
+    The module is looked for in the current folder first, as ``python -m`` does.
+
+    Raises
+    ------
+    UsageError
+        If there is no such module or function, or the function is not declared as a feature.
+    """
+    module_name, _, function_name = text.partition(":")
+    try:
+        with _current_folder_importable():
+            module = importlib.import_module(module_name)
+    except Exception as error:
+        raise UsageError(
+            f"{where}: cannot import module {module_name!r} of {text!r}: "
+            f"{type(error).__name__}: {error}; "
+            f"put {module_name}.py in the folder where truecast is run, or install it"
+        ) from error
+    declared = {name for name, value in vars(module).items() if hasattr(value, _DECLARATION)}
+    if function_name in declared:
+        return getattr(getattr(module, function_name), _DECLARATION)  # type: ignore[no-any-return]
+    if hasattr(module, function_name):
+        raise UsageError(
+            f"{where}: {text} is not declared: write "
+            "@feature(inputs=[...], lookback=..., unit=..., formula=...) above it"
+        )
+    raise UnknownNameError("feature", text, [f"{module_name}:{name}" for name in declared], where)
+
+
+def source_hash(family: Family) -> str:
+    """Return the SHA-256 of a user's function as written, or of its name where that is gone."""
+    function = getattr(family.compute, "function", family.compute)
+    try:
+        return sha256_of(inspect.getsource(function))
+    except OSError:
+        return sha256_of(family.name)
+
+
+@contextmanager
+def _current_folder_importable() -> Iterator[None]:
+    folder = str(Path.cwd())
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
