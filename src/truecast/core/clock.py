@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+import numpy as np
+
 _frozen: ContextVar[datetime | None] = ContextVar("truecast_frozen_time", default=None)
 
 
@@ -57,3 +59,14 @@ def frozen_at(moment: datetime) -> Iterator[datetime]:
         yield require_utc(moment)
     finally:
         _frozen.reset(token)
+
+
+def to_utc(moment: np.datetime64) -> datetime:
+    """Return a ``datetime64`` that means UTC as a time-zone-aware datetime."""
+    naive: datetime = moment.astype("datetime64[us]").item()
+    return naive.replace(tzinfo=UTC)
+
+
+def to_datetime64(moment: datetime) -> np.datetime64:
+    """Return a time-zone-aware datetime as ``datetime64[us]`` in UTC."""
+    return np.datetime64(require_utc(moment).replace(tzinfo=None), "us")

@@ -36,7 +36,8 @@ class Interval:
         match = _PATTERN.fullmatch(self.text)
         if match is None or (match[2] == "d" and match[1] != "1"):
             raise ValueError(
-                f"{self.text!r} is not an interval: write minutes or hours such as 1m, 5m, 1h, or 1d"
+                f"{self.text!r} is not an interval: "
+                "write minutes or hours such as 1m, 5m, 1h, or 1d"
             )
 
     @property

@@ -53,7 +53,9 @@ def suggestion(name: str, known: Iterable[str], *, most: int = 12) -> str:
     """
     names = sorted(known)
     match = nearest(name, names)
-    listed = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    listed = ", ".join(names[:most]) + (
+        f" and {len(names) - most} more" if len(names) > most else ""
+    )
     guess = f"did you mean {match!r}? " if match else ""
     return f"{guess}Valid: {listed or 'none'}."
 

@@ -156,6 +156,7 @@ class Segments(_Part):
 class Evaluation(_Part):
     """The walk-forward: over which sessions, refitted how often, on how many rows.
 
+    ``from`` and ``to`` are the first and the last session that is forecast.
     ``prior_trials`` counts the model variants that were compared on these sessions before this
     recipe was written; the report adds them to its own.
     """
@@ -163,7 +164,7 @@ class Evaluation(_Part):
     from_: date | None = Field(default=None, alias="from")
     to: date | None = None
     refit_every: int = Field(default=21, ge=1)
-    window: int | None = Field(default=None, ge=100)
+    window: int | None = Field(default=None, ge=250)
     prior_trials: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -198,7 +199,7 @@ class Recipe(_Part):
     history: History = History()
     features: tuple[Choice, ...] = Field(min_length=1)
     targets: dict[TargetName, TargetSpec] = Field(min_length=1)
-    split: Segments = Segments(train=0.6, validate=0.2, test=0.2)
+    split: Segments = Segments(train=0.6, validate_=0.2, test=0.2)
     evaluate: Evaluation = Evaluation()
     gates: Gates = Gates()
 
@@ -303,7 +304,9 @@ def load_recipe(name: str) -> Recipe:
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise RecipeError(f"{path}: expected keys such as name, instruments, targets; found {content!r}")
+        raise RecipeError(
+            f"{path}: expected keys such as name, instruments, targets; found {content!r}"
+        )
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:

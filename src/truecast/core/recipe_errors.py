@@ -27,7 +27,9 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in place)
     if first["type"] == "extra_forbidden":
         valid = _keys_at(model, place[:-1])
-        return f"unknown key {place[-1]!r}{_inside(place[:-1])}: {suggestion(str(place[-1]), valid)}"
+        return (
+            f"unknown key {place[-1]!r}{_inside(place[:-1])}: {suggestion(str(place[-1]), valid)}"
+        )
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         return f"{where}: this key is required"
@@ -48,7 +50,9 @@ def _keys_at(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
     for part in place:
         if _is_model(current):
             fields = current.model_fields.items()
-            current = next(field.annotation for name, field in fields if part in {name, field.alias})
+            current = next(
+                field.annotation for name, field in fields if part in {name, field.alias}
+            )
             if typing.get_origin(current) not in {dict, tuple}:
                 current = _model_within(current)
         else:  # a key of a dict, or a place in a tuple
@@ -63,7 +67,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _model_within(annotation: Any) -> Any:
-    """Find the model that a ``tuple[Model, ...]``, ``dict[str, Model]`` or ``Model | None`` holds."""
+    """Find the model in ``tuple[Model, ...]``, ``dict[str, Model]`` or ``Model | None``."""
     if _is_model(annotation) or not (
         typing.get_origin(annotation) or isinstance(annotation, types.UnionType)
     ):

@@ -10,8 +10,8 @@ from truecast.core.errors import SettingsError
 from truecast.core.names import suggestion
 
 PREFIX = "TRUECAST_"
-# Read by the tests, not by the product; listed so that it is not taken for a typo.
-_OTHER = {"TRUECAST_REALDATA"}
+# Read by the tests, not by the product; listed so that they are not taken for typos.
+_OTHER = {"TRUECAST_REALDATA", "TRUECAST_SOAK"}
 
 
 class Settings(BaseSettings):
@@ -21,7 +21,9 @@ class Settings(BaseSettings):
     ``lake`` in ``home``.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
+    )
 
     home: Path = Path(".truecast")
     lake: str | None = None
@@ -37,7 +39,8 @@ class Settings(BaseSettings):
         Returns
         -------
         dict
-            Variable to its value in effect and its origin: ``environment``, ``.env`` or ``default``.
+            Variable to its value in effect and its origin: ``environment``, ``.env`` or
+            ``default``.
         """
         effective = {"home": str(self.home), "lake": self.lake_url}
         return {
@@ -62,7 +65,9 @@ def load_settings() -> Settings:
     known = {PREFIX + name.upper() for name in Settings.model_fields} | _OTHER
     for variable in sorted(os.environ):
         if variable.startswith(PREFIX) and variable not in known:
-            raise SettingsError(f"unknown setting {variable}: {suggestion(variable, known - _OTHER)}")
+            raise SettingsError(
+                f"unknown setting {variable}: {suggestion(variable, known - _OTHER)}"
+            )
     try:
         return Settings()
     except ValidationError as error:

@@ -1,0 +1,68 @@
+"""The program ``truecast``."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+import truecast
+from truecast.cli import commands
+from truecast.core.errors import TruecastError, UsageError
+
+FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="truecast",
+    help="Forecast markets, and keep an honest record of how right it was.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for command in (
+    commands.recipes,
+    commands.features,
+    commands.ingest,
+    commands.build,
+    commands.train,
+    commands.evaluate,
+    commands.run,
+    commands.predict,
+    commands.report,
+    commands.verify,
+    commands.doctor,
+):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"truecast {truecast.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Forecast markets, and keep an honest record of how right it was."""
+    del version
+
+
+def main() -> None:
+    """Run the program: exit code 0, 1 if the work failed, 2 if what was asked for is wrong."""
+    try:
+        app()
+    except UsageError as error:
+        sys.exit(_complain(error, WRONG_USE))
+    except TruecastError as error:
+        sys.exit(_complain(error, FAILED))
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: nothing was left half-written\n")
+        sys.exit(INTERRUPTED)
+
+
+def _complain(error: TruecastError, code: int) -> int:
+    sys.stderr.write(f"error: {error}\n")
+    return code

@@ -1,0 +1,289 @@
+"""One function a command. What each needs is imported when it runs: ``--help`` is instant."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from truecast.cli.options import (
+    AsJson,
+    AsOf,
+    RecipeName,
+    SourceName,
+    open_recipe,
+    open_workspace,
+    read_moment,
+)
+from truecast.cli.output import (
+    console,
+    print_json,
+    progress_bars,
+    show_checks,
+    show_forecasts,
+    table,
+)
+
+if TYPE_CHECKING:
+    from truecast.core.recipe import Recipe
+    from truecast.pipelines.studies import Studies
+
+
+@contextmanager
+def _studies(recipe: "Recipe") -> "Iterator[Studies]":
+    from truecast.pipelines.stages import check_recipe
+    from truecast.pipelines.studies import Studies
+
+    check_recipe(recipe)
+    with progress_bars() as bars:
+        yield Studies(open_workspace(), recipe, bars)
+
+
+def recipes(as_json: AsJson = False) -> None:
+    """List the recipes that come with Truecast."""
+    from truecast.core.recipe import load_recipe, shipped_recipes
+
+    found = [load_recipe(name) for name in shipped_recipes()]
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": recipe.name,
+                    "description": recipe.description,
+                    "instruments": recipe.instruments,
+                    "targets": [*recipe.targets],
+                    "source": str(recipe.source),
+                    "interval": recipe.interval,
+                }
+                for recipe in found
+            ]
+        )
+        return
+    table(
+        "Recipes",
+        ("name", "source", "instruments", "targets", "what it is"),
+        [
+            (
+                recipe.name,
+                recipe.source,
+                ", ".join(recipe.instruments),
+                ", ".join(recipe.targets),
+                recipe.description,
+            )
+            for recipe in found
+        ],
+    )
+
+
+def features(
+    name: Annotated[
+        str | None, typer.Option("--set", help="Only the features of this set.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the features: inputs, lookback, unit, formula and source of each."""
+    from truecast.features.catalog import description
+
+    rows = description(name)
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        f"Features{f' of {name}' if name else ''}",
+        ("name", "lookback", "unit", "formula"),
+        [(row["name"], row["lookback"], row["unit"], row["formula"]) for row in rows],
+    )
+
+
+def ingest(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+    """Fetch a recipe's bars into the lake."""
+    from dataclasses import asdict
+
+    from truecast.pipelines import stages
+
+    loaded = open_recipe(recipe, source)
+    stages.check_recipe(loaded)
+    summaries = stages.ingest(open_workspace(), loaded)
+    if as_json:
+        print_json({"recipe": loaded.name, "series": {k: asdict(v) for k, v in summaries.items()}})
+        return
+    table(
+        "Ingested",
+        ("instrument", "received", "added", "revised", "unchanged", "quarantined"),
+        [
+            (symbol, one.received, one.added, one.revised, one.unchanged, _counts(one.quarantined))
+            for symbol, one in summaries.items()
+        ],
+    )
+
+
+def _counts(quarantined: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in quarantined.items()) or "0"
+
+
+def build(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+    """Compute a recipe's features and outcomes, and write them to the lake."""
+    from dataclasses import asdict
+
+    from truecast.pipelines import stages
+
+    loaded = open_recipe(recipe, source)
+    stages.check_recipe(loaded)
+    summaries = stages.build(open_workspace(), loaded)
+    if as_json:
+        print_json({"recipe": loaded.name, "datasets": [asdict(one) for one in summaries]})
+        return
+    table(
+        "Built",
+        ("instrument", "rows", "features", "values present", "table"),
+        [
+            (one.instrument, one.rows, one.features, f"{one.present:.1%}", f"gold/{one.table}")
+            for one in summaries
+        ],
+    )
+
+
+def train(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+    """Choose each slot's champion on the validation rows and fit it on all that is known."""
+    from truecast.pipelines import stages
+
+    with _studies(open_recipe(recipe, source)) as studies:
+        champions = stages.train_slots(studies)
+    if as_json:
+        print_json(
+            {
+                "recipe": studies.recipe.name,
+                "champions": {str(slot): vars(record) for slot, record in champions.items()},
+            }
+        )
+        return
+    table(
+        "Champions",
+        ("slot", "model", "version", "why"),
+        [(slot, one.name, one.version, one.reason) for slot, one in champions.items()],
+    )
+
+
+def evaluate(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+    """Judge every model beside the naive forecasts on identical dates."""
+    from truecast.pipelines import stages
+
+    with _studies(open_recipe(recipe, source)) as studies:
+        card, path = stages.evaluate_and_report(studies)
+    if as_json:
+        print_json(card.model_dump(mode="json", by_alias=True))
+        return
+    _show_card(card, path)
+
+
+def run(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+    """Do it all: ingest, build, train, evaluate, predict, report."""
+    from dataclasses import asdict
+
+    from truecast.pipelines import stages
+
+    with _studies(open_recipe(recipe, source)) as studies:
+        result = stages.run(studies)
+    if as_json:
+        print_json(
+            {
+                **result.scorecard.model_dump(mode="json", by_alias=True),
+                "forecasts": [one.model_dump(mode="json") for one in result.forecasts],
+                "champions": {str(slot): vars(one) for slot, one in result.champions.items()},
+                "ingested": {symbol: asdict(one) for symbol, one in result.ingested.items()},
+                "built": [asdict(one) for one in result.built],
+                "report": str(result.report),
+            }
+        )
+        return
+    _show_card(result.scorecard, None)
+    show_forecasts(result.forecasts)
+    console.print(f"\nReport: {result.report}", highlight=False, soft_wrap=True)
+
+
+def predict(
+    recipe: RecipeName,
+    as_of: AsOf = None,
+    source: SourceName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what comes next, or what would have been said in the past."""
+    from truecast.pipelines import predict as pipeline
+    from truecast.pipelines import stages
+
+    loaded = open_recipe(recipe, source)
+    if as_of is None:
+        stages.check_recipe(loaded)
+        workspace = open_workspace()
+        forecasts = pipeline.predict(workspace, loaded, stages.verdicts(workspace, loaded))
+    else:
+        with _studies(loaded) as studies:
+            forecasts = stages.predict_as_of(studies, read_moment(as_of))
+    if as_json:
+        said = [forecast.model_dump(mode="json") for forecast in forecasts]
+        print_json({"recipe": loaded.name, "forecasts": said})
+        return
+    show_forecasts(forecasts)
+
+
+def report(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+    """Show the newest scorecard, and where the report with its plots is."""
+    from truecast.pipelines import stages
+
+    loaded = open_recipe(recipe, source)
+    workspace = open_workspace()
+    card = stages.read_scorecard(workspace, loaded)
+    if as_json:
+        print_json(card.model_dump(mode="json", by_alias=True))
+        return
+    _show_card(card, workspace.report_folder(loaded) / stages.REPORT)
+
+
+def verify(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+    """Prove that nothing in a recipe sees the future. Exit code 1 if something does."""
+    from truecast.pipelines.verify import verify as check
+
+    with _studies(open_recipe(recipe, source)) as studies:
+        results = check(studies)
+    passed = all(result.passed for result in results)
+    if as_json:
+        print_json(
+            {
+                "recipe": studies.recipe.name,
+                "passed": passed,
+                "checks": [vars(result) for result in results],
+            }
+        )
+    else:
+        show_checks(studies.recipe.name, results)
+    if not passed:
+        raise typer.Exit(1)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Show settings and where each came from, versions, and what the lake holds."""
+    from truecast.cli.doctor import examine
+
+    found = examine()
+    if as_json:
+        print_json(found)
+        return
+    table(
+        "Settings",
+        ("setting", "value", "from"),
+        [(row["name"], row["value"], row["from"]) for row in found["settings"]],
+    )
+    table("Versions", ("package", "version"), [*found["versions"].items()])
+    table(
+        f"Lake {found['lake']}",
+        ("source", "instrument", "interval", "bars", "first", "last", "revisions", "quarantined"),
+        [tuple(row.values()) for row in found["series"]],
+    )
+
+
+def _show_card(card: Any, path: Any) -> None:
+    from truecast.evaluation.tables import scorecard_view
+
+    console.print(scorecard_view(card))
+    if path is not None:
+        console.print(f"\nReport: {path}", highlight=False, soft_wrap=True)

@@ -1,0 +1,128 @@
+"""Tables and progress on the terminal, and JSON for programs."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from truecast.core.forecast import Forecast
+    from truecast.features.results import CheckResult
+
+#: Tables for people go to standard output, progress to standard error: so ``--json`` prints JSON
+#: and nothing else.
+console = Console()
+notes = Console(stderr=True)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document and nothing else."""
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+class _Bars:
+    """Shows stages as lines and the fits of a walk-forward as bars."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, Any] = {}
+
+    def stage(self, name: str) -> None:
+        self._progress.console.print(f"[bold]{name}[/bold]", highlight=False)
+
+    def step(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done)
+
+
+@contextmanager
+def progress_bars() -> Iterator[_Bars]:
+    """Show progress on standard error while the block runs."""
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=notes) as progress:
+        yield _Bars(progress)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table for people."""
+    drawn = Table(title=title, title_justify="left", header_style="bold", show_edge=False)
+    for name in columns:
+        drawn.add_column(name, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(str(value) for value in row))
+    console.print(drawn)
+
+
+def show_forecasts(forecasts: "Sequence[Forecast]") -> None:
+    """Print forecasts: what is said of which session, how sure, and how good such have been."""
+    for forecast in forecasts:
+        console.print(
+            f"[bold]{forecast.instrument}[/bold] {forecast.target} for "
+            f"[bold]{forecast.predicted_date}[/bold]"
+            + (f" ({forecast.horizon} bars)" if forecast.horizon > 1 else "")
+            + f": [bold]{in_words(forecast)}[/bold]",
+            highlight=False,
+        )
+        console.print(
+            f"  naive: {_value(forecast, forecast.baseline)} · {forecast.model_name} "
+            f"{forecast.model_version}: [bold]{forecast.skill}[/bold] · {forecast.mode}, "
+            f"as of {forecast.as_of:%Y-%m-%d %H:%M} UTC",
+            highlight=False,
+        )
+        if forecast.degraded:
+            console.print(f"  [yellow]degraded: {forecast.reason}[/yellow]", highlight=False)
+
+
+def in_words(forecast: "Forecast") -> str:
+    """Say a forecast in one line.
+
+    Returns
+    -------
+    str
+        Such as ``2,506.12, 90% between 2,455.10 and 2,558.90``.
+    """
+    said = _value(forecast, forecast.prediction)
+    if forecast.probability is not None:
+        said += f", probability of up {forecast.probability:.3f}"
+    if forecast.lower is None or forecast.upper is None or forecast.coverage is None:
+        return said
+    if forecast.target == "direction":
+        return (
+            f"{said}, {forecast.coverage:.0%} between {forecast.lower:.3f} and {forecast.upper:.3f}"
+        )
+    lower, upper = (_value(forecast, end) for end in (forecast.lower, forecast.upper))
+    return f"{said}, {forecast.coverage:.0%} between {lower} and {upper}"
+
+
+def show_checks(recipe: str, results: "Sequence[CheckResult]") -> None:
+    """Print what was checked, one line each, and of what failed where and why."""
+    for result in results:
+        mark = "[green]passed[/green]" if result.passed else "[red]FAILED[/red]"
+        about = f" · {result.feature}" if result.feature else ""
+        console.print(f"{mark}  {result.check}{about}: {result.detail}", highlight=False)
+        if result.first_row:
+            console.print(f"        first row: {result.first_row}", highlight=False)
+    failed = sum(not result.passed for result in results)
+    verdict = f"{failed} of {len(results)} checks failed" if failed else "all checks passed"
+    console.print(f"\n[bold]{recipe}: {verdict}[/bold]", highlight=False)
+
+
+def _value(forecast: "Forecast", value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    if forecast.target == "price":
+        return f"{value:,.2f}"
+    unit = " a day" if forecast.target == "volatility" else ""
+    return f"{value:.2f}%{unit}"

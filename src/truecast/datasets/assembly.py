@@ -1,0 +1,198 @@
+"""A dataset: the decisions of one instrument, the features known at each, and what came of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from truecast.core.calendars import Calendar
+from truecast.core.clock import to_datetime64
+from truecast.core.interval import Interval
+from truecast.datasets.targets import F64, Outcomes, outcomes_of
+from truecast.features.compute import Decisions, Market, compute_at
+from truecast.features.plan import FeaturePlan
+
+F32 = NDArray[np.float32]
+
+#: The feature that turns open-to-close into close-to-close variance.
+RATIO = "gk_ratio_1000"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One row a decision of one instrument.
+
+    Parameters
+    ----------
+    market : Market
+        The bars, every version, and those of the context.
+    plan : FeaturePlan
+        The features, in the order of the columns.
+    calendar : Calendar
+        The instrument's sessions.
+    interval : Interval
+        Length of a bar.
+    decisions : Decisions
+        The moments of decision, one a bar.
+    inputs : tuple of str
+        The features that the recipe names; the plan may hold more, which single models require.
+    X : array of float32, shape (n, k)
+        Features as known at each decision.
+    """
+
+    market: Market
+    plan: FeaturePlan
+    inputs: tuple[str, ...]
+    calendar: Calendar
+    interval: Interval
+    decisions: Decisions
+    X: F32
+
+    @classmethod
+    def build(
+        cls,
+        market: Market,
+        plan: FeaturePlan,
+        *,
+        inputs: tuple[str, ...],
+        calendar: Calendar,
+        interval: Interval,
+        as_of: datetime | None = None,
+    ) -> "Dataset":
+        """Compute the features of all decisions up to a moment.
+
+        Parameters
+        ----------
+        market, plan, inputs, calendar, interval
+            See the class.
+        as_of : datetime or None
+            The last decision's moment at most; None for all.
+        """
+        return cls.of(
+            market,
+            plan,
+            inputs=inputs,
+            calendar=calendar,
+            interval=interval,
+            decisions=market.decisions(as_of),
+        )
+
+    @classmethod
+    def of(
+        cls,
+        market: Market,
+        plan: FeaturePlan,
+        *,
+        inputs: tuple[str, ...],
+        calendar: Calendar,
+        interval: Interval,
+        decisions: Decisions,
+    ) -> "Dataset":
+        """Compute the features of the given decisions: all of them, or the last few."""
+        X = compute_at(plan, market, decisions)
+        return cls(market, plan, inputs, calendar, interval, decisions, X)
+
+    def __len__(self) -> int:
+        return len(self.decisions)
+
+    @cached_property
+    def _column(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.plan.names)}
+
+    def feature(self, name: str) -> F64:
+        """Return one feature of every row, float64, shape (n,)."""
+        return self.X[:, self._column[name]].astype(np.float64)
+
+    def windows(self, features: tuple[str, ...], window: int) -> F32:
+        """Return each row with the rows before it.
+
+        Parameters
+        ----------
+        features : tuple of str
+            Which features, in order.
+        window : int
+            Rows a prediction needs, the last being its own.
+
+        Returns
+        -------
+        array of float32, shape (n, window, len(features))
+            Oldest first; rows before the data are NaN. A view: not to be written to.
+        """
+        columns = self.X[:, [self._column[name] for name in features]]
+        padded = np.full((window - 1 + len(columns), columns.shape[1]), np.nan, dtype=np.float32)
+        padded[window - 1 :] = columns
+        return np.moveaxis(sliding_window_view(padded, window, axis=0), 2, 1)
+
+    def outcomes(self, horizon: int, as_of: datetime | None = None) -> Outcomes:
+        """Say what came of each decision, as known at a moment.
+
+        Parameters
+        ----------
+        horizon : int
+            Bars.
+        as_of : datetime or None
+            Versions of bars known later are not seen, and decisions after it have no outcome;
+            None for everything that is known.
+
+        Returns
+        -------
+        Outcomes
+            Shapes (n,).
+        """
+        bars = self.market.bars.known(as_of)
+        seen = len(self)
+        if as_of is not None:
+            seen = int(np.searchsorted(self.decisions.as_of, to_datetime64(as_of), side="right"))
+        result = outcomes_of(
+            self.decisions.event_time[:seen],
+            bars,
+            horizon=horizon,
+            calendar=self.calendar,
+            interval=self.interval,
+        )
+        return result.padded(len(self))
+
+    def response(self, target: str, outcomes: Outcomes) -> F64:
+        """Return what a model of a target learns to predict.
+
+        Parameters
+        ----------
+        target : str
+            ``direction``, ``price``, ``return`` or ``volatility``.
+        outcomes : Outcomes
+            What came of each decision, shapes (n,).
+
+        Returns
+        -------
+        array of float64, shape (n,)
+            direction: 1 for up, else 0; price and return: log return over the horizon in
+            percent; volatility: variance a bar in percent², close to close, from Garman–Klass
+            where the source has open, high and low, else from squared returns. NaN where not
+            known.
+        """
+        if target == "direction":
+            return outcomes.up
+        if target in {"price", "return"}:
+            return outcomes.log_return
+        ratio = self.variance_ratio
+        return outcomes.squared_return if ratio is None else outcomes.garman_klass * ratio
+
+    @cached_property
+    def last_close(self) -> F64:
+        """Close of each decision's own bar as known at the decision, shape (n,)."""
+        closes = np.full(len(self), np.nan)
+        for rows, bars in self.market.bars.epochs(self.decisions.as_of):
+            times = bars["event_time"].dt.replace_time_zone(None).to_numpy()
+            place = np.searchsorted(times, self.decisions.event_time[rows])
+            closes[rows] = bars["close"].to_numpy()[place]
+        return closes
+
+    @cached_property
+    def variance_ratio(self) -> F64 | None:
+        """Trailing close-to-close over Garman–Klass variance, shape (n,); None without a range."""
+        if RATIO not in self._column or np.isnan(self.X[:, self._column[RATIO]]).all():
+            return None
+        return self.feature(RATIO)

@@ -1,0 +1,232 @@
+"""What past forecasts missed by, and the intervals that follow from it.
+
+Everything here is a pure function of outcomes in the order in which they became known: the same
+scores give the same interval, whoever computes it and whenever.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from truecast.models.intervals import F64, share_interval, track_absolute, track_two_sided
+
+Times = NDArray[np.datetime64]
+
+#: How many past forecasts of like probability say how often such forecasts came true.
+NEIGHBOURS = 250
+#: How many past scores shape a forecast distribution.
+RECENT = 1000
+
+
+def _order(known_at: Times, usable: NDArray[np.bool_]) -> NDArray[np.intp]:
+    rows = np.flatnonzero(usable)
+    return rows[np.argsort(known_at[rows], kind="stable")]
+
+
+def _times(document: dict[str, Any]) -> Times:
+    return np.array(document["known_at"], dtype="datetime64[us]")
+
+
+@dataclass(frozen=True)
+class ScaleCalibration:
+    """How far returns and volatilities fell from the expected volatility.
+
+    Attributes
+    ----------
+    known_at : array of datetime64[us], shape (m,)
+        When each outcome became known, not decreasing.
+    standardised : array of float64, shape (m,)
+        Return over the horizon by its expected standard deviation.
+    log_ratio : array of float64, shape (m,)
+        Logarithm of realised over expected volatility; NaN where there is no realised one.
+    """
+
+    known_at: Times
+    standardised: F64
+    log_ratio: F64
+
+    @classmethod
+    def of(
+        cls, variance: F64, log_return: F64, realised: F64, known_at: Times, *, horizon: int
+    ) -> Self:
+        """Score forecasts of variance.
+
+        Parameters
+        ----------
+        variance : array of float64, shape (n,)
+            Forecast variance a bar, percent²; NaN where there is no forecast.
+        log_return : array of float64, shape (n,)
+            Log return over the horizon in percent, NaN where not known.
+        realised : array of float64, shape (n,)
+            Realised variance a bar on the same scale, percent².
+        known_at : array of datetime64[us], shape (n,)
+            When each outcome became known.
+        horizon : int
+            Bars.
+        """
+        rows = _order(known_at, np.isfinite(variance) & np.isfinite(log_return))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = 0.5 * np.log(realised[rows] / variance[rows])
+        return cls(known_at[rows], log_return[rows] / np.sqrt(horizon * variance[rows]), ratio)
+
+    def joined(self, later: Self) -> Self:
+        """Return these scores followed by those that became known after them."""
+        new = later.known_at > self.known_at[-1] if len(self.known_at) else slice(None)
+        return type(self)(
+            np.r_[self.known_at, later.known_at[new]],
+            np.r_[self.standardised, later.standardised[new]],
+            np.r_[self.log_ratio, later.log_ratio[new]],
+        )
+
+    def until(self, as_of: np.datetime64) -> Self:
+        """Return the scores known at a moment."""
+        count = int(np.searchsorted(self.known_at, as_of, side="right"))
+        return type(self)(self.known_at[:count], self.standardised[:count], self.log_ratio[:count])
+
+    def return_band(
+        self, variance: F64, as_of: Times, *, horizon: int, coverage: float
+    ) -> tuple[F64, F64]:
+        """Bound the log return over the horizon for forecasts of variance.
+
+        Parameters
+        ----------
+        variance : array of float64, shape (n,)
+            Forecast variance a bar, percent².
+        as_of : array of datetime64[us], shape (n,)
+            Moment of each forecast: only scores known by then count.
+        horizon : int
+            Bars.
+        coverage : float
+            Share of outcomes to hold.
+
+        Returns
+        -------
+        tuple of array of float64, shape (n,)
+            Lower and upper bound, percent log return.
+        """
+        bounds = track_absolute(self.standardised, coverage=coverage)
+        counts = np.searchsorted(self.known_at, as_of, side="right")
+        spread = np.sqrt(horizon * variance)
+        return bounds.lower[counts] * spread, bounds.upper[counts] * spread
+
+    def volatility_band(self, variance: F64, as_of: Times, *, coverage: float) -> tuple[F64, F64]:
+        """Bound the realised volatility a bar, percent; parameters as in :meth:`return_band`."""
+        there = np.isfinite(self.log_ratio)
+        bounds = track_two_sided(self.log_ratio[there], coverage=coverage)
+        counts = np.searchsorted(self.known_at[there], as_of, side="right")
+        volatility = np.sqrt(variance)
+        return (
+            np.exp(bounds.lower[counts]) * volatility,
+            np.exp(bounds.upper[counts]) * volatility,
+        )
+
+    def return_quantiles(
+        self, variance: F64, as_of: Times, *, horizon: int, levels: tuple[float, ...]
+    ) -> F64:
+        """Forecast the distribution of the log return over the horizon.
+
+        Parameters
+        ----------
+        variance, as_of, horizon
+            As in :meth:`return_band`.
+        levels : tuple of float
+            Probabilities, increasing.
+
+        Returns
+        -------
+        array of float64, shape (n, len(levels))
+            Percent: the empirical quantiles of the last 1,000 scores known at each moment, times
+            the expected standard deviation; NaN before 250 are known.
+        """
+        counts = np.searchsorted(self.known_at, as_of, side="right")
+        quantiles = np.full((len(variance), len(levels)), np.nan)
+        for row, count in enumerate(counts):
+            if count >= NEIGHBOURS:
+                recent = self.standardised[max(0, count - RECENT) : count]
+                quantiles[row] = np.quantile(recent, levels)
+        return quantiles * np.sqrt(horizon * variance)[:, None]
+
+    def to_document(self) -> dict[str, Any]:
+        """Return plain lists for a bundle; NaN becomes null."""
+        return {
+            "known_at": [str(moment) for moment in self.known_at],
+            "standardised": self.standardised.tolist(),
+            "log_ratio": [None if np.isnan(score) else score for score in self.log_ratio.tolist()],
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Read :meth:`to_document` back."""
+        return cls(
+            _times(document),
+            np.array(document["standardised"], dtype=np.float64),
+            np.array(document["log_ratio"], dtype=np.float64),
+        )
+
+
+@dataclass(frozen=True)
+class ShareCalibration:
+    """What came of past probabilities.
+
+    Attributes
+    ----------
+    known_at : array of datetime64[us], shape (m,)
+        When each outcome became known, not decreasing.
+    probability : array of float64, shape (m,)
+        Forecast probability of up, made out of sample.
+    up : array of float64, shape (m,)
+        1 where it rose, else 0.
+    """
+
+    known_at: Times
+    probability: F64
+    up: F64
+
+    @classmethod
+    def of(cls, probability: F64, up: F64, known_at: Times) -> Self:
+        """Gather forecasts whose outcome is known; arrays of shape (n,), NaN where it is not."""
+        rows = _order(known_at, np.isfinite(probability) & np.isfinite(up))
+        return cls(known_at[rows], probability[rows], up[rows])
+
+    def band(
+        self, probability: float, as_of: np.datetime64, *, coverage: float
+    ) -> tuple[float, float] | None:
+        """Bound the chance of up from what came of like forecasts.
+
+        Parameters
+        ----------
+        probability : float
+            The forecast probability of up.
+        as_of : datetime64[us]
+            Only outcomes known by then count.
+        coverage : float
+            Confidence of the interval.
+
+        Returns
+        -------
+        tuple of float or None
+            Wilson's interval for the share of rises among the 250 past forecasts whose
+            probability was nearest; None with fewer than 250.
+        """
+        count = int(np.searchsorted(self.known_at, as_of, side="right"))
+        if count < NEIGHBOURS:
+            return None
+        distance = np.abs(self.probability[:count] - probability)
+        nearest = np.argsort(distance, kind="stable")[:NEIGHBOURS]
+        return share_interval(int(self.up[nearest].sum()), NEIGHBOURS, coverage=coverage)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return plain lists for a bundle."""
+        return {
+            "known_at": [str(moment) for moment in self.known_at],
+            "probability": self.probability.tolist(),
+            "up": self.up.tolist(),
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Read :meth:`to_document` back."""
+        numbers = (np.array(document[name], dtype=np.float64) for name in ("probability", "up"))
+        return cls(_times(document), *numbers)

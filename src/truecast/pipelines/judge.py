@@ -1,0 +1,193 @@
+"""From a study to what the scorecard judges: forecasts beside the naive ones on identical dates."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from truecast.core.hashing import hash_of
+from truecast.core.recipe import Recipe
+from truecast.datasets.targets import F64
+from truecast.evaluation.importances import permutation_importances
+from truecast.evaluation.metrics import METRICS
+from truecast.evaluation.scorecard import Champion
+from truecast.evaluation.significance import Versus, compare
+from truecast.evaluation.slots import BASELINES, COMPARED, IntervalForecasts, SlotForecasts
+from truecast.pipelines.study import Researcher, Study, in_units
+from truecast.pipelines.workspace import candidates
+
+#: Probabilities of the forecast distribution that the CRPS is computed from.
+LEVELS = tuple(round(0.01 * step, 2) for step in range(1, 100))
+
+
+def evaluated_rows(study: Study, as_of: np.datetime64 | None = None) -> NDArray[np.intp]:
+    """Return the evaluation rows that every model forecast and whose outcome is known.
+
+    Parameters
+    ----------
+    study : Study
+        What was forecast.
+    as_of : datetime64[us] or None
+        Only outcomes known by then; None for all.
+    """
+    observed, forecasts = in_units(study.dataset, study.slot, study.outcomes, study.predictions)
+    usable = ~np.isnat(study.outcomes.known_at)
+    if as_of is not None:
+        usable &= study.outcomes.known_at <= as_of
+    for values in (*observed.values(), *forecasts.values()):
+        usable &= np.isfinite(values)
+    part = study.parts.evaluation
+    usable[: part.start] = usable[part.stop :] = False
+    return np.flatnonzero(usable)
+
+
+def slot_forecasts(
+    study: Study,
+    recipe: Recipe,
+    rows: NDArray[np.intp],
+    *,
+    champion: Champion,
+    trials: int,
+    importances: Mapping[str, float] | None = None,
+    data_versions: Mapping[str, str] | None = None,
+) -> SlotForecasts:
+    """Hand a study's rows over to be judged.
+
+    Parameters
+    ----------
+    study : Study
+        What was forecast, and what came of it.
+    recipe : Recipe
+        Says which coverage the intervals are to have.
+    rows : array of intp, shape (m,)
+        Which rows.
+    champion : Champion
+        The model that serves, or would serve, the slot.
+    trials : int
+        How many models were compared on these dates.
+    importances, data_versions : mapping or None
+        What the report states besides.
+    """
+    slot, dataset = study.slot, study.dataset
+    observed, forecasts = in_units(dataset, slot, study.outcomes, study.predictions)
+    coverage = recipe.targets[slot.target].coverage  # type: ignore[index]
+    interval = _interval(study, rows, coverage)
+    wanted = rows.size - int(np.sum(~np.isnat(study.outcomes.known_at[study.parts.evaluation])))
+    bars = dataset.market.bars.versions
+    return SlotForecasts(
+        slot=str(slot),
+        instrument=slot.instrument,
+        target=slot.target,
+        horizon=slot.horizon,
+        champion=champion,
+        event_time=dataset.decisions.event_time[rows],
+        session=study.outcomes.due_session[rows],
+        outcomes={name: values[rows] for name, values in observed.items()},
+        forecasts={name: values[rows] for name, values in forecasts.items()},
+        trials=trials,
+        model_types={name: choice.name for name, choice in study.choices.items()},
+        last_close=dataset.last_close[rows] if slot.target == "price" else None,
+        mean_return=_mean_return(study)[rows] if slot.target in {"price", "return"} else None,
+        intervals={} if interval is None else {study.champion: interval},
+        volatility=np.sqrt(study.variance[rows]),
+        simulated=bool(bars["simulated"].any()),
+        assumed_share=float((bars["basis"] == "assumed").sum()) / max(bars.height, 1),
+        importances=dict(importances or {}),
+        provenance={
+            "calendar": dataset.calendar.name,
+            "adjustment": ", ".join(sorted(bars["adjustment"].unique())),
+            "decided": f"{recipe.decision_delay} after the bar's close",
+            "interval scale": "har_leverage" if dataset.variance_ratio is not None else "garch",
+        },
+        data_versions=dict(data_versions or {}),
+        notes=(f"{-wanted} sessions have no forecast of every model",) if wanted else (),
+    )
+
+
+def _interval(study: Study, rows: NDArray[np.intp], coverage: float) -> IntervalForecasts | None:
+    slot = study.slot
+    variance, as_of = study.variance[rows], study.dataset.decisions.as_of[rows]
+    if slot.target == "direction" or not np.isfinite(variance).all():
+        return None
+    if slot.target == "volatility":
+        lower, upper = study.scale.volatility_band(variance, as_of, coverage=coverage)
+        return IntervalForecasts(coverage, lower**2, upper**2)
+    band = study.scale.return_band(variance, as_of, horizon=slot.horizon, coverage=coverage)
+    quantiles = study.scale.return_quantiles(variance, as_of, horizon=slot.horizon, levels=LEVELS)
+    if slot.target == "return":
+        return IntervalForecasts(coverage, *band, LEVELS, quantiles)
+    close = study.dataset.last_close[rows]
+    lower, upper = (close * np.exp(bound / 100) for bound in band)
+    return IntervalForecasts(
+        coverage, lower, upper, LEVELS, close[:, None] * np.exp(quantiles / 100)
+    )
+
+
+def _mean_return(study: Study) -> F64:
+    """Return the mean of the horizon returns that were known at each row's decision, percent."""
+    known_at = study.outcomes.known_at
+    order = np.flatnonzero(~np.isnat(known_at))
+    order = order[np.argsort(known_at[order], kind="stable")]
+    totals = np.r_[0.0, np.cumsum(study.outcomes.log_return[order])]
+    counts = np.searchsorted(known_at[order], study.dataset.decisions.as_of, side="right")
+    return np.asarray(totals[counts] / np.maximum(counts, 1))
+
+
+def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
+    """Hold the champion against each naive forecast of its target, on the given rows."""
+    slot = study.slot
+    metric = METRICS[COMPARED[slot.target][0]]
+    observed, forecasts = in_units(study.dataset, slot, study.outcomes, study.predictions)
+    truth = observed[metric.proxy][rows]
+    if metric.loss is None:
+        raise TypeError(f"{metric.name} is no mean of row losses")
+    own = metric.loss(truth, forecasts[study.champion][rows])
+    return [
+        compare(
+            name, metric.name, own, metric.loss(truth, forecasts[name][rows]), horizon=slot.horizon
+        )
+        for name in BASELINES[slot.target]
+        if name != study.champion
+    ]
+
+
+def champion_importances(researcher: Researcher, study: Study) -> dict[str, float]:
+    """Say which features the champion leans on: the last fold's model on the evaluation rows."""
+    rows = evaluated_rows(study)
+    choice = study.choices[study.champion]
+    fold = researcher.folds_over(range(study.parts.evaluation.start, study.parts.evaluation.stop))[
+        -1
+    ]
+    model, features = researcher.fit(choice, study.slot, fold)
+    metric = METRICS[COMPARED[study.slot.target][0]]
+
+    def loss(predictions: F64) -> float:
+        whole = np.full(len(study.dataset), np.nan)
+        whole[rows] = predictions
+        observed, forecast = in_units(study.dataset, study.slot, study.outcomes, {"model": whole})
+        return metric.score(observed[metric.proxy][rows], forecast["model"][rows])
+
+    return permutation_importances(
+        model, study.dataset.windows(features, model.window)[rows], features, loss
+    )
+
+
+def trial_keys(recipe: Recipe, study: Study) -> dict[str, str]:
+    """Name each candidate by everything that would make it another trial.
+
+    Returns
+    -------
+    dict of str to str
+        Candidate to a hash of its features, parameters, refits and training window.
+    """
+    setting = {
+        "features": study.dataset.plan.hash,
+        "inputs": list(study.dataset.inputs),
+        "refit_every": recipe.evaluate.refit_every,
+        "window": recipe.evaluate.window,
+        "history": str(recipe.history.start),
+    }
+    return {
+        name: hash_of({**setting, "model": choice.model_dump(mode="json")})
+        for name, choice in candidates(recipe, study.slot.target).items()
+    }

@@ -1,0 +1,279 @@
+"""The stages of a recipe, each a plain function that a flow, a test or the command line calls."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from truecast.core.clock import now, to_datetime64
+from truecast.core.errors import UsageError
+from truecast.core.forecast import Forecast
+from truecast.core.recipe import Recipe
+from truecast.core.slot import Slot, escape
+from truecast.datasets.assembly import Dataset
+from truecast.evaluation.metrics import metric_for
+from truecast.evaluation.report import write_report
+from truecast.evaluation.scorecard import Champion, Scorecard, SlotCard
+from truecast.evaluation.scoring import SlotPlots, score_slot
+from truecast.evaluation.slots import COMPARED
+from truecast.lake.lake import IngestSummary
+from truecast.models.catalog import create
+from truecast.pipelines.judge import champion_importances, evaluated_rows, slot_forecasts
+from truecast.pipelines.predict import Replay, predict, series_of
+from truecast.pipelines.studies import Studies
+from truecast.pipelines.train import crown, final_fold, train
+from truecast.pipelines.workspace import Workspace, feature_plan, latest, slots_of, source_of
+from truecast.registry.store import ChampionRecord, NoChampionError
+
+SCORECARD, REPORT = "scorecard.json", "report.html"
+#: Version of a champion that has been chosen but not trained.
+UNTRAINED = "untrained"
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe that names what does not exist, before any work is done.
+
+    Raises
+    ------
+    UsageError
+        Source, instrument, feature, model or parameter: with the nearest valid choice.
+    """
+    source_of(recipe)
+    feature_plan(recipe)
+    for target, spec in recipe.targets.items():
+        for choice in spec.models:
+            create(choice, where=f"targets.{target}.models", target=target)
+        metric_for(spec.select or COMPARED[target][0], target, where=f"targets.{target}.select")
+
+
+def ingest(workspace: Workspace, recipe: Recipe) -> dict[str, IngestSummary]:
+    """Fetch the bars of a recipe's instruments and context into the lake."""
+    source = source_of(recipe)
+    return {
+        symbol: workspace.lake.ingest(source, symbol, recipe.bar_interval)
+        for symbol in dict.fromkeys((*recipe.instruments, *recipe.context))
+    }
+
+
+@dataclass(frozen=True)
+class BuildSummary:
+    """What a build wrote: rows, features, and the share of feature values that are there."""
+
+    instrument: str
+    rows: int
+    features: int
+    present: float
+    table: str
+
+
+def build(workspace: Workspace, recipe: Recipe) -> list[BuildSummary]:
+    """Compute each instrument's features and outcomes, and write them to ``gold``."""
+    summaries = []
+    for symbol in recipe.instruments:
+        dataset = workspace.dataset(recipe, symbol)
+        if not len(dataset):
+            raise UsageError(f"{symbol}: no bar is known by its decision; ingest more history")
+        table = f"datasets/{recipe.name}/{source_of(recipe).name}/{escape(symbol)}"
+        lineage = {
+            "recipe_hash": recipe.hash,
+            "plan_hash": dataset.plan.hash,
+            "silver/bars": str(workspace.lake.version("silver/bars")),
+        }
+        workspace.lake.write_gold(table, _gold_rows(dataset, recipe), lineage)
+        present = float(np.isfinite(dataset.X).mean())
+        summaries.append(
+            BuildSummary(symbol, len(dataset), len(dataset.plan.names), present, table)
+        )
+    return summaries
+
+
+def _gold_rows(dataset: Dataset, recipe: Recipe) -> pl.DataFrame:
+    """Join decisions, features and what came of each, for whoever reads the lake."""
+    decisions = dataset.decisions
+    columns: dict[str, pl.Series] = {
+        "session": pl.Series(decisions.session),
+        "event_time": pl.Series(decisions.event_time).dt.replace_time_zone("UTC"),
+        "as_of": pl.Series(decisions.as_of).dt.replace_time_zone("UTC"),
+        **{name: pl.Series(dataset.X[:, place]) for place, name in enumerate(dataset.plan.names)},
+    }
+    for target, spec in recipe.targets.items():
+        for horizon in spec.horizon:
+            outcomes = dataset.outcomes(horizon)
+            known_at = pl.Series(outcomes.known_at).dt.replace_time_zone("UTC")
+            columns[f"outcome_{target}_{horizon}"] = pl.Series(dataset.response(target, outcomes))
+            columns[f"outcome_known_at_{horizon}"] = known_at
+    return pl.DataFrame(columns)
+
+
+def train_slots(studies: Studies) -> dict[Slot, ChampionRecord]:
+    """Choose each slot's champion on the validation rows and fit it on all that is known."""
+    recipe, store = studies.recipe, studies.workspace.bundles
+    records = {}
+    for slot in slots_of(recipe):
+        researcher, study = studies.researcher(slot.instrument), studies.study(slot)
+        moment = latest(researcher.dataset.decisions, recipe)
+        fold = final_fold(study, to_datetime64(moment))
+        manifest = train(store, recipe, researcher, study, fold)
+        records[slot] = crown(store, study, manifest, researcher.metric(slot).name)
+    return records
+
+
+def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
+    """Judge every model of every slot beside the naive forecasts, and count the trials."""
+    workspace, recipe = studies.workspace, studies.recipe
+    cards: list[SlotCard] = []
+    plots: list[SlotPlots] = []
+    for slot in slots_of(recipe):
+        study = studies.study(slot)
+        studies.record_trials(study)
+        forecasts = slot_forecasts(
+            study,
+            recipe,
+            evaluated_rows(study),
+            champion=_champion(workspace, slot, study.champion, study.choices[study.champion].name),
+            trials=studies.trials(slot),
+            importances=champion_importances(studies.researcher(slot.instrument), study),
+            data_versions={"silver/bars": str(workspace.lake.version("silver/bars"))},
+        )
+        card, drawn = score_slot(forecasts)
+        cards.append(card)
+        plots.append(drawn)
+    return Scorecard(
+        recipe=recipe.name, as_of=now(), slots=tuple(cards), recipe_hash=recipe.hash
+    ), plots
+
+
+def _champion(workspace: Workspace, slot: Slot, name: str, model_type: str) -> Champion:
+    try:
+        record = workspace.bundles.champion(slot)
+    except NoChampionError:
+        return Champion(name=name, version=UNTRAINED, model_type=model_type)
+    version = record.version if record.name == name else UNTRAINED
+    return Champion(name=name, version=version, model_type=model_type)
+
+
+def save_scorecard(workspace: Workspace, recipe: Recipe, card: Scorecard) -> Path:
+    """Keep a scorecard, so that forecasts carry its verdicts."""
+    path = workspace.report_folder(recipe) / SCORECARD
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.write_text(card.model_dump_json(by_alias=True, indent=2), encoding="utf-8")
+    draft.replace(path)
+    return path
+
+
+def read_scorecard(workspace: Workspace, recipe: Recipe) -> Scorecard:
+    """Read the newest scorecard of a recipe.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or it is of another version of the recipe.
+    """
+    path = workspace.report_folder(recipe) / SCORECARD
+    if not path.exists():
+        raise UsageError(
+            f"{recipe.name} has not been evaluated on {source_of(recipe).name}: "
+            f"run `truecast run {recipe.name}` or `truecast evaluate {recipe.name}`"
+        )
+    card = Scorecard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    if card.recipe_hash != recipe.hash:
+        raise UsageError(
+            f"{path} is of another version of the recipe: run `truecast evaluate {recipe.name}`"
+        )
+    return card
+
+
+def verdicts(workspace: Workspace, recipe: Recipe) -> dict[str, str]:
+    """Return slot to the verdict on its champion; empty where nothing has been evaluated."""
+    try:
+        card = read_scorecard(workspace, recipe)
+    except UsageError:
+        return {}
+    return {slot.slot: slot.judged.verdict for slot in card.slots}
+
+
+def evaluate_and_report(
+    studies: Studies, forecasts: Sequence[Forecast] = ()
+) -> tuple[Scorecard, Path]:
+    """Judge, keep the scorecard, and write the report with its plots.
+
+    Returns
+    -------
+    Scorecard, Path
+        The figures, and the HTML file.
+    """
+    workspace, recipe = studies.workspace, studies.recipe
+    card, plots = evaluate(studies)
+    save_scorecard(workspace, recipe, card)
+    path = write_report(workspace.report_folder(recipe) / REPORT, card, plots, forecasts)
+    return card, path
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a whole run leaves: bars, rows, champions, scorecard, report, forecasts."""
+
+    ingested: Mapping[str, IngestSummary]
+    built: list[BuildSummary]
+    champions: Mapping[Slot, ChampionRecord]
+    scorecard: Scorecard
+    report: Path
+    forecasts: list[Forecast]
+
+
+def run(studies: Studies) -> RunResult:
+    """Do everything that a recipe asks for: from its source's bars to a report and a forecast.
+
+    Parameters
+    ----------
+    studies : Studies
+        Of the recipe, in a workspace; told of progress.
+    """
+    workspace, recipe = studies.workspace, studies.recipe
+    stage = studies.progress.stage
+    check_recipe(recipe)
+    stage("ingest")
+    ingested = ingest(workspace, recipe)
+    stage("build")
+    built = build(workspace, recipe)
+    stage("walk forward")
+    for slot in slots_of(recipe):
+        studies.study(slot)
+    stage("train")
+    champions = train_slots(studies)
+    stage("evaluate")
+    card, plots = evaluate(studies)
+    save_scorecard(workspace, recipe, card)
+    stage("predict")
+    forecasts = predict(workspace, recipe, verdicts(workspace, recipe))
+    stage("report")
+    report = write_report(workspace.report_folder(recipe) / REPORT, card, plots, forecasts)
+    return RunResult(ingested, built, champions, card, report, forecasts)
+
+
+def replay_of(studies: Studies, symbol: str) -> Replay:
+    """Prepare to issue an instrument's forecasts of the past."""
+    slots = [slot for slot in slots_of(studies.recipe) if slot.instrument == symbol]
+    return Replay(
+        studies.workspace,
+        studies.recipe,
+        studies.researcher(symbol),
+        {slot: studies.study(slot) for slot in slots},
+        studies.trials,
+    )
+
+
+def predict_as_of(studies: Studies, moment: datetime | date) -> list[Forecast]:
+    """Issue the forecasts of the past moment by models that saw only what was known then."""
+    return [
+        forecast
+        for symbol in studies.recipe.instruments
+        for forecast in replay_of(studies, symbol).forecasts(
+            moment, series_of(studies.workspace, studies.recipe, symbol)
+        )
+    ]

@@ -1,0 +1,137 @@
+"""The studies of a recipe: made once for the same data and recipe, then read from the lake."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from truecast.core.clock import to_utc
+from truecast.core.hashing import code_hash, hash_of
+from truecast.core.progress import SILENT, Progress
+from truecast.core.recipe import Recipe
+from truecast.core.slot import Slot, escape
+from truecast.datasets.targets import F64
+from truecast.lake.trials import Trials
+from truecast.pipelines.judge import trial_keys
+from truecast.pipelines.study import Researcher, Study
+from truecast.pipelines.train import fingerprint
+from truecast.pipelines.workspace import Workspace, roster
+
+
+@dataclass
+class Studies:
+    """Researchers and studies of a recipe's instruments.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where series, studies and trials are kept.
+    recipe : Recipe
+        What is studied.
+    progress : Progress
+        Told of each fit.
+    """
+
+    workspace: Workspace
+    recipe: Recipe
+    progress: Progress = SILENT
+    _researchers: dict[str, Researcher] = field(default_factory=dict, repr=False)
+    _studies: dict[Slot, Study] = field(default_factory=dict, repr=False)
+
+    def researcher(self, symbol: str) -> Researcher:
+        """Return the researcher of one instrument."""
+        if symbol not in self._researchers:
+            dataset = self.workspace.dataset(self.recipe, symbol)
+            self._researchers[symbol] = Researcher(self.recipe, dataset)
+        return self._researchers[symbol]
+
+    def study(self, slot: Slot) -> Study:
+        """Return a slot's study, walking forward only if data, recipe or version are new."""
+        if slot not in self._studies:
+            researcher = self.researcher(slot.instrument)
+            key = self._key(slot, researcher)
+            walked = self._read(slot, key)
+            if walked is None:
+                walked = self._walk(slot, researcher)
+                self._write(slot, key, researcher, *walked)
+            self._studies[slot] = researcher.study(slot, *walked)
+        return self._studies[slot]
+
+    def trials(self, slot: Slot) -> int:
+        """Return how many models were compared on a slot's series and target, in all."""
+        return self.recipe.evaluate.prior_trials + max(1, self._trials.count(slot))
+
+    def record_trials(self, study: Study) -> None:
+        """Write down that the study's candidates were compared on its evaluation dates."""
+        sessions = study.dataset.decisions.session[study.parts.evaluation]
+        self._trials.record(study.slot, trial_keys(self.recipe, study), pl.Series(sessions))
+
+    @property
+    def _trials(self) -> Trials:
+        return Trials(self.workspace.settings.lake_url)
+
+    def _key(self, slot: Slot, researcher: Researcher) -> str:
+        """Name everything that a walk-forward's result depends on."""
+        market = researcher.dataset.market
+        series = {market.symbol: market.bars, **market.context}
+        end = datetime.max.replace(tzinfo=to_utc(np.datetime64(0, "us")).tzinfo)
+        return hash_of(
+            {
+                "code": code_hash(),
+                "recipe": self.recipe.hash,
+                "plan": researcher.dataset.plan.hash,
+                "slot": str(slot),
+                "data": {name: fingerprint(history, end) for name, history in series.items()},
+            }
+        )
+
+    def _walk(self, slot: Slot, researcher: Researcher) -> tuple[dict[str, F64], F64]:
+        total, done = researcher.fits(slot), 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            self.progress.step(str(slot), done, total)
+
+        return researcher.walk(slot, step), researcher.variance(slot.horizon)
+
+    def _table(self, slot: Slot) -> str:
+        place = f"walkforward/{slot.recipe}/{slot.source}/{escape(slot.instrument)}"
+        return f"{place}/{slot.target}-{slot.horizon}"
+
+    def _write(
+        self,
+        slot: Slot,
+        key: str,
+        researcher: Researcher,
+        predictions: dict[str, F64],
+        variance: F64,
+    ) -> None:
+        decisions = researcher.dataset.decisions
+        frame = pl.DataFrame(
+            {
+                "event_time": pl.Series(decisions.event_time).dt.replace_time_zone("UTC"),
+                "as_of": pl.Series(decisions.as_of).dt.replace_time_zone("UTC"),
+                "variance": variance,
+                **predictions,
+            }
+        )
+        lineage = {
+            "key": key,
+            "recipe_hash": self.recipe.hash,
+            "models": json.dumps([*predictions]),
+        }
+        self.workspace.lake.write_gold(self._table(slot), frame, lineage)
+
+    def _read(self, slot: Slot, key: str) -> tuple[dict[str, F64], F64] | None:
+        lake, table = self.workspace.lake, self._table(slot)
+        if lake.version(f"gold/{table}") is None:
+            return None
+        stored = lake.read_gold(table)
+        if stored.lineage.get("key") != key:
+            return None
+        names = roster(self.recipe, slot.target)
+        frame = stored.frame
+        return {name: frame[name].to_numpy() for name in names}, frame["variance"].to_numpy()

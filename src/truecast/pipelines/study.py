@@ -1,0 +1,240 @@
+"""The study of a slot: every model walked forward beside the naive ones, and a champion chosen.
+
+Models are refitted on the recipe's grid and forecast on identical dates. The champion is chosen
+on the validation rows alone; the evaluation rows after them are for the report.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from truecast.core.recipe import Choice, Recipe
+from truecast.core.slot import Slot
+from truecast.datasets.assembly import Dataset
+from truecast.datasets.splits import Fold, Parts, fold_rows, parts_of
+from truecast.datasets.targets import F64, Outcomes
+from truecast.evaluation.metrics import Metric, metric_for
+from truecast.evaluation.slots import COMPARED
+from truecast.evaluation.walkforward import walk_forward
+from truecast.models.base import Model
+from truecast.models.calibration import ScaleCalibration, ShareCalibration
+from truecast.pipelines.workspace import SCALE, SCALE_WITHOUT_RANGE, candidates, roster
+from truecast.training.fit import Trainer, TrainingError
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a slot's models forecast on the same dates, and which was chosen.
+
+    Attributes
+    ----------
+    slot : Slot
+        Which one.
+    dataset : Dataset
+        n rows.
+    parts : Parts
+        Where validation and evaluation lie.
+    folds : tuple of Fold
+        The grid of refits, over all rows.
+    choices : dict of str to Choice
+        Every model that was run.
+    predictions : dict of str to array of float64, shape (n,)
+        As models predict; NaN outside validation and evaluation.
+    variance : array of float64, shape (n,)
+        Variance a bar, percent², forecast by the model that scales the intervals; as early as
+        it could be fitted.
+    outcomes : Outcomes
+        What came of each row, as known now.
+    validation_losses : dict of str to float
+        Of the candidates, by the metric of selection.
+    champion : str
+        The candidate with the best of them.
+    """
+
+    slot: Slot
+    dataset: Dataset
+    parts: Parts
+    folds: tuple[Fold, ...]
+    choices: dict[str, Choice]
+    predictions: dict[str, F64]
+    variance: F64
+    outcomes: Outcomes
+    validation_losses: dict[str, float]
+    champion: str
+
+    @cached_property
+    def scale(self) -> ScaleCalibration:
+        """How far outcomes fell from the expected volatility, in order of knowing."""
+        return scale_calibration(self.dataset, self.variance, self.outcomes, self.slot.horizon)
+
+    @cached_property
+    def shares(self) -> ShareCalibration:
+        """What came of the champion's probabilities; for direction only."""
+        return ShareCalibration.of(
+            self.predictions[self.champion], self.outcomes.up, self.outcomes.known_at
+        )
+
+
+def scale_calibration(
+    dataset: Dataset, variance: F64, outcomes: Outcomes, horizon: int
+) -> ScaleCalibration:
+    """Score forecasts of variance against what came of them."""
+    return ScaleCalibration.of(
+        variance,
+        outcomes.log_return,
+        dataset.response("volatility", outcomes),
+        outcomes.known_at,
+        horizon=horizon,
+    )
+
+
+class Researcher:
+    """Studies the slots of one recipe and instrument, sharing what they have in common.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to study.
+    dataset : Dataset
+        Rows of one of its instruments.
+    """
+
+    def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
+        self.recipe, self.dataset = recipe, dataset
+        self.trainer = Trainer(dataset, recipe.evaluate.window, recipe.split.embargo or 0)
+        self.parts = parts_of(recipe, dataset.decisions.session, dataset.calendar)
+        self.folds = tuple(
+            fold_rows(
+                dataset.decisions.session,
+                dataset.decisions.as_of,
+                anchor=self.parts.evaluation.start,
+                refit_every=recipe.evaluate.refit_every,
+                calendar=dataset.calendar,
+            )
+        )
+        self._rows = range(self.parts.validate.start, self.parts.evaluation.stop)
+        self._variances: dict[int, F64] = {}
+
+    def walk(self, slot: Slot, progress: Callable[[], None]) -> dict[str, F64]:
+        """Walk every model of a slot forward over validation and evaluation."""
+        return walk_forward(
+            self.dataset,
+            self.folds_over(self._rows),
+            roster(self.recipe, slot.target),
+            lambda choice, fold: self.fit(choice, slot, fold),
+            progress=progress,
+        )
+
+    def study(self, slot: Slot, predictions: dict[str, F64], variance: F64) -> Study:
+        """Choose the champion of models that have been walked forward.
+
+        Parameters
+        ----------
+        slot : Slot
+            Which.
+        predictions : dict of str to array of float64, shape (n,)
+            Of every model of the slot; see :meth:`walk`.
+        variance : array of float64, shape (n,)
+            See :meth:`variance`.
+        """
+        outcomes = self.dataset.outcomes(slot.horizon)
+        losses = self._validation_losses(slot, predictions, outcomes)
+        best = min if self.metric(slot).lower_is_better else max
+        return Study(
+            slot=slot,
+            dataset=self.dataset,
+            parts=self.parts,
+            folds=self.folds,
+            choices=roster(self.recipe, slot.target),
+            predictions=predictions,
+            variance=variance,
+            outcomes=outcomes,
+            validation_losses=losses,
+            champion=best(losses, key=losses.__getitem__),
+        )
+
+    def fits(self, slot: Slot) -> int:
+        """Return how many models :meth:`walk` fits for a slot."""
+        return len(self.folds_over(self._rows)) * len(roster(self.recipe, slot.target))
+
+    def variance(self, horizon: int) -> F64:
+        """Walk the model that scales the intervals forward from where it can first be fitted."""
+        if horizon not in self._variances:
+            slot = Slot(self.recipe.name, "", self.dataset.market.symbol, "volatility", horizon)
+            self._variances[horizon] = walk_forward(
+                self.dataset,
+                self._teachable_folds(horizon),
+                {"scale": self.scale},
+                lambda choice, fold: self.fit(choice, slot, fold),
+            )["scale"]
+        return self._variances[horizon]
+
+    @property
+    def scale(self) -> Choice:
+        """The model whose volatility scales the intervals."""
+        return SCALE_WITHOUT_RANGE if self.dataset.variance_ratio is None else SCALE
+
+    def fit(self, choice: Choice, slot: Slot, fold: Fold) -> tuple[Model, tuple[str, ...]]:
+        """Fit a model of a slot for a fold; return it and the columns that it takes."""
+        trained = self.trainer.fit(choice, target=slot.target, horizon=slot.horizon, fold=fold)
+        return trained.model, trained.features
+
+    def folds_over(self, rows: range) -> Sequence[Fold]:
+        """Return the folds that hold any of the rows."""
+        return [fold for fold in self.folds if fold.start < rows.stop and fold.stop > rows.start]
+
+    def _teachable_folds(self, horizon: int) -> Sequence[Fold]:
+        first = self.trainer.first_teachable(self.folds, horizon)
+        return self.folds[first:]
+
+    def metric(self, slot: Slot) -> Metric:
+        """Return the metric by which a slot's champion is chosen."""
+        select = self.recipe.targets[slot.target].select or COMPARED[slot.target][0]  # type: ignore[index]
+        return metric_for(select, slot.target, where=f"targets.{slot.target}.select")
+
+    def _validation_losses(
+        self, slot: Slot, predictions: dict[str, F64], outcomes: Outcomes
+    ) -> dict[str, float]:
+        """Score the candidates on validation rows whose outcome was known before the evaluation."""
+        metric = self.metric(slot)
+        edge = self.dataset.decisions.as_of[self.parts.evaluation.start]
+        rows = np.arange(self.parts.validate.start, self.parts.validate.stop)
+        names = tuple(candidates(self.recipe, slot.target))
+        observed, forecast = in_units(self.dataset, slot, outcomes, predictions)
+        truth = observed[metric.proxy]
+        usable = (outcomes.known_at[rows] <= edge) & np.isfinite(truth[rows])
+        for name in names:
+            usable &= np.isfinite(forecast[name][rows])
+        if not usable.any():
+            raise TrainingError(
+                f"{slot}: no validation row has an outcome known before {edge}; "
+                "lengthen split.validate"
+            )
+        rows = rows[usable]
+        return {name: metric.score(truth[rows], forecast[name][rows]) for name in names}
+
+
+def in_units(
+    dataset: Dataset, slot: Slot, outcomes: Outcomes, predictions: dict[str, F64]
+) -> tuple[dict[str, F64], dict[str, F64]]:
+    """Return outcomes and forecasts in the units in which they are judged.
+
+    Returns
+    -------
+    dict, dict
+        Outcomes by proxy, forecasts by model; arrays of shape (n,). Prices for price, variance
+        a bar in percent² for volatility, percent for return, probability of up for direction.
+    """
+    if slot.target == "volatility":
+        observed = {
+            "gk": dataset.response("volatility", outcomes),
+            "r2": outcomes.squared_return,
+        }
+        return observed, predictions
+    if slot.target == "price":
+        close = dataset.last_close
+        prices = {name: close * np.exp(values / 100) for name, values in predictions.items()}
+        return {"value": outcomes.close}, prices
+    return {"value": dataset.response(slot.target, outcomes)}, predictions

@@ -1,0 +1,187 @@
+"""Where everything is kept, and how a recipe's series are opened."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from truecast.core.calendars import get_calendar
+from truecast.core.clock import now, to_datetime64, to_utc
+from truecast.core.recipe import Choice, Recipe
+from truecast.core.settings import Settings
+from truecast.core.slot import Slot
+from truecast.datasets.assembly import RATIO, Dataset
+from truecast.evaluation.slots import BASELINES, REFERENCES
+from truecast.features.compute import Decisions, Market
+from truecast.features.plan import FeaturePlan
+from truecast.lake.history import BarHistory
+from truecast.lake.lake import Lake
+from truecast.models.catalog import create
+from truecast.registry.store import BundleStore
+from truecast.sources.base import Source
+from truecast.sources.catalog import open_source
+
+#: Which model's volatility scales the intervals: the first where a bar has a range, else the other.
+SCALE = Choice(name="har_leverage")
+SCALE_WITHOUT_RANGE = Choice(name="garch")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The lake, the bundles and the reports of one home.
+
+    Parameters
+    ----------
+    settings : Settings
+        Says where they are.
+    """
+
+    settings: Settings
+
+    @property
+    def lake(self) -> Lake:
+        """The tables."""
+        return Lake(self.settings.lake_url)
+
+    @property
+    def bundles(self) -> BundleStore:
+        """The trained models."""
+        return BundleStore(self.settings.home / "bundles")
+
+    def report_folder(self, recipe: Recipe) -> Path:
+        """Folder of a recipe's scorecard and report."""
+        return self.settings.home / "reports" / f"{recipe.name}@{source_of(recipe).name}"
+
+    def market(self, recipe: Recipe, symbol: str) -> Market:
+        """Open one instrument's bars and those of the recipe's context.
+
+        Raises
+        ------
+        NoDataError
+            If a series has not been ingested.
+        """
+        source = source_of(recipe)
+        bars, *context = (
+            _in_session(
+                self.lake.history(
+                    source.name, name, recipe.bar_interval, start=recipe.history.start
+                )
+            )
+            for name in (symbol, *recipe.context)
+        )
+        return Market(
+            symbol=symbol,
+            bars=bars,
+            context=dict(zip(recipe.context, context, strict=True)),
+            decide_after=recipe.decision_delay,
+        )
+
+    def dataset(self, recipe: Recipe, symbol: str, as_of: datetime | None = None) -> Dataset:
+        """Compute all rows of one instrument up to a moment."""
+        plan, inputs = feature_plan(recipe)
+        instrument = source_of(recipe).instrument(symbol)
+        return Dataset.build(
+            self.market(recipe, symbol),
+            plan,
+            inputs=inputs,
+            calendar=get_calendar(instrument.calendar),
+            interval=recipe.bar_interval,
+            as_of=as_of,
+        )
+
+
+def source_of(recipe: Recipe) -> Source:
+    """Open the source that a recipe reads.
+
+    Raises
+    ------
+    UsageError
+        If there is no such source, or it does not have what the recipe names.
+    """
+    source = open_source(recipe.source)
+    for symbol in (*recipe.instruments, *recipe.context):
+        source.instrument(symbol)
+    return source
+
+
+def _in_session(history: BarHistory) -> BarHistory:
+    """Leave out bars that no session of the calendar holds: no horizon can be counted from them."""
+    return BarHistory(history.versions.filter(~pl.col("flags").list.contains("off_session")))
+
+
+def roster(recipe: Recipe, target: str) -> dict[str, Choice]:
+    """Return every model that is run for a target: naive forecasts, references, candidates.
+
+    Two candidates of one family are told apart by their parameters.
+    """
+    spec = recipe.targets[target]  # type: ignore[index]
+    always = (*BASELINES[target], *REFERENCES.get(target, ()))
+    models = {name: Choice(name=name) for name in always}
+    return models | {candidate_name(choice, spec.models): choice for choice in spec.models}
+
+
+def candidates(recipe: Recipe, target: str) -> dict[str, Choice]:
+    """Return the models that may become the champion, by the name in the roster."""
+    spec = recipe.targets[target]  # type: ignore[index]
+    return {candidate_name(choice, spec.models): choice for choice in spec.models}
+
+
+def candidate_name(choice: Choice, among: tuple[Choice, ...]) -> str:
+    """Name a candidate by its family, and by its parameters where the family occurs twice."""
+    alone = sum(other.name == choice.name for other in among) == 1
+    return choice.name if alone else str(choice)
+
+
+def feature_plan(recipe: Recipe) -> tuple[FeaturePlan, tuple[str, ...]]:
+    """Return the features to compute, and the names of those that the recipe asks for.
+
+    Raises
+    ------
+    UsageError
+        If a feature, a model or a parameter is not known.
+    """
+    required: dict[str, None] = {RATIO: None}
+    for target in recipe.targets:
+        for choice in (*roster(recipe, target).values(), SCALE, SCALE_WITHOUT_RANGE):
+            model = create(choice, where=f"targets.{target}.models")
+            required |= dict.fromkeys(model.required_features() or ())
+    asked = FeaturePlan.from_choices(recipe.features, context=recipe.context)
+    plan = FeaturePlan.from_choices(
+        recipe.features, context=recipe.context, required=tuple(required)
+    )
+    return plan, asked.names
+
+
+def slots_of(recipe: Recipe) -> tuple[Slot, ...]:
+    """Return every slot of a recipe: instrument × target × horizon."""
+    source = source_of(recipe).name
+    return tuple(
+        Slot(recipe.name, source, symbol, target, horizon)
+        for symbol in recipe.instruments
+        for target, spec in recipe.targets.items()
+        for horizon in spec.horizon
+    )
+
+
+def latest(decisions: Decisions, recipe: Recipe) -> datetime:
+    """Return the moment that "now" is for a series: the present, or its end if it has ended."""
+    if source_of(recipe).live or not len(decisions):
+        return now()
+    return min(now(), to_utc(decisions.as_of[-1]))
+
+
+def decided_by(decisions: Decisions, moment: datetime | date) -> int:
+    """Return the row of the last decision made by a moment, or on or before a session.
+
+    Returns
+    -------
+    int
+        Place of the row; −1 if the first decision is later.
+    """
+    if isinstance(moment, datetime):
+        known = np.searchsorted(decisions.as_of, to_datetime64(moment), side="right")
+    else:
+        known = np.searchsorted(decisions.session, np.datetime64(moment), side="right")
+    return int(known) - 1

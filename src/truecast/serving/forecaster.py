@@ -1,0 +1,289 @@
+"""Issue forecasts from a bundle: nothing is fitted here."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from truecast.core.calendars import Calendar
+from truecast.core.clock import now, to_datetime64, to_utc
+from truecast.core.errors import TruecastError
+from truecast.core.forecast import Forecast, Mode, forecast_id
+from truecast.core.interval import Interval
+from truecast.core.slot import Slot
+from truecast.datasets.assembly import Dataset
+from truecast.features.compute import Market
+from truecast.features.plan import FeaturePlan
+from truecast.models.base import Vector
+from truecast.models.bundle import Bundle
+from truecast.models.calibration import ScaleCalibration, ShareCalibration
+
+#: Labels of what every bundle holds.
+POINT, BASELINE, SCALE = "point", "baseline", "scale"
+CALIBRATION, SHARES, TERMS = "calibration", "shares", "terms"
+
+
+class ServingError(TruecastError):
+    """A forecast cannot be issued."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """What a forecaster reads: one instrument's bars, and how to turn them into features.
+
+    Parameters
+    ----------
+    market : Market
+        Bars of the instrument and of its context, every version.
+    plan : FeaturePlan
+        All features of the recipe.
+    calendar : Calendar
+        The instrument's sessions.
+    interval : Interval
+        Length of a bar.
+    """
+
+    market: Market
+    plan: FeaturePlan
+    calendar: Calendar
+    interval: Interval
+
+    def tail(self, as_of: datetime, since: datetime, before: int) -> Dataset:
+        """Compute the rows decided after one moment and up to another.
+
+        Parameters
+        ----------
+        as_of : datetime
+            Moment of the last decision, at most.
+        since : datetime
+            Rows decided later than this are wanted; the last row always is.
+        before : int
+            Rows wanted before them.
+        """
+        decisions = self.market.decisions(as_of)
+        if not len(decisions):
+            raise ServingError(
+                f"{self.market.symbol}: no bar was known at {as_of.isoformat()}; "
+                "ask for a later moment or ingest more history"
+            )
+        first = int(np.searchsorted(decisions.as_of, to_datetime64(since), side="right"))
+        first = max(0, min(first, len(decisions) - 1) - before)
+        return Dataset.of(
+            self.market,
+            self.plan,
+            inputs=self.plan.names,
+            calendar=self.calendar,
+            interval=self.interval,
+            decisions=decisions[first:],
+        )
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A bundle that can answer.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Loaded and checked.
+    """
+
+    bundle: Bundle
+
+    @cached_property
+    def slot(self) -> Slot:
+        """What it answers for."""
+        return Slot.parse(self.bundle.manifest.slot)
+
+    @cached_property
+    def calibration(self) -> ScaleCalibration:
+        """Scores of the past, up to the moment of training."""
+        return ScaleCalibration.from_document(self.bundle.documents[CALIBRATION])
+
+    def forecast(self, series: Series, as_of: datetime, *, mode: Mode, skill: str) -> Forecast:
+        """Say what comes after the last decision up to a moment.
+
+        Parameters
+        ----------
+        series : Series
+            The instrument's.
+        as_of : datetime
+            The forecast is of the last decision made by then.
+        mode : str
+            What the forecast counts as.
+        skill : str
+            The verdict on the model, in words.
+
+        Raises
+        ------
+        ServingError
+            If the model saw what became known after the decision, or a live forecast would be
+            issued after its outcome.
+        """
+        started = time.perf_counter()
+        manifest = self.bundle.manifest
+        before = max(entry.window for entry in manifest.models.values()) - 1 + self.slot.horizon
+        rows = series.tail(as_of, manifest.trained_through, before)
+        decided = to_utc(rows.decisions.as_of[-1])
+        if manifest.trained_through > decided:
+            raise ServingError(
+                f"{self.slot}: version {manifest.version} was trained through "
+                f"{manifest.trained_through.isoformat()}, after the decision of "
+                f"{decided.isoformat()}; a forecast of the past needs a model of then: "
+                "use `truecast predict --as-of`"
+            )
+        said = self._say(rows)
+        due = _due(rows, self.slot.horizon)
+        issued_at = now()
+        if mode == "live" and due[1] <= issued_at:
+            raise ServingError(
+                f"{self.slot}: the outcome was due at {due[1].isoformat()}, which is past; "
+                f"the newest bar is of {to_utc(rows.decisions.event_time[-1]).isoformat()}: "
+                "ingest newer bars"
+            )
+        return self._forecast(rows, said, due, mode, skill, issued_at, started)
+
+    def _say(self, rows: Dataset) -> "_Statement":
+        point, baseline, variance = (
+            self._predict(label, rows) for label in (POINT, BASELINE, SCALE)
+        )
+        usable = bool(np.isfinite(point[-1]))
+        chosen = point[-1] if usable else baseline[-1]
+        missing = None if usable else f"{self._missing(rows)} missing: the naive forecast is given"
+        close = float(rows.last_close[-1])
+        lower, upper = self._interval(rows, variance, float(chosen), close)
+        return _Statement(float(chosen), float(baseline[-1]), close, lower, upper, missing)
+
+    def _predict(self, label: str, rows: Dataset) -> Vector:
+        model, entry = self.bundle.models[label], self.bundle.manifest.models[label]
+        return model.predict(rows.windows(entry.features, entry.window))
+
+    def _missing(self, rows: Dataset) -> str:
+        features = self.bundle.manifest.models[POINT].features
+        absent = [name for name in features if not np.isfinite(rows.feature(name)[-1])]
+        return f"features {', '.join(absent)} are" if absent else "the model's answer is"
+
+    def _interval(
+        self, rows: Dataset, variance: Vector, chosen: float, close: float
+    ) -> tuple[float, float] | tuple[None, None]:
+        coverage = float(self.bundle.documents[TERMS]["coverage"])
+        as_of, target = rows.decisions.as_of[-1:], self.slot.target
+        if target == "direction":
+            shares = ShareCalibration.from_document(self.bundle.documents[SHARES])
+            return shares.band(chosen, as_of[0], coverage=coverage) or (None, None)
+        outcomes = rows.outcomes(self.slot.horizon, to_utc(as_of[0]))
+        new = ScaleCalibration.of(
+            variance,
+            outcomes.log_return,
+            rows.response("volatility", outcomes),
+            outcomes.known_at,
+            horizon=self.slot.horizon,
+        )
+        scores = self.calibration.joined(new)
+        if target == "volatility":
+            band = scores.volatility_band(variance[-1:], as_of, coverage=coverage)
+        else:
+            band = scores.return_band(
+                variance[-1:], as_of, horizon=self.slot.horizon, coverage=coverage
+            )
+        ends = tuple(float(end[0]) for end in band)
+        if not np.isfinite(ends).all():
+            return None, None
+        if target == "price":
+            return close * float(np.exp(ends[0] / 100)), close * float(np.exp(ends[1] / 100))
+        return ends[0], ends[1]
+
+    def _forecast(
+        self,
+        rows: Dataset,
+        said: "_Statement",
+        due: tuple[date, datetime],
+        mode: Mode,
+        skill: str,
+        issued_at: datetime,
+        started: float,
+    ) -> Forecast:
+        manifest = self.bundle.manifest
+        target, as_of = self.slot.target, to_utc(rows.decisions.as_of[-1])
+        inputs = self._input_hash(rows)
+        terms: Mapping[str, Any] = self.bundle.documents[TERMS]
+        return Forecast(
+            id=forecast_id(str(self.slot), as_of, due[1], manifest.version, mode, inputs),
+            slot=str(self.slot),
+            recipe=self.slot.recipe,
+            recipe_hash=manifest.recipe_hash,
+            source=self.slot.source,
+            instrument=self.slot.instrument,
+            target=target,
+            horizon=self.slot.horizon,
+            mode=mode,
+            event_time=to_utc(rows.decisions.event_time[-1]),
+            as_of=as_of,
+            issued_at=issued_at,
+            due_at=due[1],
+            today_date=rows.decisions.session[-1].item(),
+            predicted_date=due[0],
+            last_close=said.close,
+            prediction=_worded(target, said.chosen, said.close),
+            lower=said.lower,
+            upper=said.upper,
+            coverage=None if said.lower is None else float(terms["coverage"]),
+            probability=said.chosen if target == "direction" else None,
+            baseline=_worded(target, said.baseline, said.close),
+            skill=skill,
+            model_name=str(terms["model"]),
+            model_type=manifest.models[POINT].name,
+            model_version=manifest.version,
+            trained_through=manifest.trained_through,
+            features_used=len(manifest.models[POINT].features),
+            input_hash=inputs,
+            simulated=bool(terms["simulated"]),
+            degraded=said.missing is not None,
+            reason=said.missing,
+            latency_ms=1000 * (time.perf_counter() - started),
+        )
+
+    def _input_hash(self, rows: Dataset) -> str:
+        digest = hashlib.sha256()
+        for label in sorted(self.bundle.manifest.models):
+            entry = self.bundle.manifest.models[label]
+            window = rows.windows(entry.features, entry.window)[-1]
+            digest.update(np.ascontiguousarray(window, dtype="<f4").tobytes())
+        digest.update(np.float64(rows.last_close[-1]).astype("<f8").tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """What the models say, as they say it, and the interval in the forecast's unit."""
+
+    chosen: float
+    baseline: float
+    close: float
+    lower: float | None
+    upper: float | None
+    missing: str | None
+
+
+def _worded(target: str, said: float, close: float) -> float | str:
+    """Turn what a model says into what a forecast says."""
+    if target == "direction":
+        return "up" if said > 0.5 else "down"
+    if target == "price":
+        return close * float(np.exp(said / 100))
+    return float(np.sqrt(said)) if target == "volatility" else said
+
+
+def _due(rows: Dataset, horizon: int) -> tuple[date, datetime]:
+    """Return the session and the moment that the last row's forecast is about."""
+    session: date = rows.decisions.session[-1].item()
+    if rows.interval.is_daily:
+        due = rows.calendar.offset(session, horizon)
+        return due, rows.calendar.close_of(due)
+    moment = to_utc(rows.decisions.event_time[-1]) + horizon * rows.interval.length
+    return rows.calendar.session_of(moment) or session, moment

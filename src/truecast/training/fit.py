@@ -1,0 +1,137 @@
+"""Fit a model with what was known at a moment, and nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from truecast.core.clock import to_utc
+from truecast.core.errors import TruecastError
+from truecast.core.recipe import Choice
+from truecast.datasets.assembly import Dataset
+from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold, Rows, teachable
+from truecast.datasets.targets import F64, Outcomes
+from truecast.models.base import Model
+from truecast.models.catalog import create
+
+
+class TrainingError(TruecastError):
+    """A model cannot be fitted on what is known."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model and the rows that taught it.
+
+    Attributes
+    ----------
+    model : Model
+        Fitted.
+    features : tuple of str
+        Columns it takes, in order.
+    rows : int
+        Number of training rows.
+    trained_from : datetime
+        Decision of the first training row.
+    trained_through : datetime
+        Moment of the fit: nothing that became known later was seen.
+    """
+
+    model: Model
+    features: tuple[str, ...]
+    rows: int
+    trained_from: datetime
+    trained_through: datetime
+
+
+@dataclass
+class Trainer:
+    """Fits models on one dataset, fold by fold.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Rows of one instrument.
+    window : int or None
+        Training rows at most; None for all that are known.
+    embargo : int
+        Rows left out before each fold.
+    """
+
+    dataset: Dataset
+    window: int | None = None
+    embargo: int = 0
+    _known: dict[tuple[int, np.datetime64], Outcomes] = field(default_factory=dict, repr=False)
+
+    def fit(self, choice: Choice, *, target: str, horizon: int, fold: Fold) -> Trained:
+        """Fit a model for the rows of a fold.
+
+        Parameters
+        ----------
+        choice : Choice
+            Name and parameters of the model.
+        target : str
+            What it forecasts.
+        horizon : int
+            Bars ahead.
+        fold : Fold
+            Rows whose outcome was known at ``fold.as_of`` teach the model.
+
+        Raises
+        ------
+        TrainingError
+            If fewer than 250 outcomes were known.
+        """
+        model = create(choice, where=f"targets.{target}.models")
+        features = features_of(model, self.dataset)
+        y = self._response(target, horizon, fold)
+        rows = self.rows(target, horizon, fold)
+        if len(rows) < MIN_TRAINING_ROWS:
+            raise TrainingError(
+                f"{choice.name} for {target}: expected at least {MIN_TRAINING_ROWS} known outcomes "
+                f"at {fold.as_of}, got {len(rows)}; start the evaluation later or ingest more "
+                f"history (the features need {self.dataset.plan.lookback(None)} bars before "
+                "the first row)"
+            )
+        X = self.dataset.windows(features, model.window)[rows]
+        fitted = model.fit(X, y[rows], target=target, horizon=horizon)
+        first = to_utc(self.dataset.decisions.as_of[rows[0]])
+        return Trained(fitted, features, len(rows), first, to_utc(fold.as_of))
+
+    def rows(self, target: str, horizon: int, fold: Fold) -> Rows:
+        """Return the rows that teach a fold's model of a target."""
+        return teachable(
+            fold,
+            self._outcomes(horizon, fold.as_of).known_at,
+            np.isfinite(self._response(target, horizon, fold)),
+            window=self.window,
+            embargo=self.embargo,
+        )
+
+    def first_teachable(self, folds: Sequence[Fold], horizon: int) -> int:
+        """Return the first fold at whose moment enough outcomes of variance were known.
+
+        Returns
+        -------
+        int
+            Place in ``folds``; their number if there is none.
+        """
+        for place, fold in enumerate(folds):
+            if len(self.rows("volatility", horizon, fold)) >= MIN_TRAINING_ROWS:
+                return place
+        return len(folds)
+
+    def _response(self, target: str, horizon: int, fold: Fold) -> F64:
+        return self.dataset.response(target, self._outcomes(horizon, fold.as_of))
+
+    def _outcomes(self, horizon: int, as_of: np.datetime64) -> Outcomes:
+        key = (horizon, as_of)
+        if key not in self._known:
+            self._known[key] = self.dataset.outcomes(horizon, to_utc(as_of))
+        return self._known[key]
+
+
+def features_of(model: Model, dataset: Dataset) -> tuple[str, ...]:
+    """Return the columns that a model takes: those it requires, else all that the recipe names."""
+    return model.required_features() or dataset.inputs
