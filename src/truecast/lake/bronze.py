@@ -10,7 +10,7 @@ import polars as pl
 from truecast.core.hashing import canonical_json, sha256_of
 from truecast.lake.errors import LakeError
 from truecast.lake.schemas import BRONZE_INDEX
-from truecast.lake.tables import Table
+from truecast.lake.tables import Table, retried
 from truecast.sources.base import Payload
 
 
@@ -56,7 +56,8 @@ class Bronze:
             "received_at": payload.received_at,
             "written_at": datetime.now(UTC),
         }
-        self.index.snapshot().append(pl.DataFrame([receipt], schema=BRONZE_INDEX))
+        row = pl.DataFrame([receipt], schema=BRONZE_INDEX)
+        retried(lambda: self.index.snapshot().append(row))
         return name
 
     def read(self, name: str) -> bytes:

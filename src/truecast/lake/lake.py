@@ -1,10 +1,9 @@
 """The lake as one thing: what comes in, and what can be asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
 
@@ -15,17 +14,14 @@ from truecast.core.interval import Interval
 from truecast.lake.bars import STORED, Merge, Receipt, merge_bars
 from truecast.lake.bronze import Bronze
 from truecast.lake.contracts import Checked, check_bars
-from truecast.lake.errors import ConflictError, NoDataError
+from truecast.lake.errors import NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
 from truecast.lake.history import BarHistory
 from truecast.lake.schemas import QUARANTINE, SILVER_BARS
-from truecast.lake.tables import Table
+from truecast.lake.tables import Table, retried
 from truecast.sources.base import Payload, Source
 
-T = TypeVar("T")
-
 SERIES = ("source", "instrument", "interval")
-_ATTEMPTS = 5
 # What makes a row in quarantine the same as one that is there already.
 _SAME = ("event_time", "reason", "content")
 
@@ -204,12 +200,12 @@ class Lake:
 
     def _take_in(self, parsed: pl.DataFrame, receipt: Receipt) -> IngestSummary:
         checked = check_bars(parsed, receipt.instrument, receipt.interval, receipt.received_at)
-        merge = _retried(lambda: self._append_bars(checked, receipt))
+        merge = retried(lambda: self._append_bars(checked, receipt))
         late = merge.late.drop("flags").with_columns(
             reason=pl.lit("late_vintage"), detail=pl.format("known_at={}", "known_at")
         )
         kept_out = pl.concat([checked.quarantined, late.select(checked.quarantined.columns)])
-        _retried(lambda: self._append_quarantine(kept_out, receipt))
+        retried(lambda: self._append_quarantine(kept_out, receipt))
         counts = kept_out["reason"].value_counts(sort=True)
         return IngestSummary(
             payload=receipt.payload,
@@ -260,13 +256,3 @@ def _receipt(
         simulated=simulated,
         live=live,
     )
-
-
-def _retried(work: Callable[[], T]) -> T:
-    """Do it again from the newest state when another process wrote the same series meanwhile."""
-    for _ in range(_ATTEMPTS - 1):
-        try:
-            return work()
-        except ConflictError:
-            continue
-    return work()

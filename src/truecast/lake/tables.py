@@ -1,8 +1,9 @@
 """One Delta table: create, read, append, overwrite, each change one atomic commit."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import polars as pl
 from deltalake import (
@@ -16,6 +17,13 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from truecast.lake.errors import ConflictError, LakeError
+
+T = TypeVar("T")
+
+_ATTEMPTS = 10
+
+# Old versions are what a forecast was made from: Delta would forget them after 30 days.
+_KEEP_LOG: Mapping[str, str | None] = {"delta.logRetentionDuration": "interval 36500 days"}
 
 
 @dataclass(frozen=True)
@@ -71,13 +79,7 @@ class Table:
         with _as_lake_errors(self.url, "open"):
             delta = self._find()
             if delta is None and self.schema is not None:
-                write_deltalake(
-                    self.url,
-                    pl.DataFrame(schema=dict(self.schema)),
-                    mode="ignore",
-                    partition_by=list(self.partition_by) or None,
-                )
-                delta = self._find()
+                delta = self._create(self.schema)
             if delta is None:
                 raise LakeError(f"{self.url}: there is no such table")
             if version is not None:
@@ -105,10 +107,24 @@ class Table:
                 frame,
                 mode="overwrite",
                 schema_mode="overwrite",
+                configuration=_KEEP_LOG,
                 writer_properties=_writer(frame.schema),
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
             )
             return DeltaTable(self.url).version()
+
+    def _create(self, schema: Mapping[str, pl.DataType]) -> DeltaTable | None:
+        try:
+            return DeltaTable.create(
+                self.url,
+                pl.Schema(schema),
+                mode="error",
+                partition_by=list(self.partition_by) or None,
+                configuration=_KEEP_LOG,
+            )
+        except DeltaError:
+            # Another process was faster; anything else shows when the table is opened.
+            return self._find()
 
     def _find(self) -> DeltaTable | None:
         with _as_lake_errors(self.url, "open"):
@@ -148,7 +164,8 @@ class Snapshot:
         """Return what was kept with this commit, Delta's own entries too."""
         with _as_lake_errors(self.table.url, "read"):
             version = self.delta.version()
-            commits = self.delta.history()
+            # Only a table opened at its last commit numbers its history rightly.
+            commits = DeltaTable(self.table.url).history()
             found = next(commit for commit in commits if commit["version"] == version)
             return {key: value for key, value in found.items() if isinstance(value, str)}
 
@@ -179,6 +196,16 @@ class Snapshot:
                 writer_properties=_writer(frame.schema),
                 commit_properties=CommitProperties(app_transactions=transactions),
             )
+
+
+def retried(work: Callable[[], T]) -> T:
+    """Do it again, from the newest state, while other processes write the same meanwhile."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return work()
+        except ConflictError:
+            continue
+    return work()
 
 
 def _writer(schema: pl.Schema) -> WriterProperties:
