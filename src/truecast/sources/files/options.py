@@ -70,7 +70,7 @@ class FilesOptions(BaseModel):
     def _timezone_exists(cls, value: str) -> str:
         try:
             return ZoneInfo(value).key
-        except (ValueError, OSError) as error:
+        except (KeyError, ValueError, OSError) as error:
             raise ValueError(
                 f"{value!r} is not a time zone: write an IANA name such as America/New_York"
             ) from error

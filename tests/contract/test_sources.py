@@ -1,0 +1,86 @@
+"""What every source promises, checked on each one that can be opened."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from truecast.core import clock
+from truecast.core.bars import PARSED_BARS
+from truecast.core.calendars import get_calendar
+from truecast.core.hashing import sha256_of
+from truecast.core.interval import Interval
+from truecast.core.names import UnknownNameError
+from truecast.core.recipe import Choice
+from truecast.lake.lake import Lake
+from truecast.sources.catalog import SOURCES, open_source
+
+DAILY = Interval("1d")
+
+
+@pytest.fixture(params=sorted(SOURCES))
+def source(request, tmp_path: Path):
+    options = {}
+    if request.param == "files":
+        text = "symbol,date,close\nA,2018-12-24,1\nB,2018-12-24,2\nA,2018-12-26,\n"
+        (tmp_path / "prices.csv").write_text(text)
+        options = {"path": str(tmp_path / "prices.csv")}
+    return open_source(Choice(name=request.param, parameters=options))
+
+
+def test_its_name_is_safe_in_urls_and_paths(source):
+    assert re.fullmatch(r"[a-z0-9._-]+", source.name)
+    assert isinstance(source.live, bool)
+    assert isinstance(source.simulated, bool)
+
+
+def test_its_symbols_are_instruments_with_a_calendar(source):
+    symbols = source.symbols()
+    assert symbols
+    assert list(symbols) == sorted(set(symbols))
+    for symbol in symbols:
+        instrument = source.instrument(symbol)
+        assert instrument.symbol == symbol
+        assert get_calendar(instrument.calendar).name == instrument.calendar
+        assert instrument.publication_delay.total_seconds() >= 0
+
+
+def test_an_unknown_symbol_is_named(source):
+    with pytest.raises(UnknownNameError, match="no-such-symbol"):
+        source.instrument("no-such-symbol")
+
+
+def test_a_payload_says_what_it_is(source):
+    before = clock.now()
+    payload = source.fetch(source.symbols()[0], DAILY)
+    assert (payload.source, payload.symbol) == (source.name, source.symbols()[0])
+    assert payload.interval == "1d"
+    assert before <= payload.received_at <= clock.now()
+    assert payload.content
+    assert payload.request
+
+
+def test_rows_have_the_columns_of_a_bar_and_say_the_same_each_time(source):
+    for symbol in source.symbols():
+        payload = source.fetch(symbol, DAILY)
+        rows = source.parse(payload)
+        assert dict(rows.schema) == PARSED_BARS
+        assert rows["event_time"].null_count() == rows["session"].null_count() == 0
+        assert rows["row"].is_sorted()
+        assert rows["row"].n_unique() == len(rows) > 0
+        assert source.parse(payload).equals(rows)
+
+
+def test_ingest_keeps_the_bytes_and_every_row_is_accounted_for(source, tmp_path: Path):
+    lake = Lake(str(tmp_path / "lake"))
+    symbol = source.symbols()[0]
+    payload = source.fetch(symbol, DAILY)
+    summary = lake.ingest(source, symbol, DAILY)
+    assert summary.payload == sha256_of(payload.content)
+    assert lake.bronze.read(summary.payload) == payload.content
+    assert summary.received == len(source.parse(payload))
+    parts = summary.added + summary.revised + summary.unchanged + summary.duplicates
+    assert summary.received == parts + sum(summary.quarantined.values())
+    again = lake.ingest(source, symbol, DAILY)
+    assert (again.added, again.revised) == (0, 0)
+    assert set(lake.history(source.name, symbol, DAILY).versions["simulated"]) == {source.simulated}
