@@ -19,6 +19,7 @@ from truecast.features.declaration import Feature, FeatureError
 from truecast.features.market import Decisions, Market
 from truecast.features.plan import FeaturePlan
 from truecast.features.results import CheckResult
+from truecast.features.user import UserFeatureError
 from truecast.lake.history import BarHistory
 
 Rows = NDArray[np.floating]
@@ -75,7 +76,11 @@ def check_features(
     )
     for place in tails:
         only = _tail(plan, market, decisions.as_of[place])
-        row = compute_at(plan, only, decisions[int(place)])
+        try:
+            row = compute_at(plan, only, decisions[int(place)])
+        except UserFeatureError as error:
+            when = _iso(decisions.as_of[place])
+            return [*results, CheckResult("tail", False, error.feature, when, str(error))]
         compare.rows(row, np.array([place]), to_the_bit=False)
     results += compare.results("tail", f"{len(tails)} decisions from their lookback alone")
     return results
@@ -127,9 +132,13 @@ class _Comparison:
                 check,
                 False,
                 feature.name,
-                f"{np.datetime_as_string(self.decisions.as_of[difference.first], unit='s')}Z",
+                _iso(self.decisions.as_of[difference.first]),
                 _cause(check, feature, difference),
             )
+
+
+def _iso(moment: np.datetime64) -> str:
+    return f"{np.datetime_as_string(moment, unit='s')}Z"
 
 
 def _differs(here: Rows, there: Rows, usual: float, exact: bool) -> NDArray[np.bool_]:
@@ -148,7 +157,7 @@ def _cause(check: str, feature: Feature, difference: _Difference) -> str:
     if check == "tail":
         return (
             f"from its lookback of {feature.lookback} bars alone it differs from the batch: it "
-            "reads further back, or uses a figure of the whole series"
+            "reads further back, or later bars, or a figure of the whole series"
         )
     verb = "taking away" if check == "truncation" else "changing"
     reach = difference.cut - difference.first + 1

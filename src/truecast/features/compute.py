@@ -174,12 +174,14 @@ def _context_columns(
         for name in feature.family.context_inputs
     }
     beside = {name: np.full(len(decisions), np.nan) for name in names}
+    for group in groups:
+        for place, _ in group.members:
+            result[place] = np.nan  # until the series begins
     for rows, bars in _epochs(market, symbol, decisions, lookback):
         # In an epoch the bars known by a moment come first: the last of them is a count.
         known = np.maximum.accumulate(bars.times("known_at"))
         places = np.searchsorted(known, decisions.as_of[rows], side="right") - 1
         some = places >= 0
-        _blank(groups, result, rows)
         if not some.any():
             continue
         first, stop = int(places[some][0]), int(places[-1]) + 1
@@ -260,12 +262,6 @@ def _pick(
             result[place, rows] = out[place, places]
 
 
-def _blank(groups: Sequence[Group], result: Output, rows: slice) -> None:
-    for group in groups:
-        for place, _ in group.members:
-            result[place, rows] = np.nan
-
-
 def _compute(
     groups: Sequence[Group], columns: Mapping[str, Column], begin: int, out: Output
 ) -> None:
@@ -300,6 +296,8 @@ def _compute_whole(group: Group, columns: Mapping[str, Column], begin: int, out:
     first = max(0, begin - group.lookback + 1)
     inputs = {name: columns[name][first:] for name in group.inputs}
     rows = begin - first + out.shape[1]
+    if rows < group.lookback:
+        return  # too few bars for even one value: all of them are NaN
     group.compute(Block(inputs, begin - first, rows, _wanted(group, out), Workspace()))
 
 

@@ -164,11 +164,8 @@ def _signal_lookback(values: Parameters) -> int:
 _MURPHY = "Murphy (1999), Technical Analysis of the Financial Markets"
 _APPEL = "Appel (2005), Technical Analysis: Power Tools for Active Investors"
 _BOLLINGER = "Bollinger (2001), Bollinger on Bollinger Bands"
-_MACD = {
-    "fast": Parameter(12, minimum=2),
-    "slow": Parameter(26, minimum=2),
-    "signal": Parameter(9, minimum=2),
-}
+_SPANS = {"fast": Parameter(12, minimum=2), "slow": Parameter(26, minimum=2)}
+_SIGNAL = {**_SPANS, "signal": Parameter(9, minimum=2)}
 
 FAMILIES = (
     Family(
@@ -247,7 +244,7 @@ FAMILIES = (
     Family(
         name="macd",
         inputs=("close",),
-        parameters=_MACD,
+        parameters=_SPANS,
         lookback=_macd_lookback,
         unit="percent of the close",
         formula="100·(EMA(C, span fast) − EMA(C, span slow))/C",
@@ -258,7 +255,7 @@ FAMILIES = (
     Family(
         name="macd_signal",
         inputs=("close",),
-        parameters=_MACD,
+        parameters=_SIGNAL,
         lookback=_signal_lookback,
         unit="percent of the close",
         formula="100·EMA(EMA(C, span fast) − EMA(C, span slow), span signal)/C",
@@ -269,7 +266,7 @@ FAMILIES = (
     Family(
         name="macd_histogram",
         inputs=("close",),
-        parameters=_MACD,
+        parameters=_SIGNAL,
         lookback=_signal_lookback,
         unit="percent of the close",
         formula="100·(M − EMA(M, span signal))/C, M = EMA(C, span fast) − EMA(C, span slow)",

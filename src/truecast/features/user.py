@@ -22,6 +22,14 @@ _DECLARATION = "__truecast_feature__"
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class UserFeatureError(FeatureError):
+    """A user's function failed, or returned something that is no column."""
+
+    def __init__(self, feature: str, problem: str) -> None:
+        super().__init__(f"feature {feature}: {problem}")
+        self.feature = feature
+
+
 def feature(
     *, inputs: Sequence[str], lookback: int, unit: str, formula: str, reference: str = "user"
 ) -> Callable[[Function], Function]:
@@ -94,14 +102,12 @@ class _Call:
             with np.errstate(all="ignore"):
                 result = np.asarray(self.function(**arrays), dtype=np.float64)
         except Exception as error:
-            raise FeatureError(
-                f"feature {self.name}: its function failed on {block.rows} bars: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+            problem = f"its function failed on {block.rows} bars: {type(error).__name__}: {error}"
+            raise UserFeatureError(self.name, problem) from error
         if result.shape != (block.rows,):
-            raise FeatureError(
-                f"feature {self.name}: expected one value for each of {block.rows} bars, "
-                f"got shape {result.shape}"
+            raise UserFeatureError(
+                self.name,
+                f"expected one value for each of {block.rows} bars, got shape {result.shape}",
             )
         values = np.where(np.isfinite(result), result, np.nan)
         for _, out in block.wanted(self.name):

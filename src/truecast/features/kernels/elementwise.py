@@ -71,17 +71,19 @@ def root_of_sum(
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def quotient(a: Column, b: Column, scale: float, out: Output) -> None:
-    """Write ``scale·a/b``; NaN where b is 0."""
+    """Write ``scale·a/b``; NaN where that is not finite."""
     for i in range(out.size):
-        out[i] = scale * a[i] / b[i] if b[i] != 0.0 else math.nan
+        value = scale * a[i] / b[i]
+        out[i] = value if value - value == 0.0 else math.nan
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def relative_difference(a: Column, b: Column, scale: float, out: Output) -> None:
-    """Write ``(a − scale·b)/(scale·b)`` in percent; NaN where b is 0."""
+    """Write ``(a − scale·b)/(scale·b)`` in percent; NaN where that is not finite."""
     for i in range(out.size):
         base = scale * b[i]
-        out[i] = 100.0 * (a[i] - base) / base if base != 0.0 else math.nan
+        value = 100.0 * (a[i] - base) / base
+        out[i] = value if value - value == 0.0 else math.nan
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
