@@ -30,11 +30,14 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         return (
             f"unknown key {place[-1]!r}{_inside(place[:-1])}: {suggestion(str(place[-1]), valid)}"
         )
-    message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         return f"{where}: this key is required"
-    got = "" if first["type"] == "value_error" else f" (got {first['input']!r})"
-    return f"{where + ': ' if where else ''}{message[:1].lower() + message[1:]}{got}"
+    message = first["msg"]
+    if first["type"] == "value_error":
+        message = message.removeprefix("Value error, ")
+    else:
+        message = f"{message[:1].lower()}{message[1:]} (got {first['input']!r})"
+    return f"{where}: {message}" if where else message
 
 
 def _is_union_branch(part: int | str) -> bool:

@@ -181,8 +181,11 @@ def garman_klass_variance(bars: pl.DataFrame) -> F64:
 
 def _mean_between(values: F64, base: NDArray[np.intp], due: NDArray[np.intp]) -> F64:
     """Average ``values`` over the bars after ``base`` up to ``due``; NaN if any is missing."""
+    there = due >= 0
+    first, length = base[there], (due - base)[there]
+    total = np.zeros(len(first))
+    for step in range(1, int(length.max(initial=0)) + 1):
+        total += np.where(step <= length, values[np.minimum(first + step, due[there])], 0.0)
     result = np.full(len(base), np.nan)
-    for place in np.flatnonzero(due >= 0):
-        window = values[base[place] + 1 : due[place] + 1]
-        result[place] = window.mean()
+    result[there] = total / length
     return result

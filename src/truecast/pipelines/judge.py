@@ -11,7 +11,7 @@ from truecast.datasets.targets import F64
 from truecast.evaluation.importances import permutation_importances
 from truecast.evaluation.metrics import METRICS
 from truecast.evaluation.scorecard import Champion
-from truecast.evaluation.significance import Versus, compare
+from truecast.evaluation.significance import LEAST_ROWS, Versus, compare
 from truecast.evaluation.slots import BASELINES, COMPARED, IntervalForecasts, SlotForecasts
 from truecast.pipelines.study import Researcher, Study, in_units
 from truecast.pipelines.workspace import candidates
@@ -134,7 +134,7 @@ def _mean_return(study: Study) -> F64:
 
 
 def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
-    """Hold the champion against each naive forecast of its target, on the given rows."""
+    """Hold the champion against each naive forecast of its target, on enough rows to tell."""
     slot = study.slot
     metric = METRICS[COMPARED[slot.target][0]]
     observed, forecasts = in_units(study.dataset, slot, study.outcomes, study.predictions)
@@ -142,6 +142,8 @@ def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
     if metric.loss is None:
         raise TypeError(f"{metric.name} is no mean of row losses")
     own = metric.loss(truth, forecasts[study.champion][rows])
+    if len(rows) < LEAST_ROWS:
+        return []
     return [
         compare(
             name, metric.name, own, metric.loss(truth, forecasts[name][rows]), horizon=slot.horizon

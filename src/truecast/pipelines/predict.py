@@ -1,7 +1,7 @@
 """Issue forecasts: today's by the champion, those of the past by models of then."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import date, datetime
 
 from truecast.core.calendars import get_calendar
@@ -109,8 +109,11 @@ class Replay:
     recipe: Recipe
     researcher: Researcher
     studies: dict[Slot, Study]
-    trials: Callable[[Slot], int]
+    trials: InitVar[Callable[[Slot], int]]
     _forecasters: dict[tuple[Slot, int], Forecaster] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self, trials: Callable[[Slot], int]) -> None:
+        self._trials = {slot: trials(slot) for slot in self.studies}
 
     def forecasts(self, moment: datetime | date, series: Series) -> list[Forecast]:
         """Issue the forecasts of the last decision made by a moment, or on or before a session.
@@ -151,4 +154,4 @@ class Replay:
 
     def _skill(self, study: Study, row: int) -> str:
         rows = evaluated_rows(study, study.dataset.decisions.as_of[row])
-        return verdict(versus_baselines(study, rows), self.trials(study.slot))
+        return verdict(versus_baselines(study, rows), self._trials[study.slot])

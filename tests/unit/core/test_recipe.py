@@ -1,0 +1,140 @@
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from truecast.core.errors import RecipeError, UsageError
+from truecast.core.recipe import Choice, Recipe, load_recipe, shipped_recipes
+
+BASE = {
+    "name": "mine",
+    "instruments": ["^GSPC"],
+    "features": ["sp500_daily", {"rsi": {"window": 21}}],
+    "targets": {"price": {"horizon": [1, 5], "models": ["ridge", {"lightgbm": {"rounds": 5}}]}},
+}
+
+
+def _write(tmp_path: Path, **changes: object) -> str:
+    path = tmp_path / "mine.yaml"
+    content = {**BASE, **changes}
+    path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value != ""}))
+    return str(path)
+
+
+def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
+    recipe = load_recipe(_write(tmp_path))
+    assert recipe.instruments == ("^GSPC",)
+    assert recipe.features[1] == Choice(name="rsi", parameters={"window": 21})
+    assert recipe.targets["price"].horizon == (1, 5)
+    assert recipe.targets["price"].coverage == 0.9
+    assert recipe.decision_delay == timedelta(minutes=30)
+    assert recipe.source == Choice(name="sample")
+    assert recipe.gates.skill == "report"
+
+
+def test_intraday_decides_at_the_close(tmp_path: Path) -> None:
+    assert load_recipe(_write(tmp_path, interval="5m")).decision_delay == timedelta()
+    assert load_recipe(_write(tmp_path, decide_after="2h")).decision_delay == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"featurs": ["x"]}, "unknown key 'featurs': did you mean 'features'?"),
+        (
+            {"evaluate": {"refit_evry": 5}},
+            "unknown key 'refit_evry' in evaluate: did you mean 'refit_every'?",
+        ),
+        (
+            {"targets": {"price": {"models": ["ridge"], "selct": "mape"}}},
+            "unknown key 'selct' in targets.price: did you mean 'select'?",
+        ),
+        (
+            {"targets": {"volatlity": {"models": ["garch"]}}},
+            "unknown target 'volatlity': did you mean 'volatility'?",
+        ),
+        ({"targets": {"price": {"models": []}}}, "targets.price.models"),
+        ({"targets": {"price": {"horizon": 0, "models": ["ridge"]}}}, "(got 0)"),
+        ({"targets": {"price": {"horizon": [5, 0], "models": ["ridge"]}}}, "(got 0)"),
+        (
+            {"evaluate": {"from": date(2014, 1, 2), "to": date(2013, 1, 2)}},
+            "evaluate: dates are the wrong way round: from 2014-01-02, to 2013-01-02",
+        ),
+        (
+            {"split": {"train": date(2012, 1, 2), "validate": date(2011, 1, 2)}},
+            "split: dates are the wrong way round: train ends 2012-01-02, validate ends 2011-01-02",
+        ),
+        (
+            {
+                "split": {"train": date(2010, 1, 4), "validate": date(2014, 1, 2)},
+                "evaluate": {"from": date(2013, 1, 2)},
+            },
+            "selection may only see rows before evaluate.from (2013-01-02)",
+        ),
+        (
+            {"history": {"start": date(2015, 1, 1)}, "evaluate": {"from": date(2014, 1, 2)}},
+            "history starts 2015-01-01, evaluate.from is 2014-01-02",
+        ),
+        ({"split": {"train": 0.5, "validate": 0.2, "test": 0.2}}, "these sum to 0.9"),
+        ({"split": {"train": 0.5, "validate": 100, "test": 0.5}}, "give all parts as fractions"),
+        ({"interval": "7x"}, "'7x' is not an interval"),
+        ({"instruments": []}, "instruments"),
+        ({"instruments": ["A", "A"]}, "A is named twice"),
+        ({"name": ""}, "name: this key is required"),
+        ({"decide_after": "soon"}, "decide_after"),
+    ],
+)
+def test_each_mistake_gets_one_clear_message(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    path = _write(tmp_path, **changes)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("name: [")
+    with pytest.raises(RecipeError, match="is not YAML"):
+        load_recipe(str(path))
+    path.write_text("- a\n- b\n")
+    with pytest.raises(RecipeError, match="expected keys such as name"):
+        load_recipe(str(path))
+    with pytest.raises(RecipeError, match="cannot be read: No such file"):
+        load_recipe(str(tmp_path / "absent.yaml"))
+    with pytest.raises(UsageError, match="did you mean 'sp500-daily'"):
+        load_recipe("sp500-dayly")
+
+
+def test_the_hash_follows_what_is_run_not_how_it_is_described(tmp_path: Path) -> None:
+    first = load_recipe(_write(tmp_path))
+    assert load_recipe(_write(tmp_path, description="words")).hash == first.hash
+    assert load_recipe(_write(tmp_path, evaluate={"refit_every": 5})).hash != first.hash
+    assert first.with_source("files:prices.csv").hash != first.hash
+    assert len(first.hash) == 64
+
+
+def test_another_source_keeps_the_options_of_the_same_source(tmp_path: Path) -> None:
+    recipe = load_recipe(_write(tmp_path, source={"files": {"path": "a", "adjustment": "split"}}))
+    moved = recipe.with_source("files:b")
+    assert moved.source == Choice(name="files", parameters={"path": "b", "adjustment": "split"})
+    assert recipe.with_source("sample").source == Choice(name="sample")
+    assert recipe.with_source(None) is recipe
+
+
+@pytest.mark.parametrize("name", sorted(shipped_recipes()))
+def test_shipped_recipes_are_valid_and_named_after_their_file(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.description
+
+
+def test_a_recipe_round_trips_through_its_own_json(tmp_path: Path) -> None:
+    recipe = load_recipe(_write(tmp_path, split={"validate": 100, "test": 50}))
+    again = Recipe.model_validate(recipe.model_dump(mode="json", by_alias=True))
+    assert again.hash == recipe.hash
+    assert again.split.kind == "counts"

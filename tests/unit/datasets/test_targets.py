@@ -1,0 +1,127 @@
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from truecast.core.calendars import get_calendar
+from truecast.core.interval import Interval
+from truecast.datasets.targets import DatasetError, garman_klass_variance, outcomes_of
+
+XNYS = get_calendar("XNYS")
+
+
+def _bars(days: list[date], close: list[float], delay: timedelta = timedelta(minutes=15)):
+    times = [XNYS.close_of(day) for day in days]
+    return pl.DataFrame(
+        {
+            "session": days,
+            "event_time": times,
+            "known_at": [time + delay for time in times],
+            "open": [value * 0.99 for value in close],
+            "high": [value * 1.02 for value in close],
+            "low": [value * 0.97 for value in close],
+            "close": close,
+        },
+        schema_overrides={name: pl.Datetime("us", "UTC") for name in ("event_time", "known_at")},
+    )
+
+
+def _times(bars: pl.DataFrame, name: str) -> np.ndarray:
+    return bars[name].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+
+
+# Thursday before Christmas 2018 to Wednesday after: a half-day on the 24th, closed on the 25th.
+DAYS = [date(2018, 12, day) for day in (20, 21, 24, 26, 27)]
+CLOSE = [100.0, 98.0, 95.0, 100.0, 101.0]
+
+
+def test_a_horizon_of_sessions_passes_over_a_holiday() -> None:
+    bars = _bars(DAYS, CLOSE)
+    found = outcomes_of(
+        _times(bars, "event_time"), bars, horizon=2, calendar=XNYS, interval=Interval("1d")
+    )
+    np.testing.assert_allclose(found.close[:3], [95.0, 100.0, 101.0])
+    np.testing.assert_allclose(found.log_return[:2], 100 * np.log([0.95, 100 / 98]))
+    assert np.isnan(found.close[3:]).all()
+    assert found.due[0] == np.datetime64("2018-12-24T18:00")  # 13:00 in New York
+    assert found.due_session[1] == np.datetime64("2018-12-26")
+    assert found.known_at[0] == np.datetime64("2018-12-24T18:15")
+    assert np.isnat(found.known_at[3:]).all()
+    np.testing.assert_array_equal(found.up[:3], [0, 1, 1])
+
+
+def test_a_missing_bar_leaves_no_outcome_instead_of_a_later_one() -> None:
+    days = [day for day in DAYS if day != date(2018, 12, 24)]
+    bars = _bars(days, [100.0, 98.0, 100.0, 101.0])
+    times = _times(bars, "event_time")
+    one = outcomes_of(times, bars, horizon=1, calendar=XNYS, interval=Interval("1d"))
+    np.testing.assert_array_equal(np.isnan(one.close), [False, True, False, True])
+    two = outcomes_of(times, bars, horizon=2, calendar=XNYS, interval=Interval("1d"))
+    np.testing.assert_array_equal(np.isnan(two.close), [True, False, True, True])
+
+
+def test_a_tie_is_no_rise() -> None:
+    bars = _bars(DAYS[:3], [100.0, 100.0, 101.0])
+    found = outcomes_of(
+        _times(bars, "event_time"), bars, horizon=1, calendar=XNYS, interval=Interval("1d")
+    )
+    np.testing.assert_array_equal(found.up[:2], [0.0, 1.0])
+
+
+def test_variances_are_means_over_the_bars_on_the_way() -> None:
+    bars = _bars(DAYS, CLOSE)
+    found = outcomes_of(
+        _times(bars, "event_time"), bars, horizon=2, calendar=XNYS, interval=Interval("1d")
+    )
+    each = [
+        1e4 * (0.5 * np.log(1.02 / 0.97) ** 2 - (2 * np.log(2) - 1) * np.log(1 / 0.99) ** 2)
+    ] * 2
+    np.testing.assert_allclose(found.garman_klass[0], np.mean(each))
+    squares = (100 * np.log([98 / 100, 95 / 98])) ** 2
+    np.testing.assert_allclose(found.squared_return[0], squares.mean())
+    np.testing.assert_allclose(garman_klass_variance(bars), each[0])
+
+
+def test_an_outcome_is_known_only_when_all_its_bars_are() -> None:
+    bars = _bars(DAYS, CLOSE)
+    late = datetime(2019, 1, 5, tzinfo=UTC)
+    bars = bars.with_columns(
+        known_at=pl.when(pl.col("session") == date(2018, 12, 21))
+        .then(pl.lit(late))
+        .otherwise("known_at")
+    )
+    found = outcomes_of(
+        _times(bars, "event_time"), bars, horizon=2, calendar=XNYS, interval=Interval("1d")
+    )
+    assert found.known_at[0] == np.datetime64("2019-01-05")
+
+
+def test_intraday_takes_the_last_bar_of_the_last_interval_in_the_session() -> None:
+    start = datetime(2018, 12, 24, 17, 56, tzinfo=UTC)  # four minutes before the early close
+    minutes = [0, 1, 2, 4, 1440 * 2 + 1]  # 17:59 is missing, the last is of the 26th
+    times = [start + timedelta(minutes=minute) for minute in minutes]
+    bars = pl.DataFrame(
+        {
+            "session": [date(2018, 12, 24)] * 4 + [date(2018, 12, 26)],
+            "event_time": times,
+            "known_at": times,
+            **{name: [1.0, 2.0, 3.0, 4.0, 5.0] for name in ("open", "high", "low", "close")},
+        },
+        schema_overrides={name: pl.Datetime("us", "UTC") for name in ("event_time", "known_at")},
+    )
+    decided = _times(bars, "event_time")
+    one = outcomes_of(decided, bars, horizon=1, calendar=XNYS, interval=Interval("1m"))
+    np.testing.assert_array_equal(one.close, [2.0, 3.0, np.nan, np.nan, np.nan])
+    # The bar of 17:59 is missing: (17:58, 17:59] holds none, (17:59, 18:00] holds the last.
+    two = outcomes_of(decided, bars, horizon=2, calendar=XNYS, interval=Interval("1m"))
+    np.testing.assert_array_equal(two.close, [3.0, np.nan, 4.0, np.nan, np.nan])
+
+
+def test_what_cannot_be_asked() -> None:
+    bars = _bars(DAYS, CLOSE)
+    times = _times(bars, "event_time")
+    with pytest.raises(DatasetError, match="horizon of at least 1 bar, got 0"):
+        outcomes_of(times, bars, horizon=0, calendar=XNYS, interval=Interval("1d"))
+    with pytest.raises(DatasetError, match="some bars are not known"):
+        outcomes_of(times, bars[:3], horizon=1, calendar=XNYS, interval=Interval("1d"))
