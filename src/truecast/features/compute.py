@@ -224,7 +224,7 @@ def _views(
     market: Market, of: str | None, begin: int, moments: Moments
 ) -> Iterator[tuple[slice, Bars]]:
     everything = market.versions(of)
-    bars = everything if begin == 0 else Bars(everything.frame.slice(begin))
+    bars = everything.after(begin)
     if bars.in_order:
         yield slice(0, len(moments)), bars
         return

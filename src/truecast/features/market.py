@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from truecast.core.clock import require_utc
 from truecast.features.declaration import Column
 from truecast.lake.history import BarHistory, Moments
+
+_TIMES = ("event_time", "known_at")
 
 
 def to_moment(moment: datetime) -> np.datetime64:
@@ -29,33 +32,54 @@ class Bars:
     """
 
     def __init__(self, frame: pl.DataFrame) -> None:
-        self.frame = frame
-        self._columns: dict[str, NDArray[np.generic]] = {}
+        self._frame = frame
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._source: Bars | None = None
+        self._start = 0
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The bars as a frame."""
+        return self._frame.slice(self._start) if self._start else self._frame
 
     def __len__(self) -> int:
-        return self.frame.height
+        return self._frame.height - self._start
 
-    def _column(self, name: str) -> NDArray[np.generic]:
+    def after(self, start: int) -> "Bars":
+        """Return the bars from a place on, sharing the columns that are already made."""
+        later = Bars(self._frame)
+        later._source, later._start = self, start
+        return later
+
+    def _column(self, name: str) -> NDArray[Any]:
         if name not in self._columns:
-            self._columns[name] = self.frame[name].to_physical().to_numpy()
+            source = self._source
+            self._columns[name] = (
+                self._made(name) if source is None else source._column(name)[self._start :]
+            )
         return self._columns[name]
 
+    def _made(self, name: str) -> NDArray[Any]:
+        column = self._frame[name].to_numpy()
+        if name in _TIMES:
+            return column.astype("datetime64[us]", copy=False)
+        if column.dtype.kind == "M":
+            return column.astype("datetime64[D]").astype(np.float64)
+        return column.astype(np.float64, copy=False)
+
     def times(self, name: str) -> Moments:
-        """Return a column of moments, datetime64[us], UTC."""
-        return self._column(name).view("datetime64[us]")
+        """Return ``event_time`` or ``known_at`` as datetime64[us], UTC."""
+        return self._column(name)
 
     def values(self, name: str) -> Column:
         """Return a column of numbers as float64; ``session`` as days since 1970-01-01."""
-        column = self._column(name)
-        if column.dtype != np.float64:
-            column = self._columns[name] = column.astype(np.float64)
-        return column  # type: ignore[return-value]
+        return self._column(name)
 
     @cached_property
     def in_order(self) -> bool:
         """Whether no bar was revised, and none became known after a later one."""
         known = self.times("known_at")
-        return not self._column("version").any() and bool((known[1:] >= known[:-1]).all())
+        return not self.values("version").any() and bool((known[1:] >= known[:-1]).all())
 
 
 @dataclass(frozen=True)

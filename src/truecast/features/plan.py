@@ -94,9 +94,16 @@ class FeaturePlan:
         of : str or None
             A context symbol, or None for the instrument.
         """
-        used = [feature.lookback for feature in self.features if feature.series == of]
-        beside = [1 for feature in self.features if feature.of == of and feature.series != of]
-        return max([*used, *beside], default=0)
+        return self._lookbacks.get(of, 0)
+
+    @cached_property
+    def _lookbacks(self) -> dict[str | None, int]:
+        found: dict[str | None, int] = {}
+        for feature in self.features:
+            reach = {feature.of: 1, feature.series: feature.lookback}
+            for of, bars in reach.items():
+                found[of] = max(found.get(of, 0), bars)
+        return found
 
     def groups(self, of: str | None = None) -> tuple[Group, ...]:
         """Return what is computed on a series, features that share work together."""
