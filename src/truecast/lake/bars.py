@@ -4,6 +4,10 @@ A bar that is new gets version 0, known at its close plus the publication delay.
 with other numbers than its last version gets the next one, known from its receipt on. A payload
 that says itself when each row became known (vintages) may bring several versions of a bar. All
 that a payload adds is one commit; a payload that says nothing new adds nothing.
+
+``basis`` says how ``known_at`` is known: ``vintage`` (the payload says so), ``observed`` (the row
+came before the next bar's close from a live source, or is a revision, known from its receipt on)
+or ``assumed`` (a backfill: the close plus the publication delay).
 """
 
 from collections.abc import Iterable, Iterator

@@ -67,6 +67,12 @@ class Lake:
     def __init__(self, url: str) -> None:
         if "://" in url:
             raise UsageError(f"TRUECAST_LAKE={url}: expected a local folder")
+        if "%" in str(Path(url).absolute()):
+            # Delta would read what follows as an escaped character, and look elsewhere.
+            raise UsageError(
+                f"the lake {Path(url).absolute()} has a % in its path, which Delta tables cannot "
+                "have: set TRUECAST_HOME or TRUECAST_LAKE to another folder"
+            )
         self.url = url
         self.bronze = Bronze(Path(url) / "bronze")
         self._bars = Table(f"{url}/silver/bars", SILVER_BARS, SERIES)

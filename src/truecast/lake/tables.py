@@ -1,9 +1,12 @@
 """One Delta table: create, read, append, overwrite, each change one atomic commit."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import (
@@ -154,19 +157,40 @@ class Snapshot:
             The columns to read; None for all.
         """
         with _as_lake_errors(self.table.url, "read"):
-            rows = pl.scan_delta(self.delta)
+            schema = pl.Schema(self.delta.schema())
+            parts = [pl.LazyFrame(schema=schema), *self._scan(where or {})]
+            rows = pl.concat([part.select(schema.names()) for part in parts])
             for name, value in (where or {}).items():
                 rows = rows.filter(pl.col(name) == value)
-            wanted = columns if columns is not None else self.table.schema
-            return rows.select(list(wanted) if wanted is not None else pl.all()).collect()
+            return rows.select(list(columns) if columns is not None else pl.all()).collect()
+
+    def _scan(self, where: Mapping[str, str]) -> Iterator[pl.LazyFrame]:
+        """Yield the files of each partition that ``where`` allows, with the partition's values.
+
+        Delta names files relative to the table, escaped; Polars' own reader escapes the table's
+        folder too, and then finds nothing where that has a space or an accent.
+        """
+        files = pl.DataFrame(self.delta.get_add_actions(flatten=True))
+        keys = {name: f"partition.{name}" for name in self.table.partition_by}
+        for name, key in keys.items():
+            if name in where:
+                files = files.filter(pl.col(key) == where[name])
+        if files.is_empty():
+            return
+        groups = files.group_by(list(keys.values())) if keys else [((), files)]
+        for values, group in groups:
+            # A commit numbers its files in the order of the rows.
+            paths = [Path(self.table.url) / unquote(path) for path in group["path"].sort()]
+            constants = {name: pl.lit(value) for name, value in zip(keys, values, strict=True)}
+            yield pl.scan_parquet(paths).with_columns(**constants)
 
     def metadata(self) -> dict[str, str]:
         """Return what was kept with this commit, Delta's own entries too."""
         with _as_lake_errors(self.table.url, "read"):
-            version = self.delta.version()
-            # Only a table opened at its last commit numbers its history rightly.
-            commits = DeltaTable(self.table.url).history()
-            found = next(commit for commit in commits if commit["version"] == version)
+            # From the commit itself: Delta's own history misnumbers what an older snapshot sees.
+            commit = Path(self.table.url) / "_delta_log" / f"{self.delta.version():020}.json"
+            entries = [json.loads(line) for line in commit.read_text("utf-8").splitlines()]
+            found = next(entry["commitInfo"] for entry in entries if "commitInfo" in entry)
             return {key: value for key, value in found.items() if isinstance(value, str)}
 
     def append(self, frame: pl.DataFrame, guard: str | None = None) -> None:

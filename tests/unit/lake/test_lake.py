@@ -273,9 +273,20 @@ def test_gold_comes_back_with_its_lineage(lake):
         lake.write_gold("../x", first, {})
 
 
-def test_urls_are_refused_for_now():
+def test_places_that_cannot_hold_a_lake_are_refused(tmp_path):
     with pytest.raises(UsageError, match="local folder"):
         Lake("s3://bucket/lake")
+    with pytest.raises(UsageError, match="has a % in its path"):
+        Lake(str(tmp_path / "a%20b"))
+
+
+def test_a_lake_may_lie_in_a_folder_with_an_odd_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lake = Lake("my lake é #1 ?")
+    lake.ingest(Feed(lines(1, 2)), "^X", DAILY)
+    lake.write_gold("x", pl.DataFrame({"a": [1]}), {"k": "v"})
+    assert len(meaning(Lake(str(tmp_path / "my lake é #1 ?")))) == 2
+    assert lake.read_gold("x").lineage == {"k": "v"}
 
 
 def test_the_vintage_of_a_payload_does_not_depend_on_its_receipt(lake):
@@ -288,3 +299,17 @@ def test_the_vintage_of_a_payload_does_not_depend_on_its_receipt(lake):
         datetime(2020, 1, 6, 23, tzinfo=UTC), datetime(2020, 1, 7, 23, tzinfo=UTC)
     ]  # fmt: skip
     assert rows["basis"].to_list() == ["vintage", "vintage"]
+
+
+def test_a_table_of_several_files_keeps_the_order_of_its_rows(lake):
+    frame = pl.DataFrame({"x": pl.int_range(2_500_000, eager=True)})
+    lake.write_gold("long", frame, {})
+    assert len(list(Path(lake.url).rglob("gold/long/*.parquet"))) > 1
+    assert lake.read_gold("long").frame.equals(frame)
+
+
+def test_a_table_without_rows_keeps_its_columns(lake):
+    empty = pl.DataFrame(schema={"x": pl.Float32, "at": pl.Datetime("us", "UTC")})
+    lake.write_gold("empty", empty, {})
+    assert lake.read_gold("empty").frame.equals(empty)
+    assert lake.read_gold("empty").frame.schema == empty.schema
