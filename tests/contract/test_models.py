@@ -45,8 +45,10 @@ def column(name: str, rng: np.random.Generator, size: int) -> Any:
         return 1 + rng.random(size)
     if name.startswith("return_sd"):
         return 0.5 + rng.random(size)
-    if name.startswith("negative_return"):
+    if name.startswith("downside"):
         return np.minimum(0, draws)
+    if name.startswith("upside"):
+        return np.maximum(0, draws)
     if not name.startswith("log_"):
         draws[rng.random(size) < 0.1] = np.nan
     return draws

@@ -113,6 +113,10 @@ def bollinger_position(frame, n):
     return (frame["close"] - lower) / (upper - lower)
 
 
+def usual_move(frame):
+    return np.sqrt(garman_klass(frame).rolling(22).mean().clip(lower=1e-4))
+
+
 def bollinger_width(frame, n):
     lower, upper = bands(frame, n)
     return 100 * (upper - lower) / frame["close"].rolling(n).mean()
@@ -139,7 +143,6 @@ def of_vix(frame):
 ORACLES = {
     "log_return": lambda f, n: 100 * np.log(f["close"] / f["close"].shift(n)),
     "return_lag": lambda f, k: log_returns(f).shift(k),
-    "negative_return": lambda f, n: log_returns(f).rolling(n).mean().clip(upper=0),
     "roc": lambda f, n: 100 * f["close"].pct_change(n),
     "close_to_sma": lambda f, n: 100 * (f["close"] / f["close"].rolling(n).mean() - 1),
     "close_to_ema": lambda f, n: 100 * (f["close"] / mean_by_loop(f["close"], 2 / (n + 1)) - 1),
@@ -161,6 +164,8 @@ ORACLES = {
     "opening_gap": lambda f: 100 * np.log(f["open"] / f["close"].shift(1)),
     "garman_klass": lambda f, n: np.sqrt(garman_klass(f).rolling(n).mean()),
     "log_gk": lambda f, n: np.log(garman_klass(f).rolling(n).mean().clip(lower=1e-4)),
+    "downside": lambda f, n: log_returns(f).clip(upper=0).rolling(n).mean() / usual_move(f),
+    "upside": lambda f, n: log_returns(f).clip(lower=0).rolling(n).mean() / usual_move(f),
     "gk_ratio": lambda f, n: (
         (log_returns(f) ** 2).rolling(n).sum() / garman_klass(f).rolling(n).sum()
     ),

@@ -37,21 +37,18 @@ def span(window: int) -> float:
 
 
 def compute_returns(block: Block) -> None:
-    """Compute log returns, their lags and their negative parts, and rates of change.
+    """Compute log returns, their lags, and rates of change.
 
     One logarithm for each number of bars, whatever is asked for.
     """
     close = block.input("close")
     logs: dict[int, Column] = {}
-    for window in block.windows("log_return", "negative_return"):
+    for window in block.windows("log_return"):
         logs[window] = block.now(block.scratch())
         then = block.before(close, window)
         kernels.log_ratio(block.now(close), then, 100.0, logs[window])
     for values, out in block.wanted("log_return"):
         kernels.scaled(logs[values["window"]], 1.0, math.inf, out)
-    for values, out in block.wanted("negative_return"):
-        window = values["window"]
-        kernels.scaled(logs[window], 1.0 / window, 0.0, out)
     if block.wants("return_lag"):
         returns = block.log_returns()
         for values, out in block.wanted("return_lag"):
@@ -186,16 +183,6 @@ FAMILIES = (
         unit="percent",
         formula="100·ln(C/C[1]), lag bars ago",
         reference="Campbell, Lo, MacKinlay (1997), The Econometrics of Financial Markets, 1.4",
-        compute=compute_returns,
-    ),
-    Family(
-        name="negative_return",
-        inputs=("close",),
-        parameters={"window": Parameter(1)},
-        lookback=lambda values: values["window"] + 1,
-        unit="percent a bar",
-        formula="min(0, mean of 100·ln(C/C[1]) over window bars)",
-        reference="Corsi, Renò (2012), Discrete-Time Volatility Forecasting with Leverage Effect",
         compute=compute_returns,
     ),
     Family(

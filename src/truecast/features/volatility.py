@@ -13,6 +13,8 @@ from truecast.features.price import memory
 #: Variances are held above 1 basis point² before a logarithm is taken, percent².
 VARIANCE_FLOOR = 1e-4
 SESSIONS_A_YEAR = 252
+#: Bars of the Garman–Klass deviation in whose units losses and gains are measured.
+LEVERAGE_SCALE = 22
 
 
 def compute_return_spread(block: Block) -> None:
@@ -69,7 +71,7 @@ def compute_range_variances(block: Block) -> None:
     high = block.log_ratio(block.input("high"), opened, 100.0)
     low = block.log_ratio(block.input("low"), opened, 100.0)
     close = block.log_ratio(block.input("close"), opened, 100.0)
-    if block.wants("garman_klass", "log_gk", "gk_ratio"):
+    if block.wants("garman_klass", "log_gk", "gk_ratio", "downside", "upside"):
         _garman_klass(block, high, low, close)
     if block.wants("parkinson"):
         _parkinson(block, high, low)
@@ -80,7 +82,8 @@ def compute_range_variances(block: Block) -> None:
 def _garman_klass(block: Block, high: Column, low: Column, close: Column) -> None:
     term = block.scratch()
     kernels.garman_klass_term(high, low, close, term)
-    sums = block.sums(term, block.windows("garman_klass", "log_gk", "gk_ratio"))
+    windows = {*block.windows("garman_klass", "log_gk", "gk_ratio"), LEVERAGE_SCALE}
+    sums = block.sums(term, sorted(windows))
     for values, out in block.wanted("garman_klass"):
         window = values["window"]
         kernels.root_of(block.now(sums[window]), 1.0 / window, out)
@@ -94,6 +97,21 @@ def _garman_klass(block: Block, high: Column, low: Column, close: Column) -> Non
         for values, out in block.wanted("gk_ratio"):
             window = values["window"]
             kernels.quotient(block.now(totals[window]), block.now(sums[window]), 1.0, out)
+    for family, sign in (("downside", 1.0), ("upside", -1.0)):
+        if block.wants(family):
+            _one_sided(block, family, sign, block.now(sums[LEVERAGE_SCALE]))
+
+
+def _one_sided(block: Block, family: str, sign: float, squares: Column) -> None:
+    """Write mean losses (sign 1) or gains (sign −1) in units of the Garman–Klass deviation."""
+    part = block.scratch()
+    kernels.scaled(block.log_returns(), sign, 0.0, part)
+    totals = block.sums(part, block.windows(family))
+    for values, out in block.wanted(family):
+        window = values["window"]
+        scale, each = sign / window, 1.0 / LEVERAGE_SCALE
+        total = block.now(totals[window])
+        kernels.over_root(total, scale, squares, each, VARIANCE_FLOOR, out)
 
 
 def _parkinson(block: Block, high: Column, low: Column) -> None:
@@ -140,6 +158,10 @@ def _window(values: Parameters) -> int:
 
 def _window_and_before(values: Parameters) -> int:
     return values["window"] + 1
+
+
+def _leverage_window(values: Parameters) -> int:
+    return max(values["window"] + 1, LEVERAGE_SCALE)
 
 
 _RANGES = ("open", "high", "low", "close")
@@ -246,6 +268,28 @@ FAMILIES = (
         unit="log of percent² a bar",
         formula=f"ln(max(mean of GK over window bars, 10⁻⁴)), {_GK}",
         reference="Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility",
+        compute=compute_range_variances,
+    ),
+    Family(
+        name="downside",
+        inputs=_RANGES,
+        parameters={"window": Parameter(1)},
+        lookback=_leverage_window,
+        unit="standard deviations",
+        formula="mean of min(0, 100·ln(C/C[1])) over window bars / "
+        f"√(max(mean of GK over 22 bars, 10⁻⁴)), {_GK}",
+        reference="Corsi, Renò (2012), Discrete-Time Volatility Forecasting with Leverage Effect",
+        compute=compute_range_variances,
+    ),
+    Family(
+        name="upside",
+        inputs=_RANGES,
+        parameters={"window": Parameter(1)},
+        lookback=_leverage_window,
+        unit="standard deviations",
+        formula="mean of max(0, 100·ln(C/C[1])) over window bars / "
+        f"√(max(mean of GK over 22 bars, 10⁻⁴)), {_GK}",
+        reference="Corsi, Renò (2012), Discrete-Time Volatility Forecasting with Leverage Effect",
         compute=compute_range_variances,
     ),
     Family(

@@ -22,19 +22,20 @@ TERMS = (
     "log_gk_1",
     "log_gk_5",
     "log_gk_22",
-    "negative_return_1",
-    "negative_return_5",
-    "negative_return_22",
+    "downside_1",
+    "downside_5",
+    "downside_22",
+    "upside_1",
 )
 RATIO = "gk_ratio_1000"
 
 
 class HarLeverage:
-    """Log variance as a line in past variances and past losses over a day, a week, a month.
+    """Log variance as a line in past variances and losses over a day, a week and a month.
 
     Attributes
     ----------
-    coefficients_ : array of float64, shape (7,), or None
+    coefficients_ : array of float64, shape (8,), or None
         Intercept, then one coefficient for each of ``TERMS``.
     smearing_ : float
         What ``exp`` of the fit is multiplied by to be right on average.
@@ -64,7 +65,7 @@ class HarLeverage:
     dropped_: int
 
     def required_features(self) -> tuple[str, ...]:
-        """Return the six terms, then the ratio."""
+        """Return the terms, then the ratio."""
         return (*TERMS, RATIO)
 
     def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:

@@ -43,7 +43,7 @@ def test_counts_are_taken_from_the_end() -> None:
     assert _bounds(parts.train) == (0, 110)
     assert _bounds(parts.validate) == (110, 170)
     assert _bounds(parts.test) == (170, 200)
-    with pytest.raises(DatasetError, match="counts 90 bars .* only 80 rows"):
+    with pytest.raises(DatasetError, match=r"counts 90 bars .* only 80 rows"):
         parts_of(_recipe(split={"validate": 60, "test": 30}), SESSIONS[:80], XNYS)
 
 

@@ -142,7 +142,7 @@ def volatility_slot(data: dict[str, Any]) -> SlotForecasts:
             "log_gk_1": 0.31,
             "log_gk_5": 0.36,
             "log_gk_22": 0.21,
-            "negative_return_1": 0.12,
+            "downside_1": 0.12,
         },
         provenance={
             "session": "XNYS",

@@ -56,7 +56,7 @@ def test_lookback_is_the_longest_of_each_series():
 def test_the_shipped_recipe_resolves():
     recipe = load_recipe("sp500-daily")
     found = FeaturePlan.from_choices(recipe.features, context=recipe.context)
-    assert len(found.names) == 45
+    assert len(found.names) == 46
     assert found.context == ("^VIX",)
     assert found.features == members("sp500_daily")
     for required in ("return_sd_22", "log_gk_1", "log_gk_5", "log_gk_22", "log_return_1"):
@@ -108,7 +108,7 @@ def test_descriptions_say_which_set():
     assert rows["log_close__vix"]["inputs"] == ["^VIX:close"]
     assert rows["log_premium_22__vix"]["inputs"] == ["close", "^VIX:close"]
     assert "EMA(C, span 12)" in rows["macd"]["formula"]
-    assert len(description("sp500_daily")) == 45
+    assert len(description("sp500_daily")) == 46
     with pytest.raises(UnknownNameError, match="did you mean 'sp500_daily'"):
         description("sp500_dayly")
 

@@ -17,10 +17,10 @@ from truecast.models.manifest import BundleError, Manifest, Training, version_of
 from truecast.models.trees import LightGBM
 
 RNG = np.random.default_rng(2)
-X = RNG.standard_normal((200, 1, 7)).astype(np.float32)
-X[:, :, 6] = 1 + RNG.random((200, 1))
+X = RNG.standard_normal((200, 1, 8)).astype(np.float32)
+X[:, :, 7] = 1 + RNG.random((200, 1))
 X[3, 0, 2] = np.nan
-NAMES = tuple("abcdefg")
+NAMES = tuple("abcdefgh")
 CALIBRATION = {"known_at": ["2013-12-30T21:00:00"], "scores": [0.1, None, 1 / 3]}
 
 FILES = (
@@ -489,9 +489,9 @@ def test_names_and_documents_are_checked_before_anything_is_written(
 def test_the_shape_of_the_canary_is_checked(parts: dict[str, Part], tmp_path: Path) -> None:
     point, scale = parts["point"].model, parts["scale"].model
     for part, message in (
-        (Part(point, NAMES, X[:0]), r"expected canary rows of shape \(1 or more, 1, 7\)"),
-        (Part(point, NAMES[:6], X[:4]), r"\(1 or more, 1, 6\), got \(4, 1, 7\)"),
-        (Part(point, NAMES, X[:4, 0]), r"got \(4, 7\)"),
+        (Part(point, NAMES, X[:0]), r"expected canary rows of shape \(1 or more, 1, 8\)"),
+        (Part(point, NAMES[:7], X[:4]), r"\(1 or more, 1, 7\), got \(4, 1, 8\)"),
+        (Part(point, NAMES, X[:4, 0]), r"got \(4, 8\)"),
         (Part(scale, NAMES, X[:4]), "har_leverage takes"),
     ):
         with pytest.raises(BundleError, match=message):

@@ -10,28 +10,28 @@ N = 500
 @pytest.fixture
 def table() -> np.ndarray:
     rng = np.random.default_rng(3)
-    terms = rng.standard_normal((N, 6))
+    terms = rng.standard_normal((N, 7))
     terms[:, 3:] = np.minimum(terms[:, 3:], 0)
     ratio = 1.2 + 0.5 * rng.random(N)
     return np.column_stack([terms, ratio]).astype(np.float32)
 
 
 def variance(table: np.ndarray) -> np.ndarray:
-    fit = -0.5 + table[:, :6] @ [0.3, 0.3, 0.2, -0.1, -0.2, -0.3]
+    fit = -0.5 + table[:, :7] @ [0.3, 0.3, 0.2, -0.1, -0.2, -0.3, 0.1]
     noise = np.random.default_rng(4).standard_normal(len(table))
-    return np.exp(fit + 0.5 * noise) * table[:, 6]
+    return np.exp(fit + 0.5 * noise) * table[:, 7]
 
 
 def by_lstsq(table: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
     """The definition, row by row."""
-    ratio = table[:, 6].astype(float)
+    ratio = table[:, 7].astype(float)
     g = [max(value / share, 1e-4) for value, share in zip(y, ratio, strict=True)]
-    design = np.array([[1.0, *map(float, row[:6])] for row in table])
+    design = np.array([[1.0, *map(float, row[:7])] for row in table])
     b, *_ = np.linalg.lstsq(design, np.log(g), rcond=None)
     smearing = sum(value / np.exp(row @ b) for value, row in zip(g, design, strict=True)) / len(g)
     return np.array(
         [
-            np.exp(np.array([1.0, *map(float, row[:6])]) @ b) * smearing * float(row[6])
+            np.exp(np.array([1.0, *map(float, row[:7])]) @ b) * smearing * float(row[7])
             for row in new
         ]
     )
@@ -60,7 +60,7 @@ def test_smearing_makes_it_right_on_average_in_training(table: np.ndarray) -> No
 def test_the_ratio_scales_the_forecast(table: np.ndarray) -> None:
     model = HarLeverage().fit(table[:, None], variance(table), target="volatility", horizon=1)
     doubled = table.copy()
-    doubled[:, 6] *= 2
+    doubled[:, 7] *= 2
     np.testing.assert_allclose(
         model.predict(doubled[:, None]), 2 * model.predict(table[:, None]), rtol=1e-12
     )
@@ -69,19 +69,19 @@ def test_the_ratio_scales_the_forecast(table: np.ndarray) -> None:
 def test_rows_with_a_missing_feature_teach_nothing_and_have_no_forecast(table: np.ndarray) -> None:
     y = variance(table)
     holed = table.copy()
-    for row in range(7):
+    for row in range(8):
         holed[row, row] = np.nan
-    holed[7, 0] = -np.inf
+    holed[8, 0] = -np.inf
     model = HarLeverage().fit(holed[:, None], y, target="volatility", horizon=1)
-    whole = HarLeverage().fit(table[8:, None], y[8:], target="volatility", horizon=1)
-    assert model.dropped_ == 8
+    whole = HarLeverage().fit(table[9:, None], y[9:], target="volatility", horizon=1)
+    assert model.dropped_ == 9
     predicted = model.predict(holed[:, None])
-    assert np.isnan(predicted[:8]).all()
-    np.testing.assert_array_equal(predicted[8:], whole.predict(table[8:, None]))
+    assert np.isnan(predicted[:9]).all()
+    np.testing.assert_array_equal(predicted[9:], whole.predict(table[9:, None]))
 
 
 def test_too_few_whole_rows_are_refused(table: np.ndarray) -> None:
     holed = table.copy()
-    holed[36:, 6] = np.nan
-    with pytest.raises(ModelError, match="36 usable training rows are too few for 7 features"):
+    holed[37:, 7] = np.nan
+    with pytest.raises(ModelError, match="37 usable training rows are too few for 8 features"):
         HarLeverage().fit(holed[:, None], variance(table), target="volatility", horizon=1)

@@ -46,6 +46,16 @@ def root_of(x: Column, scale: float, out: Output) -> None:
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
+def over_root(
+    x: Column, scale: float, squares: Column, square_scale: float, floor: float, out: Output
+) -> None:
+    """Write ``scale·x / √(max(square_scale·squares, floor))``."""
+    for i in range(out.size):
+        value = square_scale * squares[i]
+        out[i] = scale * x[i] / math.sqrt(floor if value < floor else value)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def square(x: Column, out: Output) -> None:
     """Write ``x²``."""
     for i in range(out.size):
