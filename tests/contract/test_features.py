@@ -53,8 +53,9 @@ def test_has_values_from_its_lookback_on(feature):
     values = compute(feature, make_bars())
     assert values.shape == (BARS,)
     assert 1 <= feature.lookback <= 1001
-    assert np.isnan(values[: feature.lookback - 1]).all()
-    assert np.isfinite(values[feature.lookback - 1 :]).all()
+    assert 1 <= feature.warm_up <= feature.lookback
+    assert np.isnan(values[: feature.warm_up - 1]).all()
+    assert np.isfinite(values[feature.warm_up - 1 :]).all()
 
 
 @every_feature
@@ -161,7 +162,7 @@ def test_a_market_that_stands_still_gives_no_nonsense(feature):
 
 @every_feature
 def test_a_short_history_gives_nothing(feature):
-    for bars in (0, 1, feature.lookback - 1):
+    for bars in (0, 1, feature.warm_up - 1):
         values = compute(feature, {name: x[:bars] for name, x in make_bars().items()})
         assert values.shape == (bars,)
-        assert np.isnan(values[: feature.lookback - 1]).all()
+        assert np.isnan(values[: feature.warm_up - 1]).all()

@@ -38,6 +38,10 @@ class Case:
         return model.fit(self.X[:TRAINING], self.y[:TRAINING], target=self.target, horizon=HORIZON)
 
 
+#: Parameters without which a model cannot be built.
+NEEDED = {"ensemble": {"of": [{"lightgbm": {"rounds": 5}}, "naive"]}}
+
+
 def column(name: str, rng: np.random.Generator, size: int) -> Any:
     """Values that a feature of that name could have; generic ones miss some."""
     draws = rng.standard_normal(size)
@@ -63,9 +67,9 @@ def outcome(target: str, rng: np.random.Generator) -> Any:
 
 def make(name: str, target: str) -> Case:
     rng = np.random.default_rng(zlib.crc32(f"{name}:{target}".encode()))
-    model = create(Choice(name=name), where="test", target=target)
+    model = create(Choice(name=name, parameters=NEEDED.get(name, {})), where="test", target=target)
     generic = tuple(f"ma(20): [x{place}] µ" for place in range(6))
-    features = model.required_features() or generic
+    features = model.features(generic)
     size = ROWS + model.window - 1
     table = np.column_stack([column(feature, rng, size) for feature in features])
     windows = sliding_window_view(table.astype(np.float32), model.window, axis=0)
@@ -78,6 +82,10 @@ def case(request: pytest.FixtureRequest) -> Case:
     made = make(*request.param)
     made.fit(made.model)
     return made
+
+
+def unfitted(case: Case) -> Model:
+    return type(case.model)(**parameters_of(case.model))
 
 
 def training_of(case: Case) -> Training:
@@ -127,7 +135,7 @@ def test_a_refit_is_the_same_to_the_bit(case: Case) -> None:
 
 
 def test_a_model_refitted_on_other_rows_forgets_the_first(case: Case) -> None:
-    fresh, reused = type(case.model)(), type(case.model)()
+    fresh, reused = unfitted(case), unfitted(case)
     X, y = case.X[100:TRAINING], case.y[100:TRAINING]
     case.fit(reused)
     reused.fit(X, y, target=case.target, horizon=1)
@@ -149,7 +157,7 @@ def test_later_rows_do_not_change_a_prediction(case: Case) -> None:
 
 def test_neither_fit_nor_predict_changes_what_it_is_given(case: Case) -> None:
     X, y = np.array(case.X), np.array(case.y)
-    model = type(case.model)()
+    model = unfitted(case)
     model.fit(X[:TRAINING], y[:TRAINING], target=case.target, horizon=HORIZON)
     model.predict(X)
     np.testing.assert_array_equal(X, case.X)
@@ -188,7 +196,7 @@ def test_the_same_training_has_the_same_version(case: Case, tmp_path: Path) -> N
 
 
 def test_an_unfitted_model_refuses(case: Case) -> None:
-    model = type(case.model)()
+    model = unfitted(case)
     with pytest.raises(ModelError, match="not fitted yet"):
         model.predict(case.X)
     with pytest.raises(ModelError, match="not fitted yet"):
@@ -206,26 +214,26 @@ def test_too_few_rows_are_refused(case: Case) -> None:
     least = 30 + len(case.features)
     X, y = case.X[: least - 1], case.y[: least - 1]
     with pytest.raises(ModelError, match=f"too few .* expected at least {least}"):
-        type(case.model)().fit(X, y, target=case.target, horizon=1)
+        unfitted(case).fit(X, y, target=case.target, horizon=1)
 
 
 def test_a_missing_outcome_is_refused(case: Case) -> None:
     y = case.y.copy()
     y[7] = np.nan
     with pytest.raises(ModelError, match="y is nan in training row 7"):
-        type(case.model)().fit(case.X, y, target=case.target, horizon=1)
+        unfitted(case).fit(case.X, y, target=case.target, horizon=1)
 
 
 def test_other_targets_are_refused(case: Case) -> None:
     for target in set(TARGETS) - case.model.targets:
         with pytest.raises(UsageError, match=f"does not forecast {target}: it forecasts"):
-            type(case.model)().fit(case.X, case.y, target=target, horizon=1)
+            unfitted(case).fit(case.X, case.y, target=target, horizon=1)
 
 
 def test_parameters_are_json(case: Case) -> None:
     parameters = parameters_of(case.model)
     assert json.loads(json.dumps(parameters)) == parameters
-    assert set(parameters) == set(vars(type(case.model)()))  # stored as given, nothing else
+    assert set(parameters) == set(vars(unfitted(case)))  # stored as given, nothing else
 
 
 READER = """
@@ -235,10 +243,11 @@ import numpy as np
 from truecast.models.bundle import load_bundle
 folder = Path(sys.argv[1])
 answers = {}
-for path in sorted(folder.iterdir(), key=lambda p: p.name.startswith("lightgbm")):
+grows_trees = lambda path: path.name.startswith(("lightgbm", "ensemble"))
+for path in sorted(folder.iterdir(), key=grows_trees):
     model = load_bundle(path / "bundle").models["point"]
     answers[path.name] = [v.hex() for v in model.predict(np.load(path / "X.npy")).tolist()]
-    if not path.name.startswith("lightgbm"):
+    if not grows_trees(path):
         heavy = {"sklearn", "arch", "lightgbm", "pandas", "scipy", "polars"} & set(sys.modules)
         assert not heavy, (path.name, heavy)
 print(json.dumps(answers))

@@ -120,7 +120,9 @@ def test_a_feature_that_sees_the_future_is_named(
     name = f"planted_leaks:{planted.__name__}"
     opened = studies(small_recipe(features=["log_return_1", name]))
     failed = _failed(verify(opened))
-    features = {result.feature for result in failed if result.check in {"truncation", "perturbation"}}
+    features = {
+        result.feature for result in failed if result.check in {"truncation", "perturbation"}
+    }
     assert features == {planted.__name__}
     first = [result.first_row for result in failed if result.check == "truncation"]
     assert first

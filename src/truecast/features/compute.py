@@ -50,7 +50,7 @@ def compute_columns(
     Returns
     -------
     array, shape (n, n_features)
-        The transpose of a C-contiguous array. The first ``lookback − 1`` rows of a feature are
+        The transpose of a C-contiguous array. The first ``warm_up − 1`` rows of a feature are
         NaN, and so are rows that an input's NaN reaches.
 
     Raises
@@ -289,7 +289,7 @@ def _compute(
         if group.whole:
             _compute_whole(group, columns, begin, out)
         for place, feature in group.members:
-            out[place, : max(0, feature.lookback - 1 - begin)] = np.nan
+            out[place, : max(0, feature.warm_up - 1 - begin)] = np.nan
 
 
 def _compute_whole(group: Group, columns: Mapping[str, Column], begin: int, out: Output) -> None:

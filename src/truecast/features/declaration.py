@@ -95,6 +95,9 @@ class Family:
     context_inputs : tuple of str
         Columns of the context series, as known at the decision, that it reads beside the
         instrument's own bars.
+    warm_up : callable or None
+        From the parameters to the number of bars that a first value needs, where that is less
+        than the lookback: until then the window is what there is.
     whole : bool
         Whether ``compute`` gets all the bars at once, as a user's own function does.
     """
@@ -112,6 +115,7 @@ class Family:
     recursive: bool = False
     context_only: bool = False
     context_inputs: tuple[str, ...] = ()
+    warm_up: Callable[[Parameters], int] | None = None
     whole: bool = False
 
     def feature(
@@ -197,6 +201,11 @@ class Feature:
     def lookback(self) -> int:
         """Number of bars that a value depends on, its own included."""
         return self.family.lookback(self.parameters)
+
+    @property
+    def warm_up(self) -> int:
+        """Number of bars that the first value needs."""
+        return (self.family.warm_up or self.family.lookback)(self.parameters)
 
     @property
     def recursive(self) -> bool:

@@ -13,6 +13,8 @@ from truecast.features.price import memory
 #: Variances are held above 1 basis point² before a logarithm is taken, percent².
 VARIANCE_FLOOR = 1e-4
 SESSIONS_A_YEAR = 252
+#: Bars from which the ratio of variances is given, however long its window.
+RATIO_WARM_UP = 250
 #: Bars of the Garman–Klass deviation in whose units losses and gains are measured.
 LEVERAGE_SCALE = 22
 
@@ -82,7 +84,7 @@ def compute_range_variances(block: Block) -> None:
 def _garman_klass(block: Block, high: Column, low: Column, close: Column) -> None:
     term = block.scratch()
     kernels.garman_klass_term(high, low, close, term)
-    windows = {*block.windows("garman_klass", "log_gk", "gk_ratio"), LEVERAGE_SCALE}
+    windows = {*block.windows("garman_klass", "log_gk"), LEVERAGE_SCALE}
     sums = block.sums(term, sorted(windows))
     for values, out in block.wanted("garman_klass"):
         window = values["window"]
@@ -91,15 +93,22 @@ def _garman_klass(block: Block, high: Column, low: Column, close: Column) -> Non
         window = values["window"]
         kernels.scaled_log(block.now(sums[window]), 1.0 / window, VARIANCE_FLOOR, out)
     if block.wants("gk_ratio"):
-        squared = block.scratch()
-        kernels.square(block.log_returns(), squared)
-        totals = block.sums(squared, block.windows("gk_ratio"))
-        for values, out in block.wanted("gk_ratio"):
-            window = values["window"]
-            kernels.quotient(block.now(totals[window]), block.now(sums[window]), 1.0, out)
+        _close_to_close(block, term)
     for family, sign in (("downside", 1.0), ("upside", -1.0)):
         if block.wants(family):
             _one_sided(block, family, sign, block.now(sums[LEVERAGE_SCALE]))
+
+
+def _close_to_close(block: Block, term: Column) -> None:
+    """Write the ratio of squared returns to Garman–Klass variances over bars that have both."""
+    squared, returns, ranges = block.scratch(), block.scratch(), block.scratch()
+    kernels.square(block.log_returns(), squared)
+    kernels.paired(squared, term, returns, ranges)
+    windows = block.windows("gk_ratio")
+    totals, bases = block.sums(returns, windows), block.sums(ranges, windows)
+    for values, out in block.wanted("gk_ratio"):
+        window = values["window"]
+        kernels.quotient(block.now(totals[window]), block.now(bases[window]), 1.0, out)
 
 
 def _one_sided(block: Block, family: str, sign: float, squares: Column) -> None:
@@ -297,9 +306,10 @@ FAMILIES = (
         inputs=_RANGES,
         parameters={"window": Parameter(1000)},
         lookback=_window_and_before,
+        warm_up=lambda values: min(values["window"], RATIO_WARM_UP) + 1,
         unit="ratio",
-        formula=f"sum of (100·ln(C/C[1]))² over window bars / sum of GK; {_GK}; "
-        "NaN where the prices did not move",
+        formula=f"sum of (100·ln(C/C[1]))² / sum of GK over window bars, or over all there are "
+        f"from 250 on; {_GK}; NaN where the prices did not move",
         reference="Hansen, Lunde (2005), A Realized Variance for the Whole Day",
         compute=compute_range_variances,
     ),

@@ -52,8 +52,14 @@ class Model(Protocol):
     def window(self) -> int:
         """Rows of features that one prediction needs, from 1."""
 
-    def required_features(self) -> tuple[str, ...] | None:
-        """Return the features whose columns make up ``X``, in order; None for all of a recipe's."""
+    def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the features whose columns make up ``X``, in order.
+
+        Parameters
+        ----------
+        inputs : tuple of str
+            The features that the recipe names. A model may take them, or features of its own.
+        """
 
     def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:
         """Fit to training rows, oldest first.
@@ -128,8 +134,7 @@ def check_fit(model: Model, X: Windows, y: Vector, *, target: str, horizon: int)
         )
     if horizon < 1:
         raise ModelError(f"{model.name}: the horizon is at least 1 bar, got {horizon}")
-    required = model.required_features()
-    _check_shape(model, X, columns=None if required is None else len(required))
+    _check_shape(model, X, columns=len(model.features(())) or None)
     if y.shape != (len(X),):
         raise ModelError(f"{model.name}: expected one y for each of {len(X)} rows, got {y.shape}")
     check_rows(model, len(X), X.shape[2])

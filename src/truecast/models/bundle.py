@@ -196,9 +196,9 @@ def _entry(label: str, part: Part) -> ModelEntry:
             f"{label}: expected canary rows of shape (1 or more, {expected[0]}, {expected[1]}), "
             f"got {shape}"
         )
-    required = model.required_features()
-    if required is not None and part.features != required:
-        raise BundleError(f"{label}: {model.name} takes {required}, got features {part.features}")
+    own = model.features(())
+    if not set(own) <= set(part.features):
+        raise BundleError(f"{label}: {model.name} takes {own}, got features {part.features}")
     return ModelEntry(
         name=model.name,
         parameters=parameters_of(model),

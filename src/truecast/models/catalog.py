@@ -4,6 +4,7 @@ from truecast.core.errors import UsageError
 from truecast.core.names import Registry
 from truecast.core.recipe import Choice
 from truecast.models.base import Model
+from truecast.models.ensemble import Ensemble
 from truecast.models.garch import Garch
 from truecast.models.har import HarLeverage
 from truecast.models.linear import Logistic, Ridge
@@ -13,7 +14,7 @@ from truecast.models.trees import LightGBM
 
 MODELS: Registry[type[Model]] = Registry(
     "model",
-    {kind.name: kind for kind in (Naive, Ridge, Logistic, LightGBM, Garch, HarLeverage)},
+    {kind.name: kind for kind in (Naive, Ridge, Logistic, LightGBM, Garch, HarLeverage, Ensemble)},
 )
 
 
@@ -23,7 +24,7 @@ def supporting(target: str) -> tuple[str, ...]:
     Examples
     --------
     >>> supporting("direction")
-    ('lightgbm', 'logistic', 'naive')
+    ('ensemble', 'lightgbm', 'logistic', 'naive')
     """
     return tuple(sorted(name for name, kind in MODELS.items() if target in kind.targets))
 
@@ -59,4 +60,7 @@ def create(choice: Choice, *, where: str, target: str | None = None) -> Model:
             f"model {choice.name!r} in {where} does not forecast {target}: "
             f"these do: {', '.join(supporting(target)) or 'none'}"
         )
-    return kind(**check_parameters(kind, choice.parameters, where=where))
+    model = kind(**check_parameters(kind, choice.parameters, where=where))
+    if isinstance(model, Ensemble):
+        model.build(target)
+    return model

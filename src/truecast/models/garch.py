@@ -81,7 +81,7 @@ class Garch:
         self.mean = mean
         self.window = window
 
-    def required_features(self) -> tuple[str, ...]:
+    def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002
         """Return ``("log_return_1",)``."""
         return ("log_return_1",)
 

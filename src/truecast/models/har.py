@@ -64,7 +64,7 @@ class HarLeverage:
     smearing_: float
     dropped_: int
 
-    def required_features(self) -> tuple[str, ...]:
+    def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002
         """Return the terms, then the ratio."""
         return (*TERMS, RATIO)
 

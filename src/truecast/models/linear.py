@@ -165,8 +165,9 @@ class Ridge:
     def __init__(self, *, alpha: Positive = 30_000.0) -> None:
         self.alpha = alpha
 
-    def required_features(self) -> None:
-        """Return None: all features of the recipe."""
+    def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """Return all that the recipe names."""
+        return inputs
 
     def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:
         """Fit scaling and weights; see :class:`truecast.models.base.Model`."""
@@ -224,8 +225,9 @@ class Logistic:
     def __init__(self, *, C: Positive = 0.001) -> None:
         self.C = C
 
-    def required_features(self) -> None:
-        """Return None: all features of the recipe."""
+    def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """Return all that the recipe names."""
+        return inputs
 
     def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:
         """Fit scaling and weights; see :class:`truecast.models.base.Model`."""

@@ -43,7 +43,7 @@ class Naive:
     target_: str | None = None
     level_: float
 
-    def required_features(self) -> tuple[str, ...]:
+    def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002
         """Return ``("return_sd_22",)``."""
         return ("return_sd_22",)
 

@@ -111,8 +111,9 @@ class LightGBM:
         self.max_bin = max_bin
         self.seed = seed
 
-    def required_features(self) -> None:
-        """Return None: all features of the recipe."""
+    def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """Return all that the recipe names."""
+        return inputs
 
     def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:
         """Grow the trees; see :class:`truecast.models.base.Model`."""

@@ -146,7 +146,7 @@ def feature_plan(recipe: Recipe) -> tuple[FeaturePlan, tuple[str, ...]]:
     for target in recipe.targets:
         for choice in (*roster(recipe, target).values(), SCALE, SCALE_WITHOUT_RANGE):
             model = create(choice, where=f"targets.{target}.models")
-            required |= dict.fromkeys(model.required_features() or ())
+            required |= dict.fromkeys(model.features(()))
     asked = FeaturePlan.from_choices(recipe.features, context=recipe.context)
     plan = FeaturePlan.from_choices(
         recipe.features, context=recipe.context, required=tuple(required)

@@ -133,5 +133,5 @@ class Trainer:
 
 
 def features_of(model: Model, dataset: Dataset) -> tuple[str, ...]:
-    """Return the columns that a model takes: those it requires, else all that the recipe names."""
-    return model.required_features() or dataset.inputs
+    """Return the columns that a model takes: its own, or those that the recipe names."""
+    return model.features(dataset.inputs)

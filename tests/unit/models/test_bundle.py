@@ -55,7 +55,7 @@ def parts() -> dict[str, Part]:
     scale = HarLeverage().fit(X, np.exp(X[:, 0, 0].astype(float)), target="volatility", horizon=1)
     return {
         "point": Part(point, NAMES, X[:4]),
-        "scale": Part(scale, scale.required_features(), X[:4]),
+        "scale": Part(scale, scale.features(()), X[:4]),
     }
 
 

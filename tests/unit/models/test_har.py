@@ -38,7 +38,7 @@ def by_lstsq(table: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
 
 
 def test_the_features_are_named_in_order() -> None:
-    assert HarLeverage().required_features() == (*TERMS, RATIO)
+    assert HarLeverage().features(("rsi_14",)) == (*TERMS, RATIO)
     assert RATIO == "gk_ratio_1000"
 
 

@@ -75,9 +75,17 @@ def test_valid_parameters_pass_unchanged() -> None:
 
 
 def test_a_target_that_a_model_does_not_forecast_names_those_that_do() -> None:
-    with pytest.raises(UsageError, match="does not forecast direction: these do: lightgbm, logistic"):
+    with pytest.raises(
+        UsageError, match="does not forecast direction: these do: ensemble, lightgbm, logistic"
+    ):
         create(Choice(name="garch"), where="targets.direction.models", target="direction")
-    assert supporting("volatility") == ("garch", "har_leverage", "lightgbm", "naive")
+    assert supporting("volatility") == (
+        "ensemble",
+        "garch",
+        "har_leverage",
+        "lightgbm",
+        "naive",
+    )
     assert supporting("regime") == ()
 
 
@@ -139,7 +147,7 @@ def test_other_files_are_refused(files: dict[str, bytes], message: str) -> None:
 
 def test_other_values_are_refused() -> None:
     state = {"a": [1, "two"], "b": [1, 2], "c": [float("inf")], "d": True, "target": ["price"]}
-    with pytest.raises(ModelError, match="a in model.json is not a list of numbers"):
+    with pytest.raises(ModelError, match=r"a in model\.json is not a list of numbers"):
         vector("x", state, "a", 2)
     with pytest.raises(ModelError, match="expected 3 finite numbers as b"):
         vector("x", state, "b", 3)

@@ -56,6 +56,15 @@ def over_root(
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
+def paired(a: Column, b: Column, out_a: Column, out_b: Column) -> None:
+    """Write ``a`` and ``b`` where both are numbers, and 0 for both elsewhere."""
+    for i in range(out_a.size):
+        both = a[i] == a[i] and b[i] == b[i]
+        out_a[i] = a[i] if both else 0.0
+        out_b[i] = b[i] if both else 0.0
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def square(x: Column, out: Output) -> None:
     """Write ``x²``."""
     for i in range(out.size):

@@ -1,0 +1,143 @@
+"""The mean of several models: what one of them gets wrong by chance, another may get right."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from truecast.core.errors import UsageError
+from truecast.core.recipe import Choice
+from truecast.models.base import Model, ModelError, Vector, Windows, check_predict, check_rows
+from truecast.models.parameters import parameters_of
+from truecast.models.state import STATE_FILE, dump_state, load_state, target_of, whole
+
+#: As a recipe writes them: names, or a name with parameters.
+Members = Annotated[list[str | dict[str, dict[str, Any]]], Field(min_length=2)]
+
+
+class Ensemble:
+    """Equal parts of several models, each fitted by itself.
+
+    Parameters
+    ----------
+    of : list of str or dict
+        The members, two or more: names, or names with parameters such as
+        ``{ridge: {alpha: 10}}``; no ensembles.
+
+    Attributes
+    ----------
+    target_ : str or None
+        The target that it was fitted for.
+    columns_ : int
+        Number of columns that it was fitted on.
+    members_ : tuple of Model
+        The fitted members, in order.
+
+    Notes
+    -----
+    The arithmetic mean of the members' forecasts; for volatility the geometric mean of their
+    variances, since their errors are multiples. ``X`` holds the columns of the first member,
+    then those of the next: a feature that two members take is there twice.
+
+    References
+    ----------
+    Timmermann (2006), Forecast Combinations: equal weights are hard to beat.
+    """
+
+    name: ClassVar[str] = "ensemble"
+    targets: ClassVar[frozenset[str]] = frozenset({"direction", "price", "return", "volatility"})
+    target_: str | None = None
+    columns_: int
+    members_: tuple[Model, ...]
+
+    def __init__(self, *, of: Members) -> None:
+        self.of = of
+
+    @property
+    def window(self) -> int:
+        """The longest of the members'."""
+        return max(member.window for member in self.build())
+
+    def build(self, target: str | None = None) -> tuple[Model, ...]:
+        """Return the unfitted members.
+
+        Raises
+        ------
+        UsageError
+            If a name or a parameter is not known, a member does not forecast the target, or is
+            an ensemble itself.
+        """
+        # The catalogue names this class among the others.
+        from truecast.models.catalog import create
+
+        choices = [Choice.model_validate(member) for member in self.of]
+        if any(choice.name == self.name for choice in choices):
+            raise UsageError(f"{self.name}.of: a member cannot be an ensemble; name its members")
+        return tuple(create(choice, where=f"{self.name}.of", target=target) for choice in choices)
+
+    def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the features of each member after those of the one before."""
+        return tuple(name for member in self.build() for name in member.features(inputs))
+
+    def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:
+        """Fit each member; see :class:`truecast.models.base.Model`."""
+        members = self.build(target)
+        check_rows(self, len(X), X.shape[2])
+        parts = self._parts(members, X)
+        self.members_ = tuple(
+            member.fit(part, y, target=target, horizon=horizon) for member, part in parts
+        )
+        self.target_, self.columns_ = target, X.shape[2]
+        return self
+
+    def predict(self, X: Windows) -> Vector:
+        """Forecast the members' mean; see :class:`truecast.models.base.Model`."""
+        check_predict(self, X, columns=None if self.target_ is None else self.columns_)
+        said = np.stack([member.predict(part) for member, part in self._parts(self.members_, X)])
+        if self.target_ == "volatility":
+            return np.asarray(np.exp(np.log(said).mean(axis=0)))
+        return np.asarray(said.mean(axis=0))
+
+    def payload(self) -> dict[str, bytes]:
+        """Return the members' files, each name with the member's place before it."""
+        if self.target_ is None:
+            raise ModelError(f"{self.name}: not fitted yet; call fit first")
+        files = {STATE_FILE: dump_state(target=self.target_, columns=self.columns_)}
+        for place, member in enumerate(self.members_):
+            files |= {f"m{place}_{name}": data for name, data in member.payload().items()}
+        return files
+
+    @classmethod
+    def from_payload(cls, parameters: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
+        """Rebuild the fitted ensemble; see :class:`truecast.models.base.Model`."""
+        model = cls(**parameters)
+        state = load_state(cls.name, files, "target", "columns")
+        members = []
+        for place, member in enumerate(model.build()):
+            prefix = f"m{place}_"
+            own = {
+                name.removeprefix(prefix): data
+                for name, data in files.items()
+                if name.startswith(prefix)
+            }
+            members.append(type(member).from_payload(parameters_of(member), own))
+        model.members_ = tuple(members)
+        model.target_ = target_of(cls, state)
+        model.columns_ = whole(cls.name, state, "columns")
+        return model
+
+    def _parts(self, members: tuple[Model, ...], X: Windows) -> Iterator[tuple[Model, Windows]]:
+        """Yield each member with its columns of X, and its newest rows."""
+        own = [len(member.features(())) for member in members]
+        takers = sum(count == 0 for count in own)
+        inputs, rest = divmod(X.shape[2] - sum(own), takers) if takers else (0, 0)
+        if rest or inputs < 0 or (takers and not inputs):
+            raise ModelError(
+                f"{self.name}: {X.shape[2]} columns do not divide among {len(members)} members"
+            )
+        start = 0
+        for member, count in zip(members, own, strict=True):
+            stop = start + (count or inputs)
+            yield member, X[:, X.shape[1] - member.window :, start:stop]
+            start = stop
