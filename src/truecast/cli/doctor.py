@@ -1,6 +1,7 @@
 """What a person needs to know when something is odd: settings, versions, what the lake holds."""
 
 import platform
+from datetime import datetime
 from importlib import metadata
 from typing import Any
 
@@ -33,7 +34,10 @@ def examine() -> dict[str, Any]:
         },
         "lake": settings.lake_url,
         "series": [
-            {**row, "first": row["first"].isoformat(), "last": row["last"].isoformat()}
+            {
+                name: value.isoformat() if isinstance(value, datetime) else value
+                for name, value in row.items()
+            }
             for row in series.to_dicts()
         ],
     }

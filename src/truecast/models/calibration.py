@@ -25,6 +25,10 @@ def _order(known_at: Times, usable: NDArray[np.bool_]) -> NDArray[np.intp]:
     return rows[np.argsort(known_at[rows], kind="stable")]
 
 
+def _after(known_at: Times, later: Times) -> NDArray[np.bool_]:
+    return np.asarray(later > known_at[-1]) if len(known_at) else np.ones(len(later), dtype=bool)
+
+
 def _times(document: dict[str, Any]) -> Times:
     return np.array(document["known_at"], dtype="datetime64[us]")
 
@@ -73,7 +77,7 @@ class ScaleCalibration:
 
     def joined(self, later: Self) -> Self:
         """Return these scores followed by those that became known after them."""
-        new = later.known_at > self.known_at[-1] if len(self.known_at) else slice(None)
+        new = _after(self.known_at, later.known_at)
         return type(self)(
             np.r_[self.known_at, later.known_at[new]],
             np.r_[self.standardised, later.standardised[new]],
@@ -189,6 +193,15 @@ class ShareCalibration:
         """Gather forecasts whose outcome is known; arrays of shape (n,), NaN where it is not."""
         rows = _order(known_at, np.isfinite(probability) & np.isfinite(up))
         return cls(known_at[rows], probability[rows], up[rows])
+
+    def joined(self, later: Self) -> Self:
+        """Return these forecasts followed by those whose outcome became known after them."""
+        new = _after(self.known_at, later.known_at)
+        return type(self)(
+            np.r_[self.known_at, later.known_at[new]],
+            np.r_[self.probability, later.probability[new]],
+            np.r_[self.up, later.up[new]],
+        )
 
     def band(
         self, probability: float, as_of: np.datetime64, *, coverage: float

@@ -70,8 +70,7 @@ def slot_forecasts(
     """
     slot, dataset = study.slot, study.dataset
     observed, forecasts = in_units(dataset, slot, study.outcomes, study.predictions)
-    coverage = recipe.targets[slot.target].coverage  # type: ignore[index]
-    interval = _interval(study, rows, coverage)
+    interval = interval_of(study, rows, recipe)
     wanted = rows.size - int(np.sum(~np.isnat(study.outcomes.known_at[study.parts.evaluation])))
     bars = dataset.market.bars.versions
     return SlotForecasts(
@@ -104,8 +103,25 @@ def slot_forecasts(
     )
 
 
-def _interval(study: Study, rows: NDArray[np.intp], coverage: float) -> IntervalForecasts | None:
+def interval_of(study: Study, rows: NDArray[np.intp], recipe: Recipe) -> IntervalForecasts | None:
+    """Return the intervals of a slot's forecasts, in the unit of what is judged.
+
+    Parameters
+    ----------
+    study : Study
+        Holds the volatility that scales them, and the scores that widen or narrow them.
+    rows : array of intp, shape (m,)
+        Which rows; each interval uses the outcomes known at its row's decision.
+    recipe : Recipe
+        Says which coverage they are to have.
+
+    Returns
+    -------
+    IntervalForecasts or None
+        None for direction, whose forecast is a probability, and where no volatility is known.
+    """
     slot = study.slot
+    coverage = recipe.targets[slot.target].coverage  # type: ignore[index]
     variance, as_of = study.variance[rows], study.dataset.decisions.as_of[rows]
     if slot.target == "direction" or not np.isfinite(variance).all():
         return None

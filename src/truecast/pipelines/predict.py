@@ -1,7 +1,6 @@
 """Issue forecasts: today's by the champion, those of the past by models of then."""
 
-from collections.abc import Callable
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from truecast.core.calendars import get_calendar
@@ -11,9 +10,8 @@ from truecast.core.forecast import Forecast, Mode
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
 from truecast.datasets.splits import Fold
-from truecast.evaluation.significance import verdict
-from truecast.pipelines.judge import evaluated_rows, versus_baselines
-from truecast.pipelines.study import Researcher, Study
+from truecast.pipelines.studies import Studies
+from truecast.pipelines.study import Study
 from truecast.pipelines.train import train
 from truecast.pipelines.workspace import (
     Workspace,
@@ -93,30 +91,38 @@ class Replay:
 
     Parameters
     ----------
-    workspace : Workspace
-        Where the bundles of each refit are kept.
-    recipe : Recipe
-        What is replayed.
-    researcher : Researcher
-        Of one of its instruments.
-    studies : dict of Slot to Study
-        Of that instrument's slots: which model is the champion, and how past forecasts fared.
-    trials : callable
-        Slot to how many models were compared on its evaluation dates.
+    studies : Studies
+        Of the recipe: which model is each slot's champion, and how past forecasts fared.
+    symbol : str
+        One of the recipe's instruments.
     """
 
-    workspace: Workspace
-    recipe: Recipe
-    researcher: Researcher
-    studies: dict[Slot, Study]
-    trials: InitVar[Callable[[Slot], int]]
-    _forecasters: dict[tuple[Slot, int], Forecaster] = field(default_factory=dict, repr=False)
+    studies: Studies
+    symbol: str
+    _forecasters: dict[tuple[Slot, str, int], Forecaster] = field(default_factory=dict, repr=False)
 
-    def __post_init__(self, trials: Callable[[Slot], int]) -> None:
-        self._trials = {slot: trials(slot) for slot in self.studies}
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots of the instrument."""
+        return tuple(
+            slot for slot in slots_of(self.studies.recipe) if slot.instrument == self.symbol
+        )
 
     def forecasts(self, moment: datetime | date, series: Series) -> list[Forecast]:
         """Issue the forecasts of the last decision made by a moment, or on or before a session.
+
+        Parameters
+        ----------
+        moment : datetime or date
+            A time-zone-aware moment, or a session.
+        series : Series
+            The instrument's.
+
+        Returns
+        -------
+        list of Forecast
+            One for each of :attr:`slots`, mode ``replay``. The verdict in each is the one of
+            then.
 
         Raises
         ------
@@ -124,34 +130,29 @@ class Replay:
             If the moment lies before ``evaluate.from``: the choice of the champion has seen
             those rows.
         """
-        dataset = self.researcher.dataset
-        row = decided_by(dataset.decisions, moment)
-        first = self.researcher.parts.evaluation.start
+        researcher = self.studies.researcher(self.symbol)
+        decisions = researcher.dataset.decisions
+        row, first = decided_by(decisions, moment), researcher.parts.evaluation.start
         if row < first:
-            begin = dataset.decisions.session[first]
             raise UsageError(
-                f"{moment} is before the evaluation starts ({begin}): the choice of the champion "
-                f"has seen those sessions; ask for {begin} or later"
+                f"{moment} is before the evaluation starts: the choice of the champion has seen "
+                f"those sessions; ask for {decisions.session[first]} or later"
             )
-        as_of = to_utc(dataset.decisions.as_of[row])
-        return [
-            self._forecaster(slot, self._fold(row)).forecast(
-                series, as_of, mode="replay", skill=self._skill(study, row)
-            )
-            for slot, study in self.studies.items()
-        ]
+        as_of = decisions.as_of[row]
+        fold = next(fold for fold in researcher.folds if fold.start <= row < fold.stop)
+        forecasts = []
+        for slot in self.slots:
+            study = self.studies.gated(slot, as_of)
+            skill = "baseline" if study.champion == "naive" else self.studies.verdict(study, as_of)
+            forecaster = self._forecaster(study, fold)
+            forecasts.append(forecaster.forecast(series, to_utc(as_of), mode="replay", skill=skill))
+        return forecasts
 
-    def _fold(self, row: int) -> Fold:
-        return next(fold for fold in self.researcher.folds if fold.start <= row < fold.stop)
-
-    def _forecaster(self, slot: Slot, fold: Fold) -> Forecaster:
-        key = (slot, fold.number)
+    def _forecaster(self, study: Study, fold: Fold) -> Forecaster:
+        key = (study.slot, study.champion, fold.number)
         if key not in self._forecasters:
-            store = self.workspace.bundles
-            manifest = train(store, self.recipe, self.researcher, self.studies[slot], fold)
-            self._forecasters[key] = Forecaster(store.load(slot, manifest.version))
+            store = self.studies.workspace.bundles
+            researcher = self.studies.researcher(self.symbol)
+            manifest = train(store, self.studies.recipe, researcher, study, fold)
+            self._forecasters[key] = Forecaster(store.load(study.slot, manifest.version))
         return self._forecasters[key]
-
-    def _skill(self, study: Study, row: int) -> str:
-        rows = evaluated_rows(study, study.dataset.decisions.as_of[row])
-        return verdict(versus_baselines(study, rows), self._trials[study.slot])

@@ -114,7 +114,7 @@ def train_slots(studies: Studies) -> dict[Slot, ChampionRecord]:
     recipe, store = studies.recipe, studies.workspace.bundles
     records = {}
     for slot in slots_of(recipe):
-        researcher, study = studies.researcher(slot.instrument), studies.study(slot)
+        researcher, study = studies.researcher(slot.instrument), studies.gated(slot)
         moment = latest(researcher.dataset.decisions, recipe)
         fold = final_fold(study, to_datetime64(moment))
         manifest = train(store, recipe, researcher, study, fold)
@@ -128,8 +128,8 @@ def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
     cards: list[SlotCard] = []
     plots: list[SlotPlots] = []
     for slot in slots_of(recipe):
-        study = studies.study(slot)
-        studies.record_trials(study)
+        studies.record_trials(studies.study(slot))
+        study = studies.gated(slot)
         forecasts = slot_forecasts(
             study,
             recipe,
@@ -239,7 +239,7 @@ def run(studies: Studies) -> RunResult:
     check_recipe(recipe)
     stage("ingest")
     ingested = ingest(workspace, recipe)
-    stage("build")
+    stage("build (the first time on a machine compiles the features)")
     built = build(workspace, recipe)
     stage("walk forward")
     for slot in slots_of(recipe):
@@ -256,24 +256,12 @@ def run(studies: Studies) -> RunResult:
     return RunResult(ingested, built, champions, card, report, forecasts)
 
 
-def replay_of(studies: Studies, symbol: str) -> Replay:
-    """Prepare to issue an instrument's forecasts of the past."""
-    slots = [slot for slot in slots_of(studies.recipe) if slot.instrument == symbol]
-    return Replay(
-        studies.workspace,
-        studies.recipe,
-        studies.researcher(symbol),
-        {slot: studies.study(slot) for slot in slots},
-        studies.trials,
-    )
-
-
 def predict_as_of(studies: Studies, moment: datetime | date) -> list[Forecast]:
     """Issue the forecasts of the past moment by models that saw only what was known then."""
     return [
         forecast
         for symbol in studies.recipe.instruments
-        for forecast in replay_of(studies, symbol).forecasts(
+        for forecast in Replay(studies, symbol).forecasts(
             moment, series_of(studies.workspace, studies.recipe, symbol)
         )
     ]

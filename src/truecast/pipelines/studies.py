@@ -1,7 +1,7 @@
 """The studies of a recipe: made once for the same data and recipe, then read from the lake."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -13,8 +13,9 @@ from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot, escape
 from truecast.datasets.targets import F64
+from truecast.evaluation.significance import Verdict, verdict
 from truecast.lake.trials import Trials
-from truecast.pipelines.judge import trial_keys
+from truecast.pipelines.judge import evaluated_rows, trial_keys, versus_baselines
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.train import fingerprint
 from truecast.pipelines.workspace import Workspace, roster
@@ -58,6 +59,31 @@ class Studies:
                 self._write(slot, key, researcher, *walked)
             self._studies[slot] = researcher.study(slot, *walked)
         return self._studies[slot]
+
+    def gated(self, slot: Slot, as_of: np.datetime64 | None = None) -> Study:
+        """Return a slot's study with the champion that the recipe's gates let through.
+
+        Parameters
+        ----------
+        slot : Slot
+            Which.
+        as_of : datetime64[us] or None
+            Judge on outcomes known by then; None for all.
+
+        Returns
+        -------
+        Study
+            Where the recipe requires skill and none is shown, the champion is ``naive``.
+        """
+        study = self.study(slot)
+        if self.recipe.gates.skill == "report" or self.verdict(study, as_of) == "beats naive":
+            return study
+        return replace(study, champion="naive")
+
+    def verdict(self, study: Study, as_of: np.datetime64 | None = None) -> Verdict:
+        """Judge a study's champion on the evaluation rows whose outcome was known at a moment."""
+        rows = evaluated_rows(study, as_of)
+        return verdict(versus_baselines(study, rows), self.trials(study.slot))
 
     def trials(self, slot: Slot) -> int:
         """Return how many models were compared on a slot's series and target, in all."""

@@ -9,14 +9,15 @@ import numpy as np
 import polars as pl
 
 from truecast.core.clock import to_utc
+from truecast.core.forecast import Forecast
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.checks import check_folds, check_outcomes
 from truecast.features.checks import check_features
 from truecast.features.market import Market
 from truecast.features.results import CheckResult
 from truecast.lake.history import BarHistory
+from truecast.pipelines.judge import interval_of
 from truecast.pipelines.predict import Replay, series_of
-from truecast.pipelines.stages import replay_of
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study, in_units
 
@@ -56,7 +57,7 @@ def verify(studies: Studies, *, seed: int = 0) -> list[CheckResult]:
 def _checks_of_slots(
     studies: Studies, symbol: str, researcher: Researcher, seed: int
 ) -> Iterator[CheckResult]:
-    replay = replay_of(studies, symbol)
+    replay = Replay(studies, symbol)
     part = researcher.parts.evaluation
     evaluation = range(part.start, part.stop)
     cuts = np.linspace(part.start, part.stop - 1, CUTS).astype(int).tolist()
@@ -64,7 +65,8 @@ def _checks_of_slots(
         evaluation, min(FORECASTS, len(evaluation)), replace=False
     )
     rows: list[int] = sorted(sample.tolist())
-    for slot, study in replay.studies.items():
+    for slot in replay.slots:
+        study = studies.study(slot)
         name, horizon = slot.target, slot.horizon
         yield check_outcomes(study.dataset, name, horizon, cuts)
         folds = researcher.folds_over(evaluation)
@@ -152,26 +154,46 @@ def check_tail_forecasts(
     CheckResult
         One a slot.
     """
-    series = series_of(studies.workspace, studies.recipe, replay.researcher.dataset.market.symbol)
-    decisions = replay.researcher.dataset.decisions
+    series = series_of(studies.workspace, studies.recipe, replay.symbol)
+    decisions = studies.researcher(replay.symbol).dataset.decisions
     issued = {row: replay.forecasts(to_utc(decisions.as_of[row]), series) for row in rows}
-    for place, (slot, study) in enumerate(replay.studies.items()):
-        _, forecasts = in_units(study.dataset, slot, study.outcomes, study.predictions)
-        expected = forecasts[study.champion]
+    for place, slot in enumerate(replay.slots):
+        study = studies.study(slot)
         failed = None
         for row in rows:
             forecast = issued[row][place]
-            said = forecast.probability if slot.target == "direction" else forecast.prediction
-            value = float(said) ** 2 if slot.target == "volatility" else float(said)  # type: ignore[arg-type]
-            if not np.isclose(value, expected[row], rtol=AGREEMENT, atol=0, equal_nan=True):
-                failed = _differs(
-                    "serving equals training", study, row, float(expected[row]), value
-                )
+            expected, said = _walked(studies, study, row, forecast), _issued(forecast)
+            if not np.allclose(said, expected, rtol=AGREEMENT, atol=0, equal_nan=True):
+                failed = _differs("serving equals training", study, row, expected, said)
                 break
         yield failed or _agree("serving equals training", study, len(rows))
 
 
-def _differs(check: str, study: Study, row: int, expected: float, got: float) -> CheckResult:
+def _issued(forecast: Forecast) -> list[float]:
+    """Return what a forecast says, and its interval: numbers, NaN where there is none."""
+    said = forecast.probability if forecast.target == "direction" else forecast.prediction
+    ends = (forecast.lower, forecast.upper)
+    return [float(said or 0.0), *(np.nan if end is None else end for end in ends)]
+
+
+def _walked(studies: Studies, study: Study, row: int, forecast: Forecast) -> list[float]:
+    """Return what the walk-forward says of a row, in the forecast's own unit."""
+    rows, slot = np.array([row]), study.slot
+    _, forecasts = in_units(study.dataset, slot, study.outcomes, study.predictions)
+    said = float(forecasts[forecast.model_name][row])
+    if slot.target == "direction":
+        as_of = study.dataset.decisions.as_of[row]
+        shares = replace(study, champion=forecast.model_name).shares
+        band = shares.band(said, as_of, coverage=studies.recipe.targets["direction"].coverage)
+        return [said, *(band or (np.nan, np.nan))]
+    interval = interval_of(study, rows, studies.recipe)
+    ends = [np.nan, np.nan] if interval is None else [interval.lower[0], interval.upper[0]]
+    if slot.target == "volatility":
+        return [float(np.sqrt(value)) for value in (said, *ends)]
+    return [said, *(float(end) for end in ends)]
+
+
+def _differs(check: str, study: Study, row: int, expected: object, got: object) -> CheckResult:
     return CheckResult(
         check=check,
         passed=False,

@@ -105,6 +105,11 @@ class Forecaster:
         """Scores of the past, up to the moment of training."""
         return ScaleCalibration.from_document(self.bundle.documents[CALIBRATION])
 
+    @cached_property
+    def shares(self) -> ShareCalibration:
+        """What came of the model's past probabilities; for direction only."""
+        return ShareCalibration.from_document(self.bundle.documents[SHARES])
+
     def forecast(self, series: Series, as_of: datetime, *, mode: Mode, skill: str) -> Forecast:
         """Say what comes after the last decision up to a moment.
 
@@ -156,7 +161,7 @@ class Forecaster:
         chosen = point[-1] if usable else baseline[-1]
         missing = None if usable else f"{self._missing(rows)} missing: the naive forecast is given"
         close = float(rows.last_close[-1])
-        lower, upper = self._interval(rows, variance, float(chosen), close)
+        lower, upper = self._interval(rows, point, variance, close)
         return _Statement(float(chosen), float(baseline[-1]), close, lower, upper, missing)
 
     def _predict(self, label: str, rows: Dataset) -> Vector:
@@ -169,14 +174,16 @@ class Forecaster:
         return f"features {', '.join(absent)} are" if absent else "the model's answer is"
 
     def _interval(
-        self, rows: Dataset, variance: Vector, chosen: float, close: float
+        self, rows: Dataset, point: Vector, variance: Vector, close: float
     ) -> tuple[float, float] | tuple[None, None]:
+        """Bound the outcome by what came of past forecasts, those since the training too."""
         coverage = float(self.bundle.documents[TERMS]["coverage"])
         as_of, target = rows.decisions.as_of[-1:], self.slot.target
-        if target == "direction":
-            shares = ShareCalibration.from_document(self.bundle.documents[SHARES])
-            return shares.band(chosen, as_of[0], coverage=coverage) or (None, None)
         outcomes = rows.outcomes(self.slot.horizon, to_utc(as_of[0]))
+        if target == "direction":
+            recent = ShareCalibration.of(point, outcomes.up, outcomes.known_at)
+            shares = self.shares.joined(recent)
+            return shares.band(float(point[-1]), as_of[0], coverage=coverage) or (None, None)
         new = ScaleCalibration.of(
             variance,
             outcomes.log_return,

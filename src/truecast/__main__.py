@@ -1,0 +1,5 @@
+"""``python -m truecast`` is ``truecast``."""
+
+from truecast.cli.app import main
+
+main()
