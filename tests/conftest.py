@@ -1,11 +1,18 @@
 """What many tests need: a home with the sample's bars in it, and small recipes that run fast."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from truecast.cli.app import main
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
 from truecast.pipelines.stages import ingest
@@ -49,3 +56,53 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
 def studies(home: Path) -> Callable[[Recipe], Studies]:
     """Return a maker of studies in the test's own home."""
     return lambda recipe: Studies(Workspace(Settings(home=home)), recipe)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A home in which the shipped recipe has been run, and what the run printed."""
+
+    home: Path
+    document: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Run ``sp500-daily`` once for all tests, as a person does; its home is not to be changed."""
+    home = tmp_path_factory.mktemp("finished")
+    done = subprocess.run(
+        [sys.executable, "-m", "truecast", "run", "sp500-daily", "--json"],
+        env={**os.environ, "TRUECAST_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return FinishedRun(home, json.loads(done.stdout))
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Typed]:
+    """Return a function that types a command into the program, in this process."""
+
+    def run(*words: str, home: Path) -> Typed:
+        monkeypatch.setenv("TRUECAST_HOME", str(home))
+        monkeypatch.setattr(sys, "argv", ["truecast", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = capsys.readouterr()
+        return Typed(int(stopped.value.code or 0), printed.out, printed.err)
+
+    return run

@@ -217,8 +217,10 @@ def _tail(plan: FeaturePlan, market: Market, moment: np.datetime64) -> Market:
 
     def last(history: BarHistory, lookback: int) -> BarHistory:
         known = history.versions.filter(_known(moment))
-        first = known["event_time"].unique().sort().tail(lookback).min()
-        return BarHistory(known.filter(pl.col("event_time") >= first) if lookback else known)
+        if not lookback or known.is_empty():
+            return BarHistory(known)
+        first = known["event_time"].unique().sort().tail(lookback)[0]
+        return BarHistory(known.filter(pl.col("event_time") >= first))
 
     return replace(
         market,

@@ -63,10 +63,10 @@ def predict(workspace: Workspace, recipe: Recipe, verdicts: dict[str, str]) -> l
         If the champion was trained by another version of the recipe.
     """
     mode: Mode = "live" if source_of(recipe).live else "historical"
-    forecasts = []
+    champions = {slot: workspace.bundles.champion(slot) for slot in slots_of(recipe)}
     series = {symbol: series_of(workspace, recipe, symbol) for symbol in recipe.instruments}
-    for slot in slots_of(recipe):
-        record = workspace.bundles.champion(slot)
+    forecasts = []
+    for slot, record in champions.items():
         bundle = workspace.bundles.load(slot, record.version)
         if bundle.manifest.recipe_hash != recipe.hash:
             raise UsageError(

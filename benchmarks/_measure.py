@@ -1,0 +1,86 @@
+"""What the benchmarks share: sides timed in turn, memory of each in a process of its own."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+#: A side of a comparison: does the work once, and returns what it made.
+Side = Callable[[], object]
+
+OURS = "truecast"
+
+
+def arguments(rows: int, rounds: int) -> argparse.Namespace:
+    """Read the command line: ``--rows``, ``--rounds``, and ``--alone`` for one side's memory."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=rows, help="bars")
+    parser.add_argument("--rounds", type=int, default=rounds, help="times each side is run")
+    parser.add_argument("--alone", help="run this side once and print its peak memory, MB")
+    return parser.parse_args()
+
+
+def timed(sides: Mapping[str, Side], rounds: int) -> dict[str, float]:
+    """Run all sides in turn, round after round; return the median seconds of each."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            started = perf_counter()
+            made = side()
+            seconds[name].append(perf_counter() - started)
+            del made  # not part of the work
+    return {name: median(found) for name, found in seconds.items()}
+
+
+def peaks(script: str, names: list[str], rows: int) -> dict[str, float | None]:
+    """Run each side alone in a fresh process; return its peak memory in MB, all included."""
+    found: dict[str, float | None] = {}
+    for name in names:
+        command = [sys.executable, script, "--rows", str(rows), "--alone", name]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found[name] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def peak_mb() -> float | None:
+    """Return this process's peak memory in MB; None where the system does not say."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def report(
+    bench: str, seconds: Mapping[str, float], memory: Mapping[str, float | None] | None = None
+) -> None:
+    """Print a table for people, then one JSON line; ``ratio`` is our seconds over the row's."""
+    rows = []
+    for what, taken in seconds.items():
+        peak = (memory or {}).get(what)
+        rows.append(
+            {
+                "what": what,
+                "seconds": float(f"{taken:.4g}"),
+                "peak_mb": None if peak is None else round(peak),
+                "ratio": float(f"{seconds[OURS] / taken:.3g}"),
+            }
+        )
+        shown = "" if peak is None else f"{peak:8.0f} MB"
+        print(f"{what:16} {taken * 1e3:12.3f} ms   {OURS} takes {rows[-1]['ratio']:g}x  {shown}")
+    print(json.dumps({"bench": bench, "machine": _machine(), "rows": rows}))
+
+
+def _machine() -> str:
+    processor = platform.processor() or platform.machine()
+    known = Path("/proc/cpuinfo")
+    if known.exists():
+        names = [line for line in known.read_text().splitlines() if line.startswith("model name")]
+        processor = names[0].partition(":")[2].strip() if names else processor
+    return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}"
