@@ -25,7 +25,8 @@ from truecast.models.catalog import create
 from truecast.pipelines.judge import champion_importances, evaluated_rows, slot_forecasts
 from truecast.pipelines.predict import Replay, predict, series_of
 from truecast.pipelines.studies import Studies
-from truecast.pipelines.train import crown, final_fold, train
+from truecast.pipelines.study import Study
+from truecast.pipelines.train import final_fold, train
 from truecast.pipelines.workspace import Workspace, feature_plan, latest, slots_of, source_of
 from truecast.registry.store import ChampionRecord, NoChampionError
 
@@ -118,8 +119,22 @@ def train_slots(studies: Studies) -> dict[Slot, ChampionRecord]:
         moment = latest(researcher.dataset.decisions, recipe)
         fold = final_fold(study, to_datetime64(moment))
         manifest = train(store, recipe, researcher, study, fold)
-        records[slot] = crown(store, study, manifest, researcher.metric(slot).name)
+        reason = _reason(studies.study(slot), study, researcher.metric(slot).name)
+        records[slot] = ChampionRecord(manifest.version, study.champion, reason)
+        store.crown(slot, records[slot])
     return records
+
+
+def _reason(study: Study, gated: Study, metric: str) -> str:
+    """Say in words why a model is the champion."""
+    losses = ", ".join(f"{name} {loss:.5g}" for name, loss in study.validation_losses.items())
+    chosen = f"best {metric} on the validation rows: {losses}"
+    if gated.champion == study.champion:
+        return chosen
+    return (
+        f"no skill shown by {study.champion} on the evaluation rows, and the recipe requires it "
+        f"({chosen})"
+    )
 
 
 def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:

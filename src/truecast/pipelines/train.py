@@ -14,7 +14,7 @@ from truecast.models.bundle import Part
 from truecast.models.calibration import ShareCalibration
 from truecast.models.manifest import Manifest, Training
 from truecast.pipelines.study import Researcher, Study, scale_calibration
-from truecast.registry.store import BundleStore, ChampionRecord
+from truecast.registry.store import BundleStore
 from truecast.serving.forecaster import BASELINE, CALIBRATION, POINT, SCALE, SHARES, TERMS
 from truecast.training.fit import Trained
 
@@ -112,15 +112,6 @@ def fingerprint(history: BarHistory, as_of: datetime) -> str:
         values = bars[name].fill_null(float("nan")).to_numpy()
         digest.update(values.astype("<f8").tobytes())
     return f"sha256:{digest.hexdigest()}"
-
-
-def crown(store: BundleStore, study: Study, manifest: Manifest, metric: str) -> ChampionRecord:
-    """Make a trained bundle the champion of its slot, with the reason in words."""
-    losses = ", ".join(f"{name} {loss:.5g}" for name, loss in study.validation_losses.items())
-    reason = f"lowest {metric} on the validation rows: {losses}"
-    record = ChampionRecord(manifest.version, study.champion, reason)
-    store.crown(study.slot, record)
-    return record
 
 
 def _fit(researcher: Researcher, choice: Choice, study: Study, target: str, fold: Fold) -> Trained:
