@@ -122,11 +122,17 @@ def test_skill_may_be_required(small_recipe: Make, studies: Open) -> None:
     )[0]
     assert (forecast.model_name, forecast.skill) == ("naive", "baseline")
     assert forecast.prediction == forecast.baseline == "up"
+    # In a replay the gate judges by what was known then.
     replay = Replay(opened, "^GSPC")
-    decisions = opened.researcher("^GSPC").dataset.decisions
-    row = opened.researcher("^GSPC").parts.evaluation.start + 50
+    researcher = opened.researcher("^GSPC")
     series = series_of(opened.workspace, opened.recipe, "^GSPC")
-    assert replay.forecasts(to_utc(decisions.as_of[row]), series)[0].model_name == "naive"
+    study = opened.study(replay.slots[0])
+    for row in range(researcher.parts.evaluation.start, researcher.parts.evaluation.stop, 9):
+        as_of = researcher.dataset.decisions.as_of[row]
+        shown = opened.verdict(study, as_of) == "beats naive"
+        said = replay.forecasts(to_utc(as_of), series)[0]
+        assert said.model_name == ("logistic" if shown else "naive")
+        assert said.skill == ("beats naive" if shown else "baseline")
 
 
 def test_a_revision_changes_no_forecast_of_before(opened: Studies) -> None:
