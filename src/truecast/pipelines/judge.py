@@ -151,6 +151,8 @@ def _mean_return(study: Study) -> F64:
 
 def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
     """Hold the champion against each naive forecast of its target, on enough rows to tell."""
+    if len(rows) < LEAST_ROWS:
+        return []
     slot = study.slot
     metric = METRICS[COMPARED[slot.target][0]]
     observed, forecasts = in_units(study.dataset, slot, study.outcomes, study.predictions)
@@ -158,8 +160,6 @@ def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
     if metric.loss is None:
         raise TypeError(f"{metric.name} is no mean of row losses")
     own = metric.loss(truth, forecasts[study.champion][rows])
-    if len(rows) < LEAST_ROWS:
-        return []
     return [
         compare(
             name, metric.name, own, metric.loss(truth, forecasts[name][rows]), horizon=slot.horizon
