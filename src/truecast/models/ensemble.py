@@ -1,6 +1,6 @@
 """The mean of several models: what one of them gets wrong by chance, another may get right."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -14,6 +14,22 @@ from truecast.models.state import STATE_FILE, dump_state, load_state, target_of,
 
 #: As a recipe writes them: names, or a name with parameters.
 Members = Annotated[list[str | dict[str, dict[str, Any]]], Field(min_length=2)]
+
+
+def combined(said: Sequence[Vector], target: str) -> Vector:
+    """Return the mean of what several models say of the same rows.
+
+    Parameters
+    ----------
+    said : sequence of array of float64, shape (n,)
+        Their predictions.
+    target : str
+        For volatility the mean is geometric, else arithmetic.
+    """
+    stacked = np.stack(said)
+    if target == "volatility":
+        return np.asarray(np.exp(np.log(stacked).mean(axis=0)))
+    return np.asarray(stacked.mean(axis=0))
 
 
 class Ensemble:
@@ -94,10 +110,8 @@ class Ensemble:
     def predict(self, X: Windows) -> Vector:
         """Forecast the members' mean; see :class:`truecast.models.base.Model`."""
         check_predict(self, X, columns=None if self.target_ is None else self.columns_)
-        said = np.stack([member.predict(part) for member, part in self._parts(self.members_, X)])
-        if self.target_ == "volatility":
-            return np.asarray(np.exp(np.log(said).mean(axis=0)))
-        return np.asarray(said.mean(axis=0))
+        said = [member.predict(part) for member, part in self._parts(self.members_, X)]
+        return combined(said, str(self.target_))
 
     def payload(self) -> dict[str, bytes]:
         """Return the members' files, each name with the member's place before it."""

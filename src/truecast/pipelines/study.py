@@ -20,6 +20,7 @@ from truecast.evaluation.slots import COMPARED
 from truecast.evaluation.walkforward import walk_forward
 from truecast.models.base import Model
 from truecast.models.calibration import ScaleCalibration, ShareCalibration
+from truecast.models.ensemble import Ensemble, combined
 from truecast.pipelines.workspace import SCALE, SCALE_WITHOUT_RANGE, candidates, roster
 from truecast.training.fit import Trainer, TrainingError
 
@@ -118,14 +119,22 @@ class Researcher:
         self._variances: dict[int, F64] = {}
 
     def walk(self, slot: Slot, progress: Callable[[], None]) -> dict[str, F64]:
-        """Walk every model of a slot forward over validation and evaluation."""
-        return walk_forward(
+        """Walk every model of a slot forward over validation and evaluation.
+
+        An ensemble of models that are walked anyway is their mean, and is not fitted again.
+        """
+        fitted, means = self._walked(slot)
+        predictions = walk_forward(
             self.dataset,
             self.folds_over(self._rows),
-            roster(self.recipe, slot.target),
+            fitted,
             lambda choice, fold: self.fit(choice, slot, fold),
             progress=progress,
         )
+        for name, members in means.items():
+            said = [predictions[member] for member in members]
+            predictions[name] = combined(said, slot.target)
+        return predictions
 
     def study(self, slot: Slot, predictions: dict[str, F64], variance: F64) -> Study:
         """Choose the champion of models that have been walked forward.
@@ -157,7 +166,19 @@ class Researcher:
 
     def fits(self, slot: Slot) -> int:
         """Return how many models :meth:`walk` fits for a slot."""
-        return len(self.folds_over(self._rows)) * len(roster(self.recipe, slot.target))
+        return len(self.folds_over(self._rows)) * len(self._walked(slot)[0])
+
+    def _walked(self, slot: Slot) -> tuple[dict[str, Choice], dict[str, list[str]]]:
+        """Tell the models to be fitted from the ensembles of these: name to names of members."""
+        fitted = roster(self.recipe, slot.target)
+        means: dict[str, list[str]] = {}
+        for name, choice in list(fitted.items()):
+            of = [Choice.model_validate(one) for one in choice.parameters.get("of", ())]
+            members = [other for member in of for other in fitted if fitted[other] == member]
+            if choice.name == Ensemble.name and len(members) == len(of):
+                means[name] = members
+                del fitted[name]
+        return fitted, means
 
     def variance(self, horizon: int) -> F64:
         """Walk the model that scales the intervals forward from where it can first be fitted."""
