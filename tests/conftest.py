@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from truecast.cli.app import main
 from truecast.core.recipe import Recipe
@@ -29,6 +30,13 @@ SMALL = {
     "split": {"train": "2012-12-31", "validate": "2013-12-31"},
     "evaluate": {"from": "2014-01-14", "to": "2014-06-30", "refit_every": 21, "window": 500},
 }
+
+
+#: `make soak` runs what `make test` samples at its full count.
+SOAK = bool(os.environ.get("TRUECAST_SOAK"))
+settings.register_profile("sampled", deadline=None, max_examples=60)
+settings.register_profile("soak", deadline=None, max_examples=2000)
+settings.load_profile("soak" if SOAK else "sampled")
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
 from truecast.core.recipe import shipped_recipes
+from truecast.lake.lake import Lake
 
 FORECAST = {
     "id", "slot", "recipe", "recipe_hash", "source", "instrument", "target", "horizon", "mode",
@@ -249,7 +251,6 @@ def test_each_mistake_in_a_recipe_gets_one_message_and_exit_code_2(
         (("run", "sp500-daily", "--source", "files:absent.csv"), "absent.csv"),
         (("predict", "sp500-daily"), "has no champion yet: run `truecast run sp500-daily`"),
         (("report", "sp500-daily"), "has not been evaluated on sample"),
-        (("build", "sp500-daily"), "run `truecast ingest`"),
         (("predict", "sp500-daily", "--as-of", "yesterday"), "expected a date such as 2018-06-01"),
         (("predict", "sp500-daily", "--as-of", "2018-06-01T10:00"), "no time zone"),
     ],
@@ -261,6 +262,23 @@ def test_what_is_not_there_yet_says_what_to_do(
     assert done.code == 2
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+def test_building_fetches_what_is_missing_and_names_the_parts(
+    tmp_path: Path, typed: Callable[..., Any]
+) -> None:
+    done = typed("build", "sp500-daily", "--json", home=tmp_path)
+    assert done.code == 0, done.err
+    (dataset,) = json.loads(done.out)["datasets"]
+    assert (dataset["instrument"], dataset["rows"]) == ("^GSPC", 5031)
+    rows = Lake(str(tmp_path / "lake")).read_gold(dataset["table"]).frame
+    assert rows.group_by("part").len().sort("part").rows() == [
+        ("test", 1252),
+        ("train", 2767),
+        ("validate", 1013),
+    ]
+    assert rows["rsi_14"].dtype == pl.Float32
+    assert rows.filter(pl.col("as_of") >= pl.col("outcome_known_at_1")).is_empty()
 
 
 def test_a_forecast_before_the_evaluation_is_refused(

@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _studies(recipe: "Recipe") -> "Iterator[Studies]":
-    from truecast.pipelines.stages import check_recipe
+    from truecast.pipelines.stages import check_recipe, fetch_missing
     from truecast.pipelines.studies import Studies
 
     check_recipe(recipe)
+    workspace = open_workspace()
+    fetch_missing(workspace, recipe)
     with progress_bars() as bars:
-        yield Studies(open_workspace(), recipe, bars)
+        yield Studies(workspace, recipe, bars)
 
 
 def recipes(as_json: AsJson = False) -> None:
@@ -122,14 +124,19 @@ def _counts(quarantined: dict[str, int]) -> str:
 
 
 def build(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
-    """Compute a recipe's features and outcomes, and write them to the lake."""
+    """Compute a recipe's features and outcomes, and write them to the lake.
+
+    Series that the lake does not have yet are fetched first.
+    """
     from dataclasses import asdict
 
     from truecast.pipelines import stages
 
     loaded = open_recipe(recipe, source)
     stages.check_recipe(loaded)
-    summaries = stages.build(open_workspace(), loaded)
+    workspace = open_workspace()
+    stages.fetch_missing(workspace, loaded)
+    summaries = stages.build(workspace, loaded)
     if as_json:
         print_json({"recipe": loaded.name, "datasets": [asdict(one) for one in summaries]})
         return

@@ -93,7 +93,7 @@ def parts_of(recipe: Recipe, sessions: Times, calendar: Calendar) -> Parts:
     parts = Parts(
         train=slice(0, edges["train"]),
         validate=slice(edges["train"], validate_end),
-        test=slice(edges["validate"], edges["test"]),
+        test=slice(validate_end, edges["test"]),
         oot=slice(edges["test"], edges["oot"]),
         evaluation=slice(begin, end),
     )

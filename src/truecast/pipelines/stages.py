@@ -15,6 +15,7 @@ from truecast.core.forecast import Forecast
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot, escape
 from truecast.datasets.assembly import Dataset
+from truecast.datasets.splits import parts_of
 from truecast.evaluation.metrics import metric_for
 from truecast.evaluation.report import write_report
 from truecast.evaluation.scorecard import Champion, Scorecard, SlotCard
@@ -60,6 +61,19 @@ def ingest(workspace: Workspace, recipe: Recipe) -> dict[str, IngestSummary]:
     }
 
 
+def fetch_missing(workspace: Workspace, recipe: Recipe) -> dict[str, IngestSummary]:
+    """Fetch the series that the lake has no bars of; leave the others as they are."""
+    source = source_of(recipe)
+    there = workspace.lake.series().filter(source=source.name, interval=recipe.interval)[
+        "instrument"
+    ]
+    return {
+        symbol: workspace.lake.ingest(source, symbol, recipe.bar_interval)
+        for symbol in dict.fromkeys((*recipe.instruments, *recipe.context))
+        if symbol not in set(there)
+    }
+
+
 @dataclass(frozen=True)
 class BuildSummary:
     """What a build wrote: rows, features, and the share of feature values that are there."""
@@ -99,6 +113,7 @@ def _gold_rows(dataset: Dataset, recipe: Recipe) -> pl.DataFrame:
         "session": pl.Series(decisions.session),
         "event_time": pl.Series(decisions.event_time).dt.replace_time_zone("UTC"),
         "as_of": pl.Series(decisions.as_of).dt.replace_time_zone("UTC"),
+        "part": _parts(dataset, recipe),
         **{name: pl.Series(dataset.X[:, place]) for place, name in enumerate(dataset.plan.names)},
     }
     for target, spec in recipe.targets.items():
@@ -108,6 +123,15 @@ def _gold_rows(dataset: Dataset, recipe: Recipe) -> pl.DataFrame:
             columns[f"outcome_{target}_{horizon}"] = pl.Series(dataset.response(target, outcomes))
             columns[f"outcome_known_at_{horizon}"] = known_at
     return pl.DataFrame(columns)
+
+
+def _parts(dataset: Dataset, recipe: Recipe) -> pl.Series:
+    """Name the part of the split that each row is in."""
+    parts = parts_of(recipe, dataset.decisions.session, dataset.calendar)
+    names = np.full(len(dataset), None, dtype=object)
+    for name in ("oot", "test", "validate", "train"):
+        names[getattr(parts, name)] = name
+    return pl.Series(names.tolist(), dtype=pl.String)
 
 
 def train_slots(studies: Studies) -> dict[Slot, ChampionRecord]:

@@ -166,7 +166,7 @@ VINTAGE = st.builds(
 MEANING = [name for name in SILVER_BARS if name not in {"written_at", "received_at", "payload"}]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.one_of(st.lists(BAR, max_size=8), st.lists(VINTAGE, max_size=8)),
     st.randoms(use_true_random=False),
@@ -180,7 +180,7 @@ def test_order_and_repetition_of_rows_change_nothing(rows, rng):
     assert twice.select(MEANING).equals(expected.select(MEANING))
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.lists(BAR, max_size=5), max_size=5))
 def test_batches_equal_a_plain_loop(batches):
     arrivals = [(rows, LATER + timedelta(days=place)) for place, rows in enumerate(batches)]
