@@ -273,7 +273,7 @@ def test_building_fetches_what_is_missing_and_names_the_parts(
     assert (dataset["instrument"], dataset["rows"]) == ("^GSPC", 5031)
     rows = Lake(str(tmp_path / "lake")).read_gold(dataset["table"]).frame
     assert rows.group_by("part").len().sort("part").rows() == [
-        ("test", 1252),
+        ("test", 1251),
         ("train", 2767),
         ("validate", 1013),
     ]
