@@ -283,7 +283,7 @@ def doctor(as_json: AsJson = False) -> None:
     table("Versions", ("package", "version"), [*found["versions"].items()])
     table(
         f"Lake {found['lake']}",
-        ("source", "instrument", "interval", "bars", "first", "last", "revisions", "quarantined"),
+        ("source", "instrument", "interval", "bars", "first", "last", "revised", "kept out"),
         [tuple(row.values()) for row in found["series"]],
     )
 

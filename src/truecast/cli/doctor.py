@@ -35,7 +35,7 @@ def examine() -> dict[str, Any]:
         "lake": settings.lake_url,
         "series": [
             {
-                name: value.isoformat() if isinstance(value, datetime) else value
+                name: value.date().isoformat() if isinstance(value, datetime) else value
                 for name, value in row.items()
             }
             for row in series.to_dicts()

@@ -1,4 +1,4 @@
-"""Scorecards for the terminal: at most 100 columns, and as clear without colour."""
+"""Scorecards for the terminal: 80 columns, and as clear without colour."""
 
 from rich.console import Group
 from rich.table import Table
@@ -59,16 +59,16 @@ def _models(card: SlotCard) -> Table:
     table.add_column("model", no_wrap=True)
     for name in shown:
         table.add_column(label(name), justify="right", no_wrap=True)
-    for baseline in card.baselines:
-        table.add_column(f"better than {baseline}\nby, 95% interval", justify="right", no_wrap=True)
-        table.add_column("DM", justify="right", no_wrap=True)
+    # Of several naive forecasts the last is the hardest to beat; the report shows them all.
+    baseline = card.baselines[-1]
+    table.add_column(f"better than {baseline}\nby, 95% interval", justify="right", no_wrap=True)
+    table.add_column("DM", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for model in sorted(card.models, key=lambda one: _deciding_loss(card, one)):
         champion = model.name == card.champion.name
         row: list[str | Text] = [Text(f"{'*' if champion else ' '} {model.name}", _style(model))]
         row += [figure(name, model.losses[name]) for name in shown]
-        for baseline in card.baselines:
-            row += _beside(card, model, baseline)
+        row += _beside(card, model, baseline)
         table.add_row(*row, Text(model.verdict, _style(model)))
     return table
 
@@ -89,7 +89,7 @@ def _beside(card: SlotCard, model: ModelCard, baseline: str) -> list[str | Text]
     )
     if found is None:
         return ["", ""]
-    # Whole percents where the tenths are noise, so that two baselines fit beside each other.
+    # Whole percents where the tenths are noise.
     places = 0 if max(map(abs, found.ci95)) >= 10 else 1
     text = f"{signed(found.improvement_pct, places)}% ({between(*found.ci95, places)})"
     return [text, minus(f"{found.dm:.1f}")]
