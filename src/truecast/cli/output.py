@@ -64,6 +64,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         header_style="bold",
         box=SIMPLE_HEAD,
         show_edge=False,
+        padding=(0, 1, 0, 0),
         pad_edge=False,
     )
     for name in columns:
