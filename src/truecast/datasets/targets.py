@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 from truecast.core.calendars import Calendar
 from truecast.core.errors import TruecastError
 from truecast.core.interval import Interval
+from truecast.core.units import VARIANCE_FLOOR
 
 F64 = NDArray[np.float64]
 Times = NDArray[np.datetime64]
-
-#: One basis point squared, in percent squared: the floor under realised variances, since a day
-#: without any movement carries no information on a scale of logarithms.
-VARIANCE_FLOOR = 1e-4
 
 
 class DatasetError(TruecastError):

@@ -7,7 +7,6 @@ window: they describe the window afterwards and enter no forecast.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 
 from truecast.evaluation.arrays import Floats, finite, paired
 from truecast.evaluation.errors import EvaluationError
@@ -192,37 +191,3 @@ def crps_from_quantiles(levels: ArrayLike, quantiles: ArrayLike, outcomes: Array
     error = y[:, None] - grid
     pinball = error * (tau - (error < 0))
     return np.asarray(2.0 * pinball @ np.diff(edges), dtype=np.float64)
-
-
-def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's interval for a share.
-
-    Parameters
-    ----------
-    successes, n : int
-        ``0 <= successes <= n``; without any row the interval is (0, 1).
-    level : float
-        Confidence, in (0, 1).
-
-    Returns
-    -------
-    tuple of two floats
-        Low and high, in [0, 1].
-
-    References
-    ----------
-    Wilson, E. B. (1927), JASA 22.
-
-    Examples
-    --------
-    >>> low, high = wilson_interval(9, 10)
-    >>> round(low, 3), round(high, 3)
-    (0.596, 0.982)
-    """
-    if n == 0:
-        return 0.0, 1.0
-    z = float(norm.ppf(0.5 + level / 2))
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    return max(0.0, centre - half), min(1.0, centre + half)

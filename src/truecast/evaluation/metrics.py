@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from truecast.core.names import Registry
+from truecast.core.units import VARIANCE_FLOOR
 from truecast.evaluation.arrays import Floats, finite, paired
 from truecast.evaluation.errors import EvaluationError
 from truecast.evaluation.probabilities import accuracy, auc, brier_loss, log_loss
-
-#: Smallest variance that counts as an outcome, percent^2 a day: one squared basis point.
-VARIANCE_FLOOR = 1e-4
 
 
 def absolute_error(outcomes: ArrayLike, forecasts: ArrayLike) -> Floats:

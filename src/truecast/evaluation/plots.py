@@ -5,12 +5,12 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from truecast.evaluation.arrays import Floats
-from truecast.evaluation.intervals import wilson_interval
 from truecast.evaluation.probabilities import CalibrationBins
 from truecast.evaluation.scorecard import IntervalCard, SlotCard
 from truecast.evaluation.scoring import SlotPlots
 from truecast.evaluation.slots import SlotForecasts
 from truecast.evaluation.words import label
+from truecast.models.intervals import wilson_interval
 
 #: The last rows that are drawn one by one.
 RECENT_ROWS = 250

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from truecast.evaluation.arrays import Floats, paired
 from truecast.evaluation.errors import EvaluationError
-from truecast.evaluation.intervals import wilson_interval
+from truecast.models.intervals import wilson_interval
 
 #: Probabilities are kept this far from 0 and 1 before a logarithm is taken.
 PROBABILITY_CLIP = 1e-15

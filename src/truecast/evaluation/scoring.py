@@ -16,7 +16,6 @@ from truecast.evaluation.intervals import (
     covered,
     crps_from_quantiles,
     rolling_coverage,
-    wilson_interval,
     winkler_loss,
 )
 from truecast.evaluation.metrics import METRICS, Metric, mase, r2_out_of_sample
@@ -28,6 +27,7 @@ from truecast.evaluation.probabilities import (
 from truecast.evaluation.scorecard import IntervalCard, ModelCard, SlotCard, Window
 from truecast.evaluation.significance import Verdict, Versus, compare, verdict
 from truecast.evaluation.slots import COMPARED, SHOWN, SlotForecasts
+from truecast.models.intervals import wilson_interval
 
 
 @dataclass(frozen=True)

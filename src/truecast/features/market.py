@@ -10,16 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from truecast.core.clock import require_utc
+from truecast.core.clock import to_datetime64
 from truecast.features.declaration import Column
 from truecast.lake.history import BarHistory, Moments
 
 _TIMES = ("event_time", "known_at")
-
-
-def to_moment(moment: datetime) -> np.datetime64:
-    """Return a time-zone-aware moment as datetime64[us], UTC."""
-    return np.datetime64(require_utc(moment).replace(tzinfo=None), "us")
 
 
 class Bars:
@@ -167,6 +162,6 @@ class Market:
         moments = closes + np.timedelta64(self.decide_after)
         kept = bars.times("known_at")[first] <= moments
         if as_of is not None:
-            kept &= moments <= to_moment(as_of)
+            kept &= moments <= to_datetime64(as_of)
         days = bars.values("session")[first].astype("int64").view("datetime64[D]")
         return Decisions(closes[kept], moments[kept], days[kept])

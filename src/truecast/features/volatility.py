@@ -5,13 +5,12 @@ Logarithms are in percent, so variances are in percent² a bar; a bar of a daily
 
 import math
 
+from truecast.core.units import VARIANCE_FLOOR
 from truecast.features import kernels
 from truecast.features.block import Block
 from truecast.features.declaration import Column, Family, Parameter, Parameters
 from truecast.features.price import memory
 
-#: Variances are held above 1 basis point² before a logarithm is taken, percent².
-VARIANCE_FLOOR = 1e-4
 SESSIONS_A_YEAR = 252
 #: Bars from which the ratio of variances is given, however long its window.
 RATIO_WARM_UP = 250

@@ -16,9 +16,6 @@ Vector = NDArray[np.float64]
 #: Fewer training rows than this many, and one more for each feature, are refused.
 LEAST_ROWS = 30
 
-#: Variances are floored here before logarithms: one squared basis point, in percent².
-LEAST_VARIANCE = 1e-4
-
 
 class ModelError(TruecastError):
     """A model cannot be fitted to, or cannot forecast from, what it was given."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from truecast.models.intervals import F64, share_interval, track_absolute, track_two_sided
+from truecast.models.intervals import F64, track_absolute, track_two_sided, wilson_interval
 
 Times = NDArray[np.datetime64]
 
@@ -228,7 +228,7 @@ class ShareCalibration:
             return None
         distance = np.abs(self.probability[:count] - probability)
         nearest = np.argsort(distance, kind="stable")[:NEIGHBOURS]
-        return share_interval(int(self.up[nearest].sum()), NEIGHBOURS, coverage=coverage)
+        return wilson_interval(int(self.up[nearest].sum()), NEIGHBOURS, coverage)
 
     def to_document(self) -> dict[str, Any]:
         """Return plain lists for a bundle."""

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from truecast.core.units import VARIANCE_FLOOR
 from truecast.models.base import (
-    LEAST_VARIANCE,
     ModelError,
     Vector,
     Windows,
@@ -140,7 +140,7 @@ class Garch:
         for _ in range(1, self.horizon_):
             ahead = omega + (alpha + beta) * ahead
             total += ahead
-        return np.maximum(total / self.horizon_, LEAST_VARIANCE)
+        return np.maximum(total / self.horizon_, VARIANCE_FLOOR)
 
     def payload(self) -> dict[str, bytes]:
         """Return the parameters and the filter's start as JSON."""

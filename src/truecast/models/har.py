@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from truecast.core.units import VARIANCE_FLOOR
 from truecast.models.base import (
-    LEAST_VARIANCE,
     ModelError,
     Vector,
     Windows,
@@ -75,7 +75,7 @@ class HarLeverage:
         present = _present(rows)
         check_rows(self, int(present.sum()), rows.shape[1])
         rows = rows[present]
-        variance = np.maximum(y[present] / rows[:, -1], LEAST_VARIANCE)
+        variance = np.maximum(y[present] / rows[:, -1], VARIANCE_FLOOR)
         design = np.column_stack([np.ones(len(rows)), rows[:, :-1]])
         coefficients = np.linalg.lstsq(design, np.log(variance), rcond=None)[0]
         self.coefficients_ = coefficients

@@ -101,22 +101,20 @@ def track_two_sided(
     return Bounds(lower, upper)
 
 
-def share_interval(successes: int, n: int, *, coverage: float) -> tuple[float, float]:
+def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """Return Wilson's confidence interval for a share.
 
     Parameters
     ----------
-    successes : int
-        How often the event was seen, from 0 to ``n``.
-    n : int
-        How many cases there were, at least 1.
-    coverage : float
-        Confidence, between 0 and 1.
+    successes, n : int
+        ``0 <= successes <= n``; without any case the interval is (0, 1).
+    level : float
+        Confidence, in (0, 1).
 
     Returns
     -------
-    tuple of float
-        Lower and upper end, in [0, 1].
+    tuple of two floats
+        Low and high, in [0, 1].
 
     References
     ----------
@@ -124,11 +122,13 @@ def share_interval(successes: int, n: int, *, coverage: float) -> tuple[float, f
 
     Examples
     --------
-    >>> [round(end, 3) for end in share_interval(50, 100, coverage=0.95)]
+    >>> [round(end, 3) for end in wilson_interval(50, 100)]
     [0.404, 0.596]
     """
-    z = float(norm.ppf(0.5 + coverage / 2))
+    if n == 0:
+        return 0.0, 1.0
+    z = float(norm.ppf(0.5 + level / 2))
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return max(0.0, centre - half), min(1.0, centre + half)

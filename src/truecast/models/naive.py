@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from truecast.core.units import VARIANCE_FLOOR
 from truecast.models.base import (
-    LEAST_VARIANCE,
     ModelError,
     Vector,
     Windows,
@@ -58,7 +58,7 @@ class Naive:
         """Forecast no change, or climatology; see :class:`truecast.models.base.Model`."""
         check_predict(self, X, columns=None if self.target_ is None else 1)
         if self.target_ == "volatility":
-            return np.maximum(last_rows(X)[:, 0] ** 2, LEAST_VARIANCE)
+            return np.maximum(last_rows(X)[:, 0] ** 2, VARIANCE_FLOOR)
         return np.full(len(X), self.level_)
 
     def payload(self) -> dict[str, bytes]:

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from truecast.core.units import VARIANCE_FLOOR
 from truecast.models.base import (
-    LEAST_VARIANCE,
     ModelError,
     Vector,
     Windows,
@@ -134,7 +134,7 @@ class LightGBM:
             "verbosity": -1,
         }
         rows = last_rows(X)
-        variance = np.maximum(y, LEAST_VARIANCE)
+        variance = np.maximum(y, VARIANCE_FLOOR)
         label = np.log(variance) if target == "volatility" else y
         grown = lightgbm.train(settings, lightgbm.Dataset(rows, label, params=settings), rounds)
         # What is served is read from text, so what is fitted is too: the two cannot differ.

@@ -13,9 +13,9 @@ from truecast.evaluation.intervals import (
     crps_from_quantiles,
     rolling_coverage,
     tercile_of,
-    wilson_interval,
     winkler_loss,
 )
+from truecast.models.intervals import wilson_interval
 
 RNG = np.random.default_rng(5)
 Y = RNG.standard_normal(600)

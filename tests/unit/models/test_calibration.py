@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from truecast.models.calibration import ScaleCalibration, ShareCalibration
-from truecast.models.intervals import share_interval, track_absolute, track_two_sided
+from truecast.models.intervals import track_absolute, track_two_sided, wilson_interval
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2014-01-02T21:00", "us")
@@ -50,7 +50,7 @@ def test_a_bound_never_knows_its_own_score() -> None:
 
 
 def test_wilson_equals_the_textbook() -> None:
-    lower, upper = share_interval(43, 250, coverage=0.9)
+    lower, upper = wilson_interval(43, 250, 0.9)
     expected = stats.binomtest(43, 250).proportion_ci(0.9, method="wilson")
     assert (lower, upper) == pytest.approx((expected.low, expected.high), rel=1e-12)
 
@@ -140,6 +140,6 @@ def test_a_probability_is_bounded_by_what_came_of_its_like() -> None:
     band = shares.band(0.65, now, coverage=0.9)
     assert band is not None
     nearest = np.argsort(np.abs(probability - 0.65), kind="stable")[:250]
-    assert band == share_interval(int(up[nearest].sum()), 250, coverage=0.9)
+    assert band == wilson_interval(int(up[nearest].sum()), 250, 0.9)
     assert band[0] < 0.65 < band[1]
     assert shares.band(0.65, _moments(200)[-1], coverage=0.9) is None
