@@ -5,6 +5,7 @@ labelled, split and scored.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,11 +13,16 @@ import pytest
 from scipy.stats import norm
 
 from truecast.core.recipe import Recipe
+from truecast.core.slot import Slot
 from truecast.datasets import assembly, targets
 from truecast.datasets.splits import Fold
 from truecast.features.results import CheckResult
 from truecast.features.user import feature
+from truecast.lake.history import BarHistory
+from truecast.models.calibration import ScaleCalibration
+from truecast.models.naive import Naive
 from truecast.pipelines.studies import Studies
+from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.verify import verify
 from truecast.training import fit
 
@@ -91,6 +97,7 @@ def test_an_honest_recipe_passes(small_recipe: Make, studies: Open) -> None:
         "tail",
         "outcomes come later",
         "training lies before",
+        "choice without the evaluation",
         "forecast without the future",
         "serving equals training",
     }
@@ -171,10 +178,9 @@ def test_a_split_that_sees_the_future_is_named(
     monkeypatch.setattr(Studies, "_read", lambda *_: None)
     found = [result for result in verify(opened) if result.check == "training lies before"]
     assert [result.passed for result in found] == [False]
-    dataset = opened.researcher("^GSPC").dataset
-    first = opened.researcher("^GSPC").folds_over(
-        range(opened.researcher("^GSPC").parts.evaluation.start, len(dataset))
-    )[0]
+    researcher = opened.researcher("^GSPC")
+    dataset, start = researcher.dataset, researcher.parts.validate.start
+    first = researcher.folds_over(range(start, len(dataset)))[0]
     assert found[0].feature == "direction"
     assert found[0].first_row is not None
     # The unpurged rows are the last four before the fold: the outcome of the fifth is just known.
@@ -189,12 +195,10 @@ def test_a_label_of_the_same_bar_is_named(
     """Predict today, call it tomorrow: the label is the close that the features hold."""
     honest = targets.outcomes_of
 
-    def same_bar(event_time: np.ndarray, bars: pl.DataFrame, **kwargs: object) -> object:
-        found = honest(event_time, bars, **kwargs)  # type: ignore[arg-type]
-        known = bars["known_at"].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
-        return targets.Outcomes(
-            **{**vars(found), "known_at": known[: len(event_time)]}  # when today's close was known
-        )
+    def same_bar(event_time: np.ndarray, history: BarHistory, **kwargs: object) -> object:
+        found = honest(event_time, history, **kwargs)  # type: ignore[arg-type]
+        # When today's close was known: a quarter of an hour after it.
+        return replace(found, known_at=event_time + np.timedelta64(15, "m"))
 
     monkeypatch.setattr(assembly, "outcomes_of", same_bar)
     found = [
@@ -204,6 +208,79 @@ def test_a_label_of_the_same_bar_is_named(
     ]
     assert [(result.passed, result.feature) for result in found] == [(False, "direction")]
     assert found[0].first_row == "1999-01-04T21:30:00+00:00"
+
+
+def test_a_label_that_says_it_comes_later_but_does_not_is_named(
+    small_recipe: Make, studies: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Today's return under tomorrow's date: only the value gives it away."""
+    honest = targets.outcomes_of
+
+    def same_bar(event_time: np.ndarray, history: BarHistory, **kwargs: object) -> object:
+        found = honest(event_time, history, **kwargs)  # type: ignore[arg-type]
+        shifted = np.r_[np.nan, found.log_return[:-1]]
+        return replace(found, log_return=np.where(np.isnan(found.log_return), np.nan, shifted))
+
+    monkeypatch.setattr(assembly, "outcomes_of", same_bar)
+    found = [one for one in verify(studies(small_recipe())) if one.check == "outcomes come later"]
+    assert [(one.passed, one.feature) for one in found] == [(False, "direction")]
+    assert "worked out by hand" in found[0].detail
+
+
+def test_a_choice_that_saw_the_evaluation_is_named(
+    small_recipe: Make, studies: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Researcher.study
+
+    def peeking(
+        self: Researcher, slot: Slot, predictions: dict[str, np.ndarray], variance: np.ndarray
+    ) -> Study:
+        study = honest(self, slot, predictions, variance)
+        part = self.parts.evaluation
+        losses = {name: float(np.nanmean(predictions[name][part])) for name in ("logistic",)}
+        return replace(study, validation_losses=losses)
+
+    monkeypatch.setattr(Researcher, "study", peeking)
+    failed = _failed(verify(studies(small_recipe())))
+    assert [(one.check, one.feature) for one in failed] == [
+        ("choice without the evaluation", "direction by logistic")
+    ]
+
+
+def test_a_baseline_fitted_on_the_future_is_named(
+    small_recipe: Make, studies: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A naive forecast that knows too much makes every other look worse, or itself better."""
+    honest = Naive.fit
+
+    def fitted(self: Naive, X: np.ndarray, y: np.ndarray, **kwargs: object) -> Naive:
+        model = honest(self, X, y, **kwargs)  # type: ignore[arg-type]
+        model.level_ += next(drift)
+        return model
+
+    drift = iter(np.linspace(0.0, 0.01, 10_000))
+    monkeypatch.setattr(Naive, "fit", fitted)
+    failed = _failed(verify(studies(small_recipe())))
+    assert ("forecast without the future", "direction by naive") in [
+        (one.check, one.feature) for one in failed
+    ]
+
+
+def test_an_interval_that_uses_later_scores_is_named(
+    small_recipe: Make, studies: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_scores(
+        self: ScaleCalibration, variance: np.ndarray, as_of: np.ndarray, **_: object
+    ) -> tuple[np.ndarray, np.ndarray]:
+        width = float(np.quantile(np.abs(self.standardised), 0.9)) * np.sqrt(variance)
+        return -width, width
+
+    monkeypatch.setattr(ScaleCalibration, "return_band", all_scores)
+    recipe = small_recipe(targets={"price": {"models": ["ridge"]}})
+    failed = _failed(verify(studies(recipe)))
+    assert ("interval without the future", "price by ridge") in [
+        (one.check, one.feature) for one in failed
+    ]
 
 
 def test_a_model_fitted_on_rows_it_should_not_have_seen_changes_its_forecasts(

@@ -234,7 +234,7 @@ def test_all_in_one_call_is_the_same_to_the_bit(inputs):
 def test_long_series_in_blocks_and_threads_equal_short_ones(inputs):
     """Eight blocks and more are computed side by side: the values do not change."""
     rng = np.random.default_rng(0)
-    n = 90_000
+    n = 300_000
     close = 100 * np.exp(np.cumsum(rng.normal(0, 1e-3, n)))
     opened = np.concatenate([[100.0], close[:-1]])
     long = {

@@ -1,6 +1,6 @@
 """A dataset: the decisions of one instrument, the features known at each, and what came of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from truecast.core.calendars import Calendar
-from truecast.core.clock import to_datetime64
+from truecast.core.clock import to_datetime64, to_utc
 from truecast.core.interval import Interval
 from truecast.datasets.targets import F64, Outcomes, outcomes_of
 from truecast.features.compute import Decisions, Market, compute_at
@@ -41,6 +41,8 @@ class Dataset:
         The features that the recipe names; the plan may hold more, which single models require.
     X : array of float32, shape (n, k)
         Features as known at each decision.
+    ranged : bool
+        Whether bars have open, high and low, so that variances come from ranges.
     """
 
     market: Market
@@ -50,6 +52,7 @@ class Dataset:
     interval: Interval
     decisions: Decisions
     X: F32
+    ranged: bool = True
 
     @classmethod
     def build(
@@ -95,6 +98,18 @@ class Dataset:
         X = compute_at(plan, market, decisions)
         return cls(market, plan, inputs, calendar, interval, decisions, X)
 
+    def known_by(self, moment: np.datetime64) -> "Dataset":
+        """Build the dataset again from what was known at a moment, and no more."""
+        again = Dataset.build(
+            self.market.known_by(moment),
+            self.plan,
+            inputs=self.inputs,
+            calendar=self.calendar,
+            interval=self.interval,
+            as_of=to_utc(moment),
+        )
+        return replace(again, ranged=self.ranged)
+
     def __len__(self) -> int:
         return len(self.decisions)
 
@@ -127,33 +142,34 @@ class Dataset:
         return np.moveaxis(sliding_window_view(padded, window, axis=0), 2, 1)
 
     def outcomes(self, horizon: int, as_of: datetime | None = None) -> Outcomes:
-        """Say what came of each decision, as known at a moment.
+        """Say what came of each decision.
 
         Parameters
         ----------
         horizon : int
             Bars.
         as_of : datetime or None
-            Versions of bars known later are not seen, and decisions after it have no outcome;
-            None for everything that is known.
+            Only outcomes known by then; None for all.
 
         Returns
         -------
         Outcomes
             Shapes (n,).
         """
-        bars = self.market.bars.known(as_of)
-        seen = len(self)
-        if as_of is not None:
-            seen = int(np.searchsorted(self.decisions.as_of, to_datetime64(as_of), side="right"))
-        result = outcomes_of(
-            self.decisions.event_time[:seen],
-            bars,
-            horizon=horizon,
-            calendar=self.calendar,
-            interval=self.interval,
-        )
-        return result.padded(len(self))
+        if horizon not in self._outcomes:
+            self._outcomes[horizon] = outcomes_of(
+                self.decisions.event_time,
+                self.market.bars,
+                horizon=horizon,
+                calendar=self.calendar,
+                interval=self.interval,
+            )
+        outcomes = self._outcomes[horizon]
+        return outcomes if as_of is None else outcomes.known_by(to_datetime64(as_of))
+
+    @cached_property
+    def _outcomes(self) -> dict[int, Outcomes]:
+        return {}
 
     def response(self, target: str, outcomes: Outcomes) -> F64:
         """Return what a model of a target learns to predict.
@@ -170,15 +186,15 @@ class Dataset:
         array of float64, shape (n,)
             direction: 1 for up, else 0; price and return: log return over the horizon in
             percent; volatility: variance a bar in percent², close to close, from Garman–Klass
-            where the source has open, high and low, else from squared returns. NaN where not
-            known.
+            where the dataset is ``ranged``, else from squared returns. NaN where not known.
         """
         if target == "direction":
             return outcomes.up
         if target in {"price", "return"}:
             return outcomes.log_return
-        ratio = self.variance_ratio
-        return outcomes.squared_return if ratio is None else outcomes.garman_klass * ratio
+        return (
+            outcomes.garman_klass * self.feature(RATIO) if self.ranged else outcomes.squared_return
+        )
 
     @cached_property
     def last_close(self) -> F64:
@@ -189,10 +205,3 @@ class Dataset:
             place = np.searchsorted(times, self.decisions.event_time[rows])
             closes[rows] = bars["close"].to_numpy()[place]
         return closes
-
-    @cached_property
-    def variance_ratio(self) -> F64 | None:
-        """Trailing close-to-close over Garman–Klass variance, shape (n,); None without a range."""
-        if RATIO not in self._column or np.isnan(self.X[:, self._column[RATIO]]).all():
-            return None
-        return self.feature(RATIO)

@@ -10,9 +10,11 @@ from truecast.datasets.splits import Fold, Rows
 from truecast.datasets.targets import Outcomes
 from truecast.features.results import CheckResult
 
+OUTCOMES = "outcomes come later"
+
 
 def check_outcomes(dataset: Dataset, target: str, horizon: int, cuts: Sequence[int]) -> CheckResult:
-    """Check that outcomes become known after their decision, and then no longer change.
+    """Check that outcomes are what happened, known after their decision, and final.
 
     Parameters
     ----------
@@ -23,7 +25,7 @@ def check_outcomes(dataset: Dataset, target: str, horizon: int, cuts: Sequence[i
     horizon : int
         Bars.
     cuts : sequence of int
-        Rows at whose decision the future is cut off.
+        Rows at whose decision the future is cut off, and whose own outcome is worked out by hand.
 
     Returns
     -------
@@ -34,30 +36,57 @@ def check_outcomes(dataset: Dataset, target: str, horizon: int, cuts: Sequence[i
     as_of = dataset.decisions.as_of
     early = np.flatnonzero(outcomes.known_at <= as_of)
     if len(early):
-        return _failed(
-            "outcomes come later",
-            target,
-            dataset,
-            early[0],
-            f"its outcome was known at {outcomes.known_at[early[0]]}, not after the decision",
-        )
+        known = outcomes.known_at[early[0]]
+        detail = f"its outcome was known at {known}, not after the decision"
+        return _failed(OUTCOMES, target, dataset, early[0], detail)
     whole = dataset.response(target, outcomes)
     for cut in cuts:
-        moment = as_of[cut]
-        then = dataset.response(target, dataset.outcomes(horizon, to_utc(moment)))
-        settled = np.flatnonzero(outcomes.known_at <= moment)
-        settled = settled[_first_versions(dataset, outcomes, settled)]
-        changed = settled[~_same(whole[settled], then[settled])]
+        then = dataset.known_by(as_of[cut])
+        again = then.response(target, then.outcomes(horizon))
+        known = outcomes.known_at[: len(then)] <= as_of[cut]
+        before = np.where(known, whole[: len(then)], np.nan)
+        changed = np.flatnonzero(~_same(before, again))
         if len(changed):
-            detail = f"differs once what became known after {moment} is cut off"
-            return _failed("outcomes come later", target, dataset, changed[0], detail)
+            detail = f"differs once what became known after {as_of[cut]} is cut off"
+            return _failed(OUTCOMES, target, dataset, changed[0], detail)
+        expected, found = log_return_by_hand(dataset, horizon, cut), outcomes.log_return[cut]
+        if not np.isclose(found, expected, rtol=1e-9, atol=1e-12, equal_nan=True):
+            detail = f"its return is {found}, worked out by hand it is {expected}"
+            return _failed(OUTCOMES, target, dataset, cut, detail)
     return CheckResult(
-        check="outcomes come later",
+        check=OUTCOMES,
         passed=True,
         feature=target,
         first_row=None,
         detail=f"{np.isfinite(whole).sum()} outcomes, each known after its decision",
     )
+
+
+def log_return_by_hand(dataset: Dataset, horizon: int, row: int) -> float:
+    """Work out one outcome the obvious way, from the bars as known when it settled.
+
+    Returns
+    -------
+    float
+        Percent; NaN where there is none.
+    """
+    settled = dataset.outcomes(horizon).known_at[row]
+    if np.isnat(settled):
+        return float("nan")
+    bars = dataset.market.bars.known(to_utc(settled)).select("session", "event_time", "close")
+    start = to_utc(dataset.decisions.event_time[row])
+    session, now = next((day, close) for day, time, close in bars.iter_rows() if time == start)
+    if dataset.interval.is_daily:
+        due = dataset.calendar.offset(session, horizon)
+        later = [close for day, _, close in bars.iter_rows() if day == due]
+    else:
+        end = start + horizon * dataset.interval.length
+        later = [
+            close
+            for day, time, close in bars.iter_rows()
+            if day == session and end - dataset.interval.length < time <= end
+        ]
+    return 100 * float(np.log(later[-1] / now)) if later else float("nan")
 
 
 def check_folds(
@@ -108,18 +137,6 @@ def check_folds(
         first_row=None,
         detail=f"{len(folds)} folds, {taught} training rows, all settled before the first forecast",
     )
-
-
-def _first_versions(dataset: Dataset, outcomes: Outcomes, rows: Rows) -> np.ndarray:
-    """Say which rows' bars were never revised: a revision may change an outcome, honestly."""
-    versions = dataset.market.bars.versions
-    revised = versions.filter(versions["version"] > 0)["event_time"].dt.replace_time_zone(None)
-    if revised.is_empty():
-        return np.ones(len(rows), dtype=bool)
-    times = np.unique(revised.to_numpy().astype("datetime64[us]"))
-    before = np.searchsorted(times, dataset.decisions.event_time[rows], side="left")
-    after = np.searchsorted(times, outcomes.due[rows], side="right")
-    return np.asarray(before == after)
 
 
 def _same(left: np.ndarray, right: np.ndarray) -> np.ndarray:

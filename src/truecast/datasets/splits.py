@@ -78,17 +78,22 @@ def parts_of(recipe: Recipe, sessions: Times, calendar: Calendar) -> Parts:
     Notes
     -----
     ``evaluate.from`` and ``to`` are the first and the last session that is forecast one bar
-    ahead, so the first row of the evaluation is the session before ``from``. Validation never
-    reaches it: where a fraction or a count would, it ends before.
+    ahead, so with daily bars the first row of the evaluation is the session before ``from``.
+    Validation never reaches it: where a fraction or a count would, it ends before.
     """
     edges = _edges(recipe.split, sessions)
     spec = recipe.evaluate
     begin, end = edges["validate"], len(sessions)
+    daily = recipe.bar_interval.is_daily
     if spec.from_:
-        begin = int(np.searchsorted(sessions, np.datetime64(calendar.offset(spec.from_, -1))))
+        opening = calendar.offset(spec.from_ - timedelta(days=1), 1)
+        # A daily bar is forecast from the session before, an intraday one from its own.
+        opening = calendar.offset(opening, -1) if daily else opening
+        begin = int(np.searchsorted(sessions, np.datetime64(opening)))
     if spec.to:
-        before = calendar.offset(spec.to + timedelta(days=1), -2)
-        end = int(np.searchsorted(sessions, np.datetime64(before), side="right"))
+        closing = calendar.offset(spec.to + timedelta(days=1), -1)
+        closing = calendar.offset(closing, -1) if daily else closing
+        end = int(np.searchsorted(sessions, np.datetime64(closing), side="right"))
     validate_end = min(edges["validate"], begin)
     parts = Parts(
         train=slice(0, edges["train"]),

@@ -11,6 +11,7 @@ from truecast.core.calendars import Calendar
 from truecast.core.errors import TruecastError
 from truecast.core.interval import Interval
 from truecast.core.units import VARIANCE_FLOOR
+from truecast.lake.history import BarHistory
 
 F64 = NDArray[np.float64]
 Times = NDArray[np.datetime64]
@@ -40,7 +41,7 @@ class Outcomes:
     due_session : array of datetime64[D], shape (n,)
         Session of that bar.
     known_at : array of datetime64[us], shape (n,)
-        When the last bar of the outcome became known.
+        When the last of the bars from t to due became known.
     """
 
     log_return: F64
@@ -51,15 +52,15 @@ class Outcomes:
     due_session: Times
     known_at: Times
 
-    def padded(self, n: int) -> "Outcomes":
-        """Return these outcomes with rows that have none at the end, n rows in all."""
-        missing = n - len(self.close)
-        numbers = np.full(missing, np.nan)
-        times = np.full(missing, np.datetime64("NaT", "us"))
+    def known_by(self, as_of: np.datetime64) -> "Outcomes":
+        """Return these outcomes as far as they were known at a moment."""
+        seen = self.known_at <= as_of
+        never = np.datetime64("NaT")
+        numbers = (self.log_return, self.close, self.garman_klass, self.squared_return)
+        times = (self.due, self.due_session, self.known_at)
         return Outcomes(
-            *(np.r_[values, numbers] for values in (self.log_return, self.close)),
-            *(np.r_[values, numbers] for values in (self.garman_klass, self.squared_return)),
-            *(np.r_[values, times] for values in (self.due, self.due_session, self.known_at)),
+            *(np.where(seen, values, np.nan) for values in numbers),
+            *(np.where(seen, values, never) for values in times),
         )
 
     @property
@@ -69,7 +70,7 @@ class Outcomes:
 
 
 def outcomes_of(
-    event_time: Times, bars: pl.DataFrame, *, horizon: int, calendar: Calendar, interval: Interval
+    event_time: Times, history: BarHistory, *, horizon: int, calendar: Calendar, interval: Interval
 ) -> Outcomes:
     """Say what came of the decisions made at the close of the given bars.
 
@@ -77,8 +78,8 @@ def outcomes_of(
     ----------
     event_time : array of datetime64[us], shape (n,)
         Closes of the bars that the decisions follow, UTC, increasing.
-    bars : pl.DataFrame
-        The instrument's bars as known at some moment, sorted by ``event_time``.
+    history : BarHistory
+        The instrument's bars, every version.
     horizon : int
         Bars of the interval, at least 1.
     calendar : Calendar
@@ -93,10 +94,13 @@ def outcomes_of(
 
     Notes
     -----
-    Daily: the outcome is valued by the bar of the h-th session after t; if that bar, or for the
-    variances any bar on the way, is absent, there is no outcome: nothing is filled. Intraday: by
-    the last bar in ((h−1)·i, h·i] after t within the same session. An outcome is known when the
-    last of its bars is.
+    Daily: the outcome is valued by the bar of the h-th session after t; if that bar is absent
+    there is no outcome, and without a bar on the way no variance: nothing is filled. Intraday: by
+    the last bar in ((h−1)·i, h·i] after t within the same session.
+
+    An outcome is known when the last bar from t to due is, and is settled then, once: by the
+    versions of the bars known at that moment. A later revision neither changes it nor makes it
+    unknown again.
 
     References
     ----------
@@ -105,8 +109,9 @@ def outcomes_of(
     """
     if horizon < 1:
         raise DatasetError(f"expected a horizon of at least 1 bar, got {horizon}")
-    times = bars["event_time"].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
-    sessions = bars["session"].to_numpy().astype("datetime64[D]")
+    first = history.versions.filter(pl.col("version") == 0)
+    times, known_at = (_moments(first, name) for name in ("event_time", "known_at"))
+    sessions = first["session"].to_numpy().astype("datetime64[D]")
     base = np.searchsorted(times, event_time)
     if len(event_time) and (base[-1] >= len(times) or not np.array_equal(times[base], event_time)):
         raise DatasetError("expected every decision to follow a known bar; some bars are not known")
@@ -114,7 +119,66 @@ def outcomes_of(
         due = _session_after(sessions, base, horizon, calendar)
     else:
         due = _bar_within(times, sessions, base, horizon, interval.length)
-    return _valued(bars, times, sessions, base, due)
+    settled = _last_known(known_at, base, due)
+    outcomes = _unknown(len(event_time))
+    rows = np.flatnonzero(due >= 0)
+    rows = rows[np.argsort(settled[rows], kind="stable")]
+    for part, bars in history.epochs(settled[rows]):
+        here = rows[part]
+        _value(outcomes, here, bars, times[base[here]], times[due[here]])
+    there = due >= 0
+    outcomes.due[there] = times[due[there]]
+    outcomes.due_session[there] = sessions[due[there]]
+    outcomes.known_at[there] = settled[there]
+    if interval.is_daily:
+        hole = there & (due - base != horizon)
+        outcomes.garman_klass[hole] = outcomes.squared_return[hole] = np.nan
+    return outcomes
+
+
+def _moments(bars: pl.DataFrame, name: str) -> Times:
+    return bars[name].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+
+
+def _unknown(n: int) -> Outcomes:
+    never = np.datetime64("NaT")
+    return Outcomes(
+        log_return=np.full(n, np.nan),
+        close=np.full(n, np.nan),
+        garman_klass=np.full(n, np.nan),
+        squared_return=np.full(n, np.nan),
+        due=np.full(n, never, dtype="datetime64[us]"),
+        due_session=np.full(n, never, dtype="datetime64[D]"),
+        known_at=np.full(n, never, dtype="datetime64[us]"),
+    )
+
+
+def _last_known(known_at: Times, base: NDArray[np.intp], due: NDArray[np.intp]) -> Times:
+    """Return when the last of the bars from ``base`` to ``due`` became known, NaT without due."""
+    there = due >= 0
+    result = np.full(len(base), np.datetime64("NaT"), dtype="datetime64[us]")
+    result[there] = known_at[base[there]]
+    for step in range(1, int((due - base)[there].max(initial=0)) + 1):
+        result[there] = np.maximum(
+            result[there], known_at[np.minimum(base[there] + step, due[there])]
+        )
+    return result
+
+
+def _value(
+    outcomes: Outcomes, rows: NDArray[np.intp], bars: pl.DataFrame, start: Times, end: Times
+) -> None:
+    """Write the values of some rows from the bars as they were known when the rows settled."""
+    times, close = _moments(bars, "event_time"), bars["close"].to_numpy()
+    base, due = np.searchsorted(times, start), np.searchsorted(times, end)
+    returns = np.full(len(close), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        returns[1:] = 100 * np.diff(np.log(close))
+        outcomes.log_return[rows] = 100 * np.log(close[due] / close[base])
+        ranges = np.maximum(garman_klass_variance(bars), VARIANCE_FLOOR)
+    outcomes.close[rows] = close[due]
+    outcomes.garman_klass[rows] = _mean_between(ranges, base, due)
+    outcomes.squared_return[rows] = _mean_between(returns**2, base, due)
 
 
 def _session_after(
@@ -138,33 +202,6 @@ def _bar_within(
     return np.where(late & (sessions[place] == sessions[base]), place, -1)
 
 
-def _valued(
-    bars: pl.DataFrame,
-    times: Times,
-    sessions: Times,
-    base: NDArray[np.intp],
-    due: NDArray[np.intp],
-) -> Outcomes:
-    close = bars["close"].to_numpy()
-    known = bars["known_at"].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
-    there = due >= 0
-    last = np.where(there, due, 0)
-    returns = np.full(len(close), np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        returns[1:] = 100 * np.diff(np.log(close))
-        log_return = np.where(there, 100 * np.log(close[last] / close[base]), np.nan)
-        garman_klass = np.maximum(garman_klass_variance(bars), VARIANCE_FLOOR)
-    return Outcomes(
-        log_return=log_return,
-        close=np.where(there, close[last], np.nan),
-        garman_klass=_mean_between(garman_klass, base, due),
-        squared_return=_mean_between(returns**2, base, due),
-        due=np.where(there, times[last], np.datetime64("NaT")),
-        due_session=np.where(there, sessions[last], np.datetime64("NaT")),
-        known_at=np.where(there, np.maximum.accumulate(known)[last], np.datetime64("NaT")),
-    )
-
-
 def garman_klass_variance(bars: pl.DataFrame) -> F64:
     """Return each bar's open-to-close Garman–Klass variance in percent², NaN without O, H, L."""
     open_, high, low, close = (
@@ -177,12 +214,9 @@ def garman_klass_variance(bars: pl.DataFrame) -> F64:
 
 
 def _mean_between(values: F64, base: NDArray[np.intp], due: NDArray[np.intp]) -> F64:
-    """Average ``values`` over the bars after ``base`` up to ``due``; NaN if any is missing."""
-    there = due >= 0
-    first, length = base[there], (due - base)[there]
-    total = np.zeros(len(first))
+    """Average ``values`` over the bars after ``base`` up to ``due``."""
+    length = due - base
+    total = np.zeros(len(base))
     for step in range(1, int(length.max(initial=0)) + 1):
-        total += np.where(step <= length, values[np.minimum(first + step, due[there])], 0.0)
-    result = np.full(len(base), np.nan)
-    result[there] = total / length
-    return result
+        total += np.where(step <= length, values[np.minimum(base + step, due)], 0.0)
+    return np.asarray(total / length)

@@ -192,7 +192,7 @@ def _known(moment: np.datetime64) -> pl.Expr:
 
 
 def _truncated(market: Market, moment: np.datetime64, _rng: np.random.Generator) -> Market:
-    return _changed(market, lambda versions: versions.filter(_known(moment)))
+    return market.known_by(moment)
 
 
 def _perturbed(market: Market, moment: np.datetime64, rng: np.random.Generator) -> Market:

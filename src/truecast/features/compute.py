@@ -21,8 +21,12 @@ from truecast.lake.history import BarHistory, Moments
 
 __all__ = ["Decisions", "Market", "compute_at", "compute_columns", "warm_up"]
 
-#: Bars in a block: a dozen float64 columns of it fit a core's second-level cache.
-BLOCK = 8_192
+#: Bars in a block: enough that a kernel's work outweighs its call, few enough for the caches.
+BLOCK = 32_768
+
+#: A context series without a newer bar for so long has ended: its features are missing then, not
+#: carried forward. Weekly figures that come a week later, over a holiday, are still taken.
+CONTEXT_AGE = np.timedelta64(21, "D")
 
 #: From how many blocks on, and in how many threads at most, blocks are computed side by side.
 THREADED_BLOCKS, THREADS = 8, 8
@@ -101,7 +105,7 @@ def compute_at(
     -----
     *Knowable when*: at each decision's ``as_of``. The instrument's bars are those up to the
     decision's, and of a context series up to the last one known by then, each in the version
-    that was known by then.
+    that was known by then. A context series without a bar for :data:`CONTEXT_AGE` is missing.
     """
     result = np.empty((len(plan.features), len(decisions)), dtype)
     if len(decisions) == 0:
@@ -174,9 +178,8 @@ def _context_columns(
         for name in feature.family.context_inputs
     }
     beside = {name: np.full(len(decisions), np.nan) for name in names}
-    for group in groups:
-        for place, _ in group.members:
-            result[place] = np.nan  # until the series begins
+    written = [place for group in groups for place, _ in group.members]
+    result[written] = np.nan  # until the series begins
     for rows, bars in _epochs(market, symbol, decisions, lookback):
         # In an epoch the bars known by a moment come first: the last of them is a count.
         known = np.maximum.accumulate(bars.times("known_at"))
@@ -194,6 +197,10 @@ def _context_columns(
         _compute(groups, columns, first - begin, out)
         start = rows.start + int(np.argmax(some))
         _pick(groups, out, places[some] - first, result, slice(start, rows.stop))
+        age = decisions.as_of[rows] - bars.times("event_time")[np.maximum(places, 0)]
+        ended = rows.start + np.flatnonzero(some & (age > CONTEXT_AGE))
+        for column in (*beside.values(), *(result[place] for place in written)):
+            column[ended] = np.nan
     return {f"{symbol}:{name}": column for name, column in beside.items()}
 
 

@@ -1,7 +1,7 @@
 """What one instrument's features are computed from, and the moments of decision."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -141,6 +141,19 @@ class Market:
     @cached_property
     def _versions(self) -> dict[str | None, Bars]:
         return {}
+
+    def known_by(self, moment: np.datetime64) -> "Market":
+        """Return the market with all versions forgotten that became known after a moment."""
+        limit = pl.lit(moment).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+        def known(history: BarHistory) -> BarHistory:
+            return BarHistory(history.versions.filter(pl.col("known_at") <= limit))
+
+        return replace(
+            self,
+            bars=known(self.bars),
+            context={of: known(history) for of, history in self.context.items()},
+        )
 
     def decisions(self, as_of: datetime | None = None) -> Decisions:
         """Return the decisions up to a moment.

@@ -36,6 +36,8 @@ def evaluated_rows(study: Study, as_of: np.datetime64 | None = None) -> NDArray[
         usable &= study.outcomes.known_at <= as_of
     for values in (*observed.values(), *forecasts.values()):
         usable &= np.isfinite(values)
+    if study.slot.target != "direction":
+        usable &= np.isfinite(study.variance)  # without it a row has no interval
     part = study.parts.evaluation
     usable[: part.start] = usable[part.stop :] = False
     return np.flatnonzero(usable)
@@ -71,7 +73,7 @@ def slot_forecasts(
     slot, dataset = study.slot, study.dataset
     observed, forecasts = in_units(dataset, slot, study.outcomes, study.predictions)
     interval = interval_of(study, rows, recipe)
-    wanted = rows.size - int(np.sum(~np.isnat(study.outcomes.known_at[study.parts.evaluation])))
+    missing = _sessions(study) - len(rows)
     bars = dataset.market.bars.versions
     return SlotForecasts(
         slot=str(slot),
@@ -96,11 +98,23 @@ def slot_forecasts(
             "calendar": dataset.calendar.name,
             "adjustment": ", ".join(sorted(bars["adjustment"].unique())),
             "decided": f"{recipe.decision_delay} after the bar's close",
-            "interval scale": "har_leverage" if dataset.variance_ratio is not None else "garch",
+            "interval scale": "har_leverage" if dataset.ranged else "garch",
         },
         data_versions=dict(data_versions or {}),
-        notes=(f"{-wanted} sessions have no forecast of every model",) if wanted else (),
+        notes=(f"{missing} sessions lack a bar, a forecast or an outcome: not judged",)
+        if missing
+        else (),
     )
+
+
+def _sessions(study: Study) -> int:
+    """Count what there was to forecast in the evaluation: sessions, or intraday rows."""
+    part, dataset = study.parts.evaluation, study.dataset
+    due = part.stop - study.slot.horizon if part.stop == len(dataset) else part.stop
+    if not dataset.interval.is_daily:
+        return int((~np.isnat(study.outcomes.known_at[part])).sum())
+    days = dataset.calendar.ordinals(dataset.decisions.session[[part.start, due - 1]])
+    return int(days[1] - days[0]) + 1
 
 
 def interval_of(study: Study, rows: NDArray[np.intp], recipe: Recipe) -> IntervalForecasts | None:
@@ -123,7 +137,7 @@ def interval_of(study: Study, rows: NDArray[np.intp], recipe: Recipe) -> Interva
     slot = study.slot
     coverage = recipe.targets[slot.target].coverage  # type: ignore[index]
     variance, as_of = study.variance[rows], study.dataset.decisions.as_of[rows]
-    if slot.target == "direction" or not np.isfinite(variance).all():
+    if slot.target == "direction" or not len(rows):
         return None
     if slot.target == "volatility":
         lower, upper = study.scale.volatility_band(variance, as_of, coverage=coverage)
@@ -196,14 +210,19 @@ def trial_keys(recipe: Recipe, study: Study) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Candidate to a hash of its features, parameters, refits and training window.
+        Candidate to a hash of its features, parameters, dates, refits and training rows.
     """
     setting = {
         "features": study.dataset.plan.hash,
         "inputs": list(study.dataset.inputs),
-        "refit_every": recipe.evaluate.refit_every,
-        "window": recipe.evaluate.window,
-        "history": str(recipe.history.start),
+        "decide_after": str(recipe.decision_delay),
+        **{
+            name: part.model_dump(mode="json", by_alias=True)
+            for name, part in (("split", recipe.split), ("history", recipe.history))
+        },
+        "evaluate": recipe.evaluate.model_dump(
+            mode="json", by_alias=True, exclude={"prior_trials"}
+        ),
     }
     return {
         name: hash_of({**setting, "model": choice.model_dump(mode="json")})

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from truecast.core.clock import now, to_datetime64
+from truecast.core.clock import now
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Forecast
 from truecast.core.recipe import Recipe
@@ -28,7 +28,14 @@ from truecast.pipelines.predict import Replay, predict, series_of
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.pipelines.train import final_fold, train
-from truecast.pipelines.workspace import Workspace, feature_plan, latest, slots_of, source_of
+from truecast.pipelines.workspace import (
+    Workspace,
+    decided_by,
+    feature_plan,
+    latest,
+    slots_of,
+    source_of,
+)
 from truecast.registry.store import ChampionRecord, NoChampionError
 
 SCORECARD, REPORT = "scorecard.json", "report.html"
@@ -140,8 +147,9 @@ def train_slots(studies: Studies) -> dict[Slot, ChampionRecord]:
     records = {}
     for slot in slots_of(recipe):
         researcher, study = studies.researcher(slot.instrument), studies.gated(slot)
-        moment = latest(researcher.dataset.decisions, recipe)
-        fold = final_fold(study, to_datetime64(moment))
+        decisions = researcher.dataset.decisions
+        newest = decided_by(decisions, latest(decisions, recipe))
+        fold = final_fold(study, decisions.as_of[newest])
         manifest = train(store, recipe, researcher, study, fold)
         reason = _reason(studies.study(slot), study, researcher.metric(slot).name)
         records[slot] = ChampionRecord(manifest.version, study.champion, reason)
@@ -167,7 +175,6 @@ def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
     cards: list[SlotCard] = []
     plots: list[SlotPlots] = []
     for slot in slots_of(recipe):
-        studies.record_trials(studies.study(slot))
         study = studies.gated(slot)
         forecasts = slot_forecasts(
             study,
@@ -228,12 +235,18 @@ def read_scorecard(workspace: Workspace, recipe: Recipe) -> Scorecard:
 
 
 def verdicts(workspace: Workspace, recipe: Recipe) -> dict[str, str]:
-    """Return slot to the verdict on its champion; empty where nothing has been evaluated."""
+    """Return slot to the verdict on its champion, where the newest scorecard judged that one."""
     try:
         card = read_scorecard(workspace, recipe)
     except UsageError:
         return {}
-    return {slot.slot: slot.judged.verdict for slot in card.slots}
+    judged = {slot.slot: (slot.champion.name, slot.judged.verdict) for slot in card.slots}
+    found = {}
+    for slot in slots_of(recipe):
+        name, verdict = judged.get(str(slot), ("", ""))
+        if name == workspace.bundles.champion(slot).name:
+            found[str(slot)] = verdict
+    return found
 
 
 def evaluate_and_report(

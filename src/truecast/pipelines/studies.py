@@ -18,7 +18,7 @@ from truecast.lake.trials import Trials
 from truecast.pipelines.judge import evaluated_rows, trial_keys, versus_baselines
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.train import fingerprint
-from truecast.pipelines.workspace import Workspace, roster
+from truecast.pipelines.workspace import Workspace, candidates, roster
 
 
 @dataclass
@@ -52,12 +52,14 @@ class Studies:
         """Return a slot's study, walking forward only if data, recipe or version are new."""
         if slot not in self._studies:
             researcher = self.researcher(slot.instrument)
+            researcher.check(slot)
             key = self._key(slot, researcher)
             walked = self._read(slot, key)
             if walked is None:
                 walked = self._walk(slot, researcher)
                 self._write(slot, key, researcher, *walked)
             self._studies[slot] = researcher.study(slot, *walked)
+            self._record_trials(self._studies[slot])
         return self._studies[slot]
 
     def gated(self, slot: Slot, as_of: np.datetime64 | None = None) -> Study:
@@ -81,16 +83,23 @@ class Studies:
         return replace(study, champion="naive")
 
     def verdict(self, study: Study, as_of: np.datetime64 | None = None) -> Verdict:
-        """Judge a study's champion on the evaluation rows whose outcome was known at a moment."""
-        rows = evaluated_rows(study, as_of)
-        return verdict(versus_baselines(study, rows), self.trials(study.slot))
+        """Judge a study's champion on the evaluation rows whose outcome was known at a moment.
+
+        Of the past, only the recipe's own candidates and ``prior_trials`` are counted: what is
+        tried later changes no forecast of before.
+        """
+        versus = versus_baselines(study, evaluated_rows(study, as_of))
+        if as_of is None:
+            return verdict(versus, self.trials(study.slot))
+        own = len(candidates(self.recipe, study.slot.target))
+        return verdict(versus, self.recipe.evaluate.prior_trials + own)
 
     def trials(self, slot: Slot) -> int:
         """Return how many models were compared on a slot's series and target, in all."""
         return self.recipe.evaluate.prior_trials + max(1, self._trials.count(slot))
 
-    def record_trials(self, study: Study) -> None:
-        """Write down that the study's candidates were compared on its evaluation dates."""
+    def _record_trials(self, study: Study) -> None:
+        """Write down that the study's candidates were compared: before anyone judges them."""
         sessions = study.dataset.decisions.session[study.parts.evaluation]
         self._trials.record(study.slot, trial_keys(self.recipe, study), pl.Series(sessions))
 

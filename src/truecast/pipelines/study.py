@@ -5,15 +5,16 @@ on the validation rows alone; the evaluation rows after them are for the report.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from truecast.core.errors import UsageError
 from truecast.core.recipe import Choice, Recipe
 from truecast.core.slot import Slot
-from truecast.datasets.assembly import Dataset
-from truecast.datasets.splits import Fold, Parts, fold_rows, parts_of
+from truecast.datasets.assembly import RATIO, Dataset
+from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold, Parts, fold_rows, parts_of
 from truecast.datasets.targets import F64, Outcomes
 from truecast.evaluation.metrics import Metric, metric_for
 from truecast.evaluation.slots import COMPARED
@@ -42,7 +43,7 @@ class Study:
     choices : dict of str to Choice
         Every model that was run.
     predictions : dict of str to array of float64, shape (n,)
-        As models predict; NaN outside validation and evaluation.
+        As models predict; NaN before validation.
     variance : array of float64, shape (n,)
         Variance a bar, percent², forecast by the model that scales the intervals; as early as
         it could be fitted.
@@ -103,9 +104,12 @@ class Researcher:
     """
 
     def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
-        self.recipe, self.dataset = recipe, dataset
-        self.trainer = Trainer(dataset, recipe.evaluate.window, recipe.split.embargo or 0)
+        self.recipe = recipe
         self.parts = parts_of(recipe, dataset.decisions.session, dataset.calendar)
+        # Rows of training say whether bars have a range, before anything is forecast.
+        ratio = dataset.feature(RATIO)[: self.parts.validate.start]
+        self.dataset = replace(dataset, ranged=bool(np.isfinite(ratio).sum() >= MIN_TRAINING_ROWS))
+        self.trainer = Trainer(self.dataset, recipe.evaluate.window, recipe.split.embargo or 0)
         self.folds = tuple(
             fold_rows(
                 dataset.decisions.session,
@@ -115,11 +119,26 @@ class Researcher:
                 calendar=dataset.calendar,
             )
         )
-        self._rows = range(self.parts.validate.start, self.parts.evaluation.stop)
+        self._rows = range(self.parts.validate.start, len(dataset))
         self._variances: dict[int, F64] = {}
 
+    def check(self, slot: Slot) -> None:
+        """Refuse a slot that these bars cannot have.
+
+        Raises
+        ------
+        UsageError
+            If volatility is asked of bars without open, high and low.
+        """
+        if slot.target == "volatility" and not self.dataset.ranged:
+            raise UsageError(
+                f"{slot.instrument}: volatility is measured by ranges, and the bars have no open, "
+                "high and low before the validation part; leave the target out, or read a source "
+                "that has them"
+            )
+
     def walk(self, slot: Slot, progress: Callable[[], None]) -> dict[str, F64]:
-        """Walk every model of a slot forward over validation and evaluation.
+        """Walk every model of a slot forward, from validation to the last row.
 
         An ensemble of models that are walked anyway is their mean, and is not fitted again.
         """
@@ -195,7 +214,7 @@ class Researcher:
     @property
     def scale(self) -> Choice:
         """The model whose volatility scales the intervals."""
-        return SCALE_WITHOUT_RANGE if self.dataset.variance_ratio is None else SCALE
+        return SCALE if self.dataset.ranged else SCALE_WITHOUT_RANGE
 
     def fit(self, choice: Choice, slot: Slot, fold: Fold) -> tuple[Model, tuple[str, ...]]:
         """Fit a model of a slot for a fold; return it and the columns that it takes."""

@@ -2,24 +2,37 @@
 
 import hashlib
 from datetime import datetime
+from typing import Any
 
 import numpy as np
+import polars as pl
 
-from truecast.core.bars import PRICES
+from truecast.core.bars import PRICES, QUOTES
 from truecast.core.clock import to_utc
 from truecast.core.recipe import Choice, Recipe
 from truecast.datasets.splits import Fold
+from truecast.datasets.targets import Outcomes
 from truecast.lake.history import BarHistory
 from truecast.models.bundle import Part
 from truecast.models.calibration import ShareCalibration
 from truecast.models.manifest import Manifest, Training
 from truecast.pipelines.study import Researcher, Study, scale_calibration
 from truecast.registry.store import BundleStore
-from truecast.serving.forecaster import BASELINE, CALIBRATION, POINT, SCALE, SHARES, TERMS
+from truecast.serving.forecaster import (
+    BASELINE,
+    CALIBRATION,
+    PENDING,
+    POINT,
+    SCALE,
+    SHARES,
+    TERMS,
+)
 from truecast.training.fit import Trained
 
 #: Rows of real features kept in a bundle with what its models say to them.
 CANARY_ROWS = 3
+#: How many rows before the horizon may still wait for an outcome that comes late.
+PENDING_ROWS = 250
 
 
 def final_fold(study: Study, as_of: np.datetime64) -> Fold:
@@ -62,9 +75,11 @@ def train(
     scores = scale_calibration(dataset, study.variance, outcomes, slot.horizon)
     documents = {
         CALIBRATION: scores.to_document(),
+        PENDING: _pending(study, fold, outcomes),
         TERMS: {
             "model": study.champion,
             "coverage": recipe.targets[slot.target].coverage,  # type: ignore[index]
+            "ranged": dataset.ranged,
             "simulated": bool(dataset.market.bars.versions["simulated"].any()),
         },
     }
@@ -97,19 +112,39 @@ def train(
     )
 
 
+def _pending(study: Study, fold: Fold, outcomes: Outcomes) -> dict[str, Any]:
+    """Return what earlier models said of rows whose outcome was not known at the fit.
+
+    Their outcomes come later, and are scored against these statements, not against what the
+    new model would have said.
+    """
+    closes = study.dataset.decisions.event_time[: fold.start]
+    said = study.predictions[study.champion][: fold.start]
+    variance = study.variance[: fold.start]
+    open_ = np.isnat(outcomes.known_at[: fold.start]) & np.isfinite(variance)
+    # Nothing pending is older than this: a row that far back without an outcome has a hole.
+    open_[: max(0, fold.start - study.slot.horizon - PENDING_ROWS)] = False
+    return {
+        "until": str(closes[-1]),
+        "event_time": [str(moment) for moment in closes[open_]],
+        "variance": variance[open_].tolist(),
+        "said": [None if np.isnan(one) else one for one in said[open_].tolist()],
+    }
+
+
 def fingerprint(history: BarHistory, as_of: datetime) -> str:
     """Name what was known of a series: the same bars have the same name in every lake.
 
     Returns
     -------
     str
-        ``sha256:`` and 64 hexadecimal digits, over times, prices and volumes of the bars as
-        known at the moment.
+        ``sha256:`` and 64 hexadecimal digits, over times, prices, volumes and quotes of all
+        versions known at the moment.
     """
-    bars = history.known(as_of)
-    digest = hashlib.sha256(bars["event_time"].to_physical().to_numpy().tobytes())
-    for name in (*PRICES, "volume"):
-        values = bars[name].fill_null(float("nan")).to_numpy()
+    versions = history.versions.filter(pl.col("known_at") <= as_of)
+    digest = hashlib.sha256()
+    for name in ("event_time", "known_at", "session", "version", *PRICES, "volume", *QUOTES):
+        values = versions[name].to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
         digest.update(values.astype("<f8").tobytes())
     return f"sha256:{digest.hexdigest()}"
 

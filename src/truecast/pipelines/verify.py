@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 
 import numpy as np
-import polars as pl
 
 from truecast.core.clock import to_utc
 from truecast.core.forecast import Forecast
-from truecast.datasets.assembly import Dataset
+from truecast.core.recipe import Recipe
 from truecast.datasets.checks import check_folds, check_outcomes
+from truecast.datasets.targets import F64
 from truecast.features.checks import check_features
-from truecast.features.market import Market
 from truecast.features.results import CheckResult
-from truecast.lake.history import BarHistory
 from truecast.pipelines.judge import interval_of
 from truecast.pipelines.predict import Replay, series_of
 from truecast.pipelines.studies import Studies
@@ -24,6 +21,8 @@ from truecast.pipelines.study import Researcher, Study, in_units
 #: Where the future is cut off, and how many forecasts are made again.
 CUTS = 12
 FORECASTS = 4
+#: What the model that scales the intervals is called in a result.
+SCALE = "the interval's scale"
 #: Forecasts made from the whole table and from the tail agree within this, relative.
 AGREEMENT = 1e-6
 
@@ -58,36 +57,54 @@ def _checks_of_slots(
     studies: Studies, symbol: str, researcher: Researcher, seed: int
 ) -> Iterator[CheckResult]:
     replay = Replay(studies, symbol)
-    part = researcher.parts.evaluation
-    evaluation = range(part.start, part.stop)
-    cuts = np.linspace(part.start, part.stop - 1, CUTS).astype(int).tolist()
-    sample = np.random.default_rng(seed).choice(
-        evaluation, min(FORECASTS, len(evaluation)), replace=False
-    )
-    rows: list[int] = sorted(sample.tolist())
+    parts = researcher.parts
+    evaluation = range(parts.evaluation.start, parts.evaluation.stop)
+    every = range(parts.validate.start, parts.evaluation.stop)
+    cuts = np.linspace(evaluation.start, evaluation.stop - 1, CUTS).astype(int).tolist()
+    rows, more = (_sample(part, seed) for part in (evaluation, every))
     for slot in replay.slots:
         study = studies.study(slot)
-        name, horizon = slot.target, slot.horizon
-        yield check_outcomes(study.dataset, name, horizon, cuts)
-        folds = researcher.folds_over(evaluation)
+        yield check_outcomes(study.dataset, slot.target, slot.horizon, cuts)
         yield check_folds(
             study.dataset,
-            name,
+            slot.target,
             study.outcomes,
-            folds,
-            partial(researcher.trainer.rows, name, horizon),
+            researcher.folds_over(every),
+            partial(researcher.trainer.rows, slot.target, slot.horizon),
         )
-        yield check_cut_forecasts(study, researcher, rows)
+        yield check_choice(study, researcher)
+        yield check_cut_forecasts(study, researcher, more)
+        if slot.target != "direction":
+            yield check_cut_intervals(studies, study, rows)
     yield from check_tail_forecasts(studies, replay, rows)
 
 
+def _sample(part: range, seed: int) -> list[int]:
+    """Choose a few rows of a part, in order."""
+    size = min(FORECASTS, len(part))
+    return sorted(np.random.default_rng(seed).choice(part, size, replace=False).tolist())
+
+
+def check_choice(study: Study, researcher: Researcher) -> CheckResult:
+    """Choose the champion again with nonsense for all that the evaluation forecasts."""
+    spoiled = {name: values.copy() for name, values in study.predictions.items()}
+    for values in spoiled.values():
+        values[study.parts.evaluation] = 1.0
+    again = researcher.study(study.slot, spoiled, study.variance)
+    if again.validation_losses != study.validation_losses:
+        row = study.parts.evaluation.start
+        before, after = study.validation_losses, again.validation_losses
+        return _differs("choice without the evaluation", study, row, before, after)
+    return _agree("choice without the evaluation", study, len(study.validation_losses))
+
+
 def check_cut_forecasts(study: Study, researcher: Researcher, rows: list[int]) -> CheckResult:
-    """Make forecasts of the past again with the future removed, and compare.
+    """Make forecasts of every model again with the future removed, and compare.
 
     Parameters
     ----------
     study : Study
-        Whose champion's walk-forward forecasts are checked.
+        Whose walk-forward forecasts are checked, and the variances that scale its intervals.
     researcher : Researcher
         Of the instrument.
     rows : list of int
@@ -95,44 +112,41 @@ def check_cut_forecasts(study: Study, researcher: Researcher, rows: list[int]) -
     """
     for row in rows:
         fold = next(fold for fold in study.folds if fold.start <= row < fold.stop)
-        cut = _cut_off(study.dataset, row)
-        trainer = replace(researcher.trainer, dataset=cut, _known={})
-        choice = study.choices[study.champion]
-        trained = trainer.fit(
-            choice, target=study.slot.target, horizon=study.slot.horizon, fold=fold
-        )
-        windows = cut.windows(trained.features, trained.model.window)[row : row + 1]
-        again = float(trained.model.predict(windows)[0])
-        said = float(study.predictions[study.champion][row])
-        if not np.isclose(again, said, rtol=AGREEMENT, atol=AGREEMENT, equal_nan=True):
-            return _differs("forecast without the future", study, row, said, again)
-    return _agree("forecast without the future", study, len(rows))
+        cut = study.dataset.known_by(study.dataset.decisions.as_of[row])
+        trainer = replace(researcher.trainer, dataset=cut)
+        said = {name: (choice, study.slot.target) for name, choice in study.choices.items()}
+        said[SCALE] = (researcher.scale, "volatility")
+        for name, (choice, target) in said.items():
+            values = study.variance if name == SCALE else study.predictions[name]
+            trained = trainer.fit(choice, target=target, horizon=study.slot.horizon, fold=fold)
+            windows = cut.windows(trained.features, trained.model.window)[row : row + 1]
+            again, before = float(trained.model.predict(windows)[0]), float(values[row])
+            if not np.isclose(again, before, rtol=AGREEMENT, atol=AGREEMENT, equal_nan=True):
+                changed = replace(study, champion=name)
+                return _differs("forecast without the future", changed, row, before, again)
+    return _agree("forecast without the future", study, len(rows) * (len(study.choices) + 1))
 
 
-def _cut_off(dataset: Dataset, row: int) -> Dataset:
-    """Build the dataset again from what was known at a row's decision."""
-    moment = to_utc(dataset.decisions.as_of[row])
-    return Dataset.build(
-        _known_at(dataset.market, moment),
-        dataset.plan,
-        inputs=dataset.inputs,
-        calendar=dataset.calendar,
-        interval=dataset.interval,
-        as_of=moment,
-    )
+def check_cut_intervals(studies: Studies, study: Study, rows: list[int]) -> CheckResult:
+    """Draw intervals and quantiles again from the outcomes known at each decision alone."""
+    for row in rows:
+        moment = to_utc(study.dataset.decisions.as_of[row])
+        known = study.dataset.outcomes(study.slot.horizon, moment)
+        before = _drawn(study, row, studies.recipe)
+        again = _drawn(replace(study, outcomes=known), row, studies.recipe)
+        if not np.array_equal(before, again, equal_nan=True):
+            first, second = before[:2].tolist(), again[:2].tolist()
+            return _differs("interval without the future", study, row, first, second)
+    return _agree("interval without the future", study, len(rows))
 
 
-def _known_at(market: Market, moment: datetime) -> Market:
-    """Forget all versions of bars that became known after a moment."""
-
-    def known(history: BarHistory) -> BarHistory:
-        return BarHistory(history.versions.filter(pl.col("known_at") <= moment))
-
-    return replace(
-        market,
-        bars=known(market.bars),
-        context={of: known(history) for of, history in market.context.items()},
-    )
+def _drawn(study: Study, row: int, recipe: Recipe) -> F64:
+    """Return a row's bounds and the quantiles of its forecast distribution, if it has any."""
+    drawn = interval_of(study, np.array([row]), recipe)
+    if drawn is None:
+        return np.zeros(0)
+    quantiles = np.zeros(0) if drawn.quantiles is None else drawn.quantiles[0]
+    return np.concatenate([drawn.lower, drawn.upper, quantiles])
 
 
 def check_tail_forecasts(
@@ -180,7 +194,7 @@ def _walked(studies: Studies, study: Study, row: int, forecast: Forecast) -> lis
     """Return what the walk-forward says of a row, in the forecast's own unit."""
     rows, slot = np.array([row]), study.slot
     _, forecasts = in_units(study.dataset, slot, study.outcomes, study.predictions)
-    said = float(forecasts[forecast.model_name][row])
+    said = float(forecasts["naive" if forecast.degraded else forecast.model_name][row])
     if slot.target == "direction":
         as_of = study.dataset.decisions.as_of[row]
         shares = replace(study, champion=forecast.model_name).shares

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from truecast.core.calendars import Calendar
-from truecast.core.clock import now, to_datetime64, to_utc
+from truecast.core.clock import now, to_utc
 from truecast.core.errors import TruecastError
 from truecast.core.forecast import Forecast, Mode, forecast_id
 from truecast.core.interval import Interval
@@ -25,7 +25,7 @@ from truecast.models.calibration import ScaleCalibration, ShareCalibration
 
 #: Labels of what every bundle holds.
 POINT, BASELINE, SCALE = "point", "baseline", "scale"
-CALIBRATION, SHARES, TERMS = "calibration", "shares", "terms"
+CALIBRATION, PENDING, SHARES, TERMS = "calibration", "pending", "shares", "terms"
 
 
 class ServingError(TruecastError):
@@ -53,15 +53,15 @@ class Series:
     calendar: Calendar
     interval: Interval
 
-    def tail(self, as_of: datetime, since: datetime, before: int) -> Dataset:
-        """Compute the rows decided after one moment and up to another.
+    def tail(self, as_of: datetime, since: np.datetime64, before: int) -> Dataset:
+        """Compute the rows from one bar on, up to a moment.
 
         Parameters
         ----------
         as_of : datetime
             Moment of the last decision, at most.
-        since : datetime
-            Rows decided later than this are wanted; the last row always is.
+        since : datetime64[us]
+            Rows whose bar closed then or later are wanted; the last row always is.
         before : int
             Rows wanted before them.
         """
@@ -71,7 +71,7 @@ class Series:
                 f"{self.market.symbol}: no bar was known at {as_of.isoformat()}; "
                 "ask for a later moment or ingest more history"
             )
-        first = int(np.searchsorted(decisions.as_of, to_datetime64(since), side="right"))
+        first = int(np.searchsorted(decisions.event_time, since))
         first = max(0, min(first, len(decisions) - 1) - before)
         return Dataset.of(
             self.market,
@@ -132,8 +132,9 @@ class Forecaster:
         """
         started = time.perf_counter()
         manifest = self.bundle.manifest
-        before = max(entry.window for entry in manifest.models.values()) - 1 + self.slot.horizon
-        rows = series.tail(as_of, manifest.trained_through, before)
+        before = max(entry.window for entry in manifest.models.values()) - 1
+        rows = series.tail(as_of, self._since, before)
+        rows = replace(rows, ranged=bool(self.bundle.documents[TERMS]["ranged"]))
         decided = to_utc(rows.decisions.as_of[-1])
         if manifest.trained_through > decided:
             raise ServingError(
@@ -180,12 +181,14 @@ class Forecaster:
         coverage = float(self.bundle.documents[TERMS]["coverage"])
         as_of, target = rows.decisions.as_of[-1:], self.slot.target
         outcomes = rows.outcomes(self.slot.horizon, to_utc(as_of[0]))
+        spoken = self._as_said(rows, point, "said")
+        scaled = self._as_said(rows, variance, "variance")
         if target == "direction":
-            recent = ShareCalibration.of(point, outcomes.up, outcomes.known_at)
+            recent = ShareCalibration.of(spoken, outcomes.up, outcomes.known_at)
             shares = self.shares.joined(recent)
             return shares.band(float(point[-1]), as_of[0], coverage=coverage) or (None, None)
         new = ScaleCalibration.of(
-            variance,
+            scaled,
             outcomes.log_return,
             rows.response("volatility", outcomes),
             outcomes.known_at,
@@ -204,6 +207,21 @@ class Forecaster:
         if target == "price":
             return close * float(np.exp(ends[0] / 100)), close * float(np.exp(ends[1] / 100))
         return ends[0], ends[1]
+
+    @property
+    def _since(self) -> np.datetime64:
+        """Close of the first row whose outcome may become known after the fit."""
+        pending = self.bundle.documents[PENDING]
+        return np.datetime64(min([*pending["event_time"], pending["until"]]), "us")
+
+    def _as_said(self, rows: Dataset, own: Vector, label: str) -> Vector:
+        """Put what earlier models said of rows before the fit where this one would have spoken."""
+        pending = self.bundle.documents[PENDING]
+        closes = rows.decisions.event_time
+        said = np.where(closes > np.datetime64(pending["until"]), own, np.nan)
+        places = np.searchsorted(closes, np.array(pending["event_time"], dtype="datetime64[us]"))
+        said[places] = np.array(pending[label], dtype=np.float64)
+        return said
 
     def _forecast(
         self,

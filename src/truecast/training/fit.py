@@ -1,7 +1,7 @@
 """Fit a model with what was known at a moment, and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -45,7 +45,7 @@ class Trained:
     trained_through: datetime
 
 
-@dataclass
+@dataclass(frozen=True)
 class Trainer:
     """Fits models on one dataset, fold by fold.
 
@@ -62,7 +62,6 @@ class Trainer:
     dataset: Dataset
     window: int | None = None
     embargo: int = 0
-    _known: dict[tuple[int, np.datetime64], Outcomes] = field(default_factory=dict, repr=False)
 
     def fit(self, choice: Choice, *, target: str, horizon: int, fold: Fold) -> Trained:
         """Fit a model for the rows of a fold.
@@ -126,10 +125,7 @@ class Trainer:
         return self.dataset.response(target, self._outcomes(horizon, fold.as_of))
 
     def _outcomes(self, horizon: int, as_of: np.datetime64) -> Outcomes:
-        key = (horizon, as_of)
-        if key not in self._known:
-            self._known[key] = self.dataset.outcomes(horizon, to_utc(as_of))
-        return self._known[key]
+        return self.dataset.outcomes(horizon, to_utc(as_of))
 
 
 def features_of(model: Model, dataset: Dataset) -> tuple[str, ...]:

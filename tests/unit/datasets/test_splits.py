@@ -71,6 +71,20 @@ def test_a_last_day_without_a_session_ends_the_evaluation_before() -> None:
     assert SESSIONS[parts.evaluation.stop - 1] == np.datetime64("2014-12-24")
 
 
+def test_intraday_rows_are_forecast_in_their_own_session() -> None:
+    recipe = _recipe(
+        interval="1h",
+        split={"train": date(2013, 6, 28), "validate": date(2013, 12, 31)},
+        evaluate={"from": date(2014, 1, 14), "to": date(2014, 2, 14)},
+    )
+    hours = np.repeat(SESSIONS, 7)
+    parts = parts_of(recipe, hours, XNYS)
+    assert hours[parts.evaluation.start - 1] == np.datetime64("2014-01-13")
+    assert hours[parts.evaluation.start] == np.datetime64("2014-01-14")
+    assert hours[parts.evaluation.stop - 1] == np.datetime64("2014-02-14")
+    assert hours[parts.evaluation.stop] == np.datetime64("2014-02-18")
+
+
 def test_validation_never_reaches_the_evaluation() -> None:
     recipe = _recipe(
         split={"train": 0.5, "validate": 0.4, "test": 0.1}, evaluate={"from": date(2014, 1, 14)}
