@@ -8,13 +8,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from truecast.core.clock import to_utc
+from truecast.core.clock import frozen_at, to_utc
 from truecast.core.recipe import Recipe
+from truecast.datasets.assembly import Dataset
 from truecast.lake.history import BarHistory
+from truecast.models.intervals import track_absolute
 from truecast.pipelines import stages
 from truecast.pipelines.predict import Replay, predict, series_of
 from truecast.pipelines.studies import Studies
+from truecast.pipelines.study import Researcher
+from truecast.pipelines.train import train
+from truecast.pipelines.verify import check_tail_forecasts
+from truecast.pipelines.workspace import slots_of
 from truecast.serving.forecaster import Forecaster, Series, ServingError
+from truecast.sources.sample.source import SampleSource
 
 Make = Callable[..., Recipe]
 Open = Callable[[Recipe], Studies]
@@ -163,3 +170,117 @@ def test_a_revision_changes_no_forecast_of_before(opened: Studies) -> None:
             one.upper,
             one.input_hash,
         )
+
+
+def test_intervals_of_longer_horizons_are_those_of_the_walk_forward(
+    small_recipe: Make, studies: Open
+) -> None:
+    """Outcomes that come after a refit are scored against what the model before it said."""
+    recipe = small_recipe(
+        targets={
+            "direction": {"horizon": 5, "models": ["logistic"]},
+            "price": {"horizon": 5, "models": ["ridge"]},
+            "volatility": {"horizon": 5, "models": ["har_leverage"]},
+        },
+        evaluate={"from": "2014-01-14", "to": "2014-06-30", "refit_every": 7, "window": 500},
+    )
+    opened = studies(recipe)
+    start = opened.researcher("^GSPC").parts.evaluation.start
+    rows = list(range(start, start + 40))
+    results = list(check_tail_forecasts(opened, Replay(opened, "^GSPC"), rows))
+    assert [result.passed for result in results] == [True] * 3, [one.detail for one in results]
+
+
+def test_a_champion_that_has_not_been_retrained_is_scored_as_time_goes_on(opened: Studies) -> None:
+    """A model of January, asked in June, has widened or narrowed its interval since."""
+    replay, researcher = Replay(opened, "^GSPC"), opened.researcher("^GSPC")
+    series = series_of(opened.workspace, opened.recipe, "^GSPC")
+    start = researcher.parts.evaluation.start
+    slot = next(slot for slot in replay.slots if slot.target == "return")
+    fold = next(fold for fold in researcher.folds if fold.start == start)
+    store = opened.workspace.bundles
+    manifest = train(store, opened.recipe, researcher, opened.study(slot), fold)
+    forecaster = Forecaster(store.load(slot, manifest.version))
+    scale, calibration = forecaster.bundle.models["scale"], forecaster.calibration
+    entry = forecaster.bundle.manifest.models["scale"]
+    dataset = researcher.dataset
+    variance = scale.predict(dataset.windows(entry.features, entry.window))
+    outcomes = dataset.outcomes(1)
+    scores = [*calibration.standardised]
+    for row in range(start - 1, start + 100):
+        # The last outcome before the fit was forecast by the model before it.
+        if row >= start:
+            scores.append(outcomes.log_return[row] / np.sqrt(variance[row]))
+        else:
+            earlier = opened.study(slot).variance[row]
+            assert outcomes.known_at[row] <= dataset.decisions.as_of[start]
+            assert scores[-1] == pytest.approx(outcomes.log_return[row] / np.sqrt(earlier))
+    as_of = to_utc(dataset.decisions.as_of[start + 100])
+    said = forecaster.forecast(series, as_of, mode="replay", skill="")
+    quantile = track_absolute(np.array(scores), coverage=0.9).upper[-1]
+    assert said.upper == pytest.approx(quantile * np.sqrt(variance[start + 100]), rel=1e-6)
+
+
+def test_every_look_counts_before_anything_is_judged(small_recipe: Make, studies: Open) -> None:
+    opened = studies(
+        small_recipe(
+            targets={"direction": {"models": ["logistic", "lightgbm"]}}, gates={"skill": "require"}
+        )
+    )
+    slot = Replay(opened, "^GSPC").slots[0]
+    assert opened.trials(slot) == 1
+    opened.gated(slot)
+    assert opened.trials(slot) == 2
+    other = Studies(opened.workspace, small_recipe(name="other", features=["rsi_14"]))
+    other.study(slot)
+    assert opened.trials(slot) == 3
+
+
+def test_a_forecast_carries_a_verdict_only_on_its_own_model(opened: Studies) -> None:
+    stages.train_slots(opened)
+    card, _ = stages.evaluate(opened)
+    stages.save_scorecard(opened.workspace, opened.recipe, card)
+    assert set(stages.verdicts(opened.workspace, opened.recipe).values()) <= {
+        "beats naive",
+        "no skill shown",
+    }
+    slot = slots_of(opened.recipe)[0]
+    record = opened.workspace.bundles.champion(slot)
+    opened.workspace.bundles.crown(slot, replace(record, name="another"))
+    assert str(slot) not in stages.verdicts(opened.workspace, opened.recipe)
+    said = predict(
+        opened.workspace, opened.recipe, stages.verdicts(opened.workspace, opened.recipe)
+    )
+    assert said[0].skill == "not evaluated yet"
+
+
+def test_a_live_source_is_forecast_by_a_model_of_its_newest_decision(
+    small_recipe: Make, studies: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SampleSource, "live", True)
+    opened = studies(small_recipe())
+    with frozen_at(datetime(2019, 1, 1, 9, tzinfo=UTC)):
+        stages.train_slots(opened)
+        (said,) = predict(opened.workspace, opened.recipe, {})
+    assert (said.mode, said.predicted_date) == ("live", date(2019, 1, 2))
+    assert said.trained_through == said.as_of == datetime(2018, 12, 31, 21, 30, tzinfo=UTC)
+    assert said.issued_at == datetime(2019, 1, 1, 9, tzinfo=UTC)
+
+
+def test_sessions_that_are_not_judged_are_counted(small_recipe: Make, studies: Open) -> None:
+    opened = studies(small_recipe(targets={"price": {"models": ["ridge"]}}))
+    market = opened.researcher("^GSPC").dataset.market
+    lost = [date(2014, 3, 5), date(2014, 4, 9)]
+    versions = market.bars.versions.filter(~pl.col("session").is_in(lost))
+    dataset = Dataset.build(
+        replace(market, bars=BarHistory(versions)),
+        opened.researcher("^GSPC").dataset.plan,
+        inputs=opened.researcher("^GSPC").dataset.inputs,
+        calendar=opened.researcher("^GSPC").dataset.calendar,
+        interval=opened.researcher("^GSPC").dataset.interval,
+    )
+    opened._researchers["^GSPC"] = Researcher(opened.recipe, dataset)
+    card, _ = stages.evaluate(opened)
+    # Each lost session takes its own forecast, and the one of the session before its outcome.
+    assert card.slots[0].notes == ("4 sessions lack a bar, a forecast or an outcome: not judged",)
+    assert card.slots[0].window.n == 116 - 4
