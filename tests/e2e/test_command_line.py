@@ -14,7 +14,8 @@ from truecast.core.recipe import shipped_recipes
 from truecast.lake.lake import Lake
 
 FORECAST = {
-    "id", "slot", "recipe", "recipe_hash", "source", "instrument", "target", "horizon", "mode",
+    "id", "slot", "recipe", "recipe_hash", "source", "instrument", "interval", "target",
+    "horizon", "mode",
     "event_time", "as_of", "issued_at", "due_at", "today_date", "predicted_date", "last_close",
     "prediction", "lower", "upper", "coverage", "probability", "baseline", "skill", "model_name",
     "model_type", "model_version", "trained_through", "features_used", "input_hash", "simulated",
@@ -64,9 +65,8 @@ def test_the_report_says_what_can_and_what_cannot_be_forecast(
     assert card["recipe"] == "sp500-daily"
     slots = _by_target(card["slots"])
     for slot in slots.values():
-        assert {"slot", "instrument", "target", "horizon", "champion", "window", "models"} <= set(
-            slot
-        )
+        keys = {"slot", "instrument", "target", "horizon", "champion", "window", "models"}
+        assert keys <= set(slot)
         assert slot["window"] == {"from": "2014-01-14", "to": "2018-12-31", "n": 1250}
         names = [model["name"] for model in slot["models"]]
         assert slot["champion"]["name"] in names

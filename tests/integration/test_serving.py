@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from truecast.core.clock import frozen_at, to_utc
+from truecast.core.errors import UsageError
 from truecast.core.recipe import Recipe
 from truecast.datasets.assembly import Dataset
 from truecast.lake.history import BarHistory
@@ -284,3 +285,40 @@ def test_sessions_that_are_not_judged_are_counted(small_recipe: Make, studies: O
     # Each lost session takes its own forecast, and the one of the session before its outcome.
     assert card.slots[0].notes == ("4 sessions lack a bar, a forecast or an outcome: not judged",)
     assert card.slots[0].window.n == 116 - 4
+
+
+def test_a_series_of_closes_alone_can_be_forecast(small_recipe: Make, studies: Open) -> None:
+    """No range, closes that stand still, nothing for it in the context."""
+    recipe = small_recipe(
+        instruments=["^VIX"],
+        features=["log_return_1", "return_sd_22", "rsi_14"],
+        targets={"price": {"models": ["ridge"]}},
+        split={"train": "2016-06-30", "validate": "2017-06-30"},
+        evaluate={"from": "2017-07-03", "to": "2018-06-29", "refit_every": 63},
+    )
+    opened = studies(recipe)
+    forecaster = _forecasters(opened)["price-1"]
+    assert forecaster.bundle.manifest.models["scale"].name == "garch"
+    series = series_of(opened.workspace, recipe, "^VIX")
+    said = forecaster.forecast(
+        series, datetime(2019, 1, 4, tzinfo=UTC), mode="historical", skill=""
+    )
+    assert said.baseline == said.last_close == 25.45
+    assert said.lower < 25.45 < said.upper
+    wanted = small_recipe(
+        instruments=["^VIX"],
+        features=["log_return_1"],
+        targets={"volatility": {"models": ["lightgbm"]}},
+        split={"train": "2016-06-30", "validate": "2017-06-30"},
+        evaluate={"from": "2017-07-03"},
+    )
+    with pytest.raises(UsageError, match="the bars have no open"):
+        stages.train_slots(studies(wanted))
+
+
+def test_bars_known_after_the_decision_say_what_to_set(small_recipe: Make, studies: Open) -> None:
+    with pytest.raises(UsageError, match=r"known 7 days.* decisions are made 0:30:00 after"):
+        stages.build(
+            studies(small_recipe(instruments=["DCOILWTICO"])).workspace,
+            small_recipe(instruments=["DCOILWTICO"]),
+        )

@@ -77,7 +77,7 @@ def failures(results, check):
 
 def moment(day):
     decided = datetime(2020, 1, 1, 21, 30, tzinfo=UTC) + timedelta(days=day)
-    return decided.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return decided.strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
 def rolling(x, n):

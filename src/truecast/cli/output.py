@@ -79,7 +79,7 @@ def show_forecasts(forecasts: "Sequence[Forecast]") -> None:
     for forecast in forecasts:
         console.print(
             f"[bold]{forecast.instrument}[/bold] {forecast.target} for "
-            f"[bold]{forecast.predicted_date}[/bold]"
+            f"[bold]{_when(forecast)}[/bold]"
             + (f" ({forecast.horizon} bars)" if forecast.horizon > 1 else "")
             + f": [bold]{in_words(forecast)}[/bold]",
             highlight=False,
@@ -92,6 +92,13 @@ def show_forecasts(forecasts: "Sequence[Forecast]") -> None:
         )
         if forecast.degraded:
             console.print(f"  [yellow]degraded: {forecast.reason}[/yellow]", highlight=False)
+
+
+def _when(forecast: "Forecast") -> str:
+    """Say what moment a forecast is about: a session, or intraday the minute."""
+    if forecast.interval == "1d":
+        return str(forecast.predicted_date)
+    return f"{forecast.due_at:%Y-%m-%d %H:%M} UTC"
 
 
 def in_words(forecast: "Forecast") -> str:
@@ -109,7 +116,8 @@ def in_words(forecast: "Forecast") -> str:
         return said
     if forecast.target == "direction":
         return (
-            f"{said}, {forecast.coverage:.0%} between {forecast.lower:.3f} and {forecast.upper:.3f}"
+            f"{said}; it rose after {forecast.lower:.1%} to {forecast.upper:.1%} of like "
+            f"forecasts ({forecast.coverage:.0%} interval)"
         )
     lower, upper = (_value(forecast, end) for end in (forecast.lower, forecast.upper))
     return f"{said}, {forecast.coverage:.0%} between {lower} and {upper}"
@@ -133,5 +141,7 @@ def _value(forecast: "Forecast", value: float | str) -> str:
         return value
     if forecast.target == "price":
         return f"{value:,.2f}"
-    unit = " a day" if forecast.target == "volatility" else ""
-    return f"{value:.2f}%{unit}"
+    spoken = f"{value:.2f}%".replace("-0.00%", "0.00%")
+    if forecast.target == "return":
+        return spoken
+    return f"{spoken} a {'day' if forecast.interval == '1d' else 'bar'}"

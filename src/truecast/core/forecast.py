@@ -15,10 +15,11 @@ class Forecast(BaseModel):
     """What was said, about what, from what, and how good such statements have been.
 
     ``prediction`` is a number for price, return (log return in percent) and volatility
-    (close-to-close standard deviation a day in percent, not annualised) and ``up`` or ``down``
-    for direction. ``lower`` and ``upper`` hold the outcome with probability ``coverage``; for
-    direction they bound ``probability`` instead. ``baseline`` is the naive forecast of the same
-    thing from the same moment, ``skill`` the verdict on the model in words.
+    (close-to-close standard deviation a bar in percent, of daily bars a day's, not annualised)
+    and ``up`` or ``down`` for direction. ``lower`` and ``upper`` hold the outcome with
+    probability ``coverage``; for direction they bound ``probability`` instead. ``baseline`` is
+    the naive forecast of the same thing from the same moment, ``skill`` the verdict on the model
+    in words.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -29,6 +30,7 @@ class Forecast(BaseModel):
     recipe_hash: str
     source: str
     instrument: str
+    interval: str
     target: str
     horizon: int
     mode: Mode

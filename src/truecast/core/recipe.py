@@ -59,9 +59,11 @@ class Choice(_Part):
 
 
 def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        return value
+        raise ValueError(f"write minutes or hours such as 30m or 2h, got {value!r}")
     return timedelta(minutes=int(match[1]) * (60 if match[2] == "h" else 1))
 
 

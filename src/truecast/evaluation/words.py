@@ -119,7 +119,7 @@ def verdict_sentence(card: SlotCard) -> str:
         f"{hardest.baseline}'s (95% interval of the improvement "
         f"{between(*hardest.ci95)}%; p {p_text(hardest.p_value)}, "
         f"{p_text(adjusted_p(hardest.p_value, champion.trials))} after counting "
-        f"{champion.trials} trials)."
+        f"{champion.trials} {'trial' if champion.trials == 1 else 'trials'})."
     )
 
 
@@ -140,7 +140,7 @@ def _with_unit(target: str, value: float | str) -> str:
         return f"up with {100 * value:.1f}%"
     if target == "price":
         return f"{value:,.2f}"
-    return minus(f"{value:+.2f}%") if target == "return" else f"{value:.2f}% a day"
+    return minus(f"{value:+.2f}%") if target == "return" else f"{value:.2f}%"
 
 
 def band_value(forecast: Forecast) -> str:
@@ -200,7 +200,6 @@ def limits(card: SlotCard) -> tuple[str, ...]:
     said.append(_LIMITS[card.target])
     said.append(
         "Forecasts were replayed: each was made from what was known at its moment, by models "
-        "fitted on earlier rows. Accuracy of forecasts issued live is kept in the ledger, and is "
-        "not part of this."
+        "fitted on earlier rows. Accuracy of forecasts issued live is not part of this."
     )
     return (*said, *card.notes)

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from truecast.core.bars import PRICES, QUOTES
+from truecast.core.clock import to_utc
 from truecast.features.compute import compute_at
 from truecast.features.declaration import Feature, FeatureError
 from truecast.features.market import Decisions, Market
@@ -138,7 +139,7 @@ class _Comparison:
 
 
 def _iso(moment: np.datetime64) -> str:
-    return f"{np.datetime_as_string(moment, unit='s')}Z"
+    return to_utc(moment).isoformat()
 
 
 def _differs(here: Rows, there: Rows, usual: float, exact: bool) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from truecast.core.units import VARIANCE_FLOOR
 from truecast.models.intervals import F64, track_absolute, track_two_sided, wilson_interval
 
 Times = NDArray[np.datetime64]
@@ -64,7 +65,8 @@ class ScaleCalibration:
         log_return : array of float64, shape (n,)
             Log return over the horizon in percent, NaN where not known.
         realised : array of float64, shape (n,)
-            Realised variance a bar on the same scale, percent².
+            Realised variance a bar on the same scale, percent²; a bar that did not move counts
+            as one squared basis point.
         known_at : array of datetime64[us], shape (n,)
             When each outcome became known.
         horizon : int
@@ -72,7 +74,8 @@ class ScaleCalibration:
         """
         rows = _order(known_at, np.isfinite(variance) & np.isfinite(log_return))
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = 0.5 * np.log(realised[rows] / variance[rows])
+            floored = np.maximum(realised[rows], VARIANCE_FLOOR)
+            ratio = 0.5 * np.log(floored / variance[rows])
         return cls(known_at[rows], log_return[rows] / np.sqrt(horizon * variance[rows]), ratio)
 
     def joined(self, later: Self) -> Self:

@@ -9,7 +9,7 @@ from truecast.core.hashing import hash_of
 from truecast.core.recipe import Recipe
 from truecast.datasets.targets import F64
 from truecast.evaluation.importances import permutation_importances
-from truecast.evaluation.metrics import METRICS
+from truecast.evaluation.metrics import METRICS, naive_scale
 from truecast.evaluation.scorecard import Champion
 from truecast.evaluation.significance import LEAST_ROWS, Versus, compare
 from truecast.evaluation.slots import BASELINES, COMPARED, IntervalForecasts, SlotForecasts
@@ -88,6 +88,7 @@ def slot_forecasts(
         trials=trials,
         model_types={name: choice.name for name, choice in study.choices.items()},
         last_close=dataset.last_close[rows] if slot.target == "price" else None,
+        naive_scale=_naive_scale(study),
         mean_return=_mean_return(study)[rows] if slot.target in {"price", "return"} else None,
         intervals={} if interval is None else {study.champion: interval},
         volatility=np.sqrt(study.variance[rows]),
@@ -151,6 +152,14 @@ def interval_of(study: Study, rows: NDArray[np.intp], recipe: Recipe) -> Interva
     return IntervalForecasts(
         coverage, lower, upper, LEVELS, close[:, None] * np.exp(quantiles / 100)
     )
+
+
+def _naive_scale(study: Study) -> float | None:
+    """Return what no change lost on the training rows: the unit of MASE."""
+    if study.slot.target != "price":
+        return None
+    close = study.dataset.last_close[study.parts.train]
+    return naive_scale(close, study.slot.horizon)
 
 
 def _mean_return(study: Study) -> F64:

@@ -97,8 +97,6 @@ def build(workspace: Workspace, recipe: Recipe) -> list[BuildSummary]:
     summaries = []
     for symbol in recipe.instruments:
         dataset = workspace.dataset(recipe, symbol)
-        if not len(dataset):
-            raise UsageError(f"{symbol}: no bar is known by its decision; ingest more history")
         table = f"datasets/{recipe.name}/{source_of(recipe).name}/{escape(symbol)}"
         lineage = {
             "recipe_hash": recipe.hash,

@@ -95,7 +95,9 @@ def check_choice(study: Study, researcher: Researcher) -> CheckResult:
         row = study.parts.evaluation.start
         before, after = study.validation_losses, again.validation_losses
         return _differs("choice without the evaluation", study, row, before, after)
-    return _agree("choice without the evaluation", study, len(study.validation_losses))
+    return _agree(
+        "choice without the evaluation", study, len(study.validation_losses), "validation losses"
+    )
 
 
 def check_cut_forecasts(study: Study, researcher: Researcher, rows: list[int]) -> CheckResult:
@@ -137,7 +139,7 @@ def check_cut_intervals(studies: Studies, study: Study, rows: list[int]) -> Chec
         if not np.array_equal(before, again, equal_nan=True):
             first, second = before[:2].tolist(), again[:2].tolist()
             return _differs("interval without the future", study, row, first, second)
-    return _agree("interval without the future", study, len(rows))
+    return _agree("interval without the future", study, len(rows), "intervals")
 
 
 def _drawn(study: Study, row: int, recipe: Recipe) -> F64:
@@ -207,21 +209,26 @@ def _walked(studies: Studies, study: Study, row: int, forecast: Forecast) -> lis
     return [said, *(float(end) for end in ends)]
 
 
+def _about(study: Study) -> str:
+    ahead = f", {study.slot.horizon} bars ahead" if study.slot.horizon > 1 else ""
+    return f"{study.slot.target} by {study.champion}{ahead}"
+
+
 def _differs(check: str, study: Study, row: int, expected: object, got: object) -> CheckResult:
     return CheckResult(
         check=check,
         passed=False,
-        feature=f"{study.slot.target} by {study.champion}",
+        feature=_about(study),
         first_row=to_utc(study.dataset.decisions.as_of[row]).isoformat(),
         detail=f"the walk-forward said {expected!r}, made again it is {got!r}",
     )
 
 
-def _agree(check: str, study: Study, count: int) -> CheckResult:
+def _agree(check: str, study: Study, count: int, what: str = "forecasts") -> CheckResult:
     return CheckResult(
         check=check,
         passed=True,
-        feature=f"{study.slot.target} by {study.champion}",
+        feature=_about(study),
         first_row=None,
-        detail=f"{count} forecasts made again agree",
+        detail=f"{count} {what} made again agree",
     )

@@ -9,6 +9,7 @@ import polars as pl
 
 from truecast.core.calendars import get_calendar
 from truecast.core.clock import now, to_datetime64, to_utc
+from truecast.core.errors import UsageError
 from truecast.core.recipe import Choice, Recipe
 from truecast.core.settings import Settings
 from truecast.core.slot import Slot
@@ -82,8 +83,15 @@ class Workspace:
         """Compute all rows of one instrument up to a moment."""
         plan, inputs = feature_plan(recipe)
         instrument = source_of(recipe).instrument(symbol)
+        market = self.market(recipe, symbol)
+        if not len(market.decisions()):
+            raise UsageError(
+                f"{symbol}: no bar is known when the recipe decides: bars become known "
+                f"{instrument.publication_delay} after their close, decisions are made "
+                f"{recipe.decision_delay} after it; give decide_after in the recipe"
+            )
         return Dataset.build(
-            self.market(recipe, symbol),
+            market,
             plan,
             inputs=inputs,
             calendar=get_calendar(instrument.calendar),

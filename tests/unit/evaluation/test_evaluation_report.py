@@ -53,6 +53,7 @@ def forecast(slot: str, **changes: object) -> Forecast:
         "recipe_hash": "9f1c",
         "source": "sample",
         "instrument": "^GSPC",
+        "interval": "1d",
         "target": "price",
         "horizon": 1,
         "mode": "historical",
@@ -256,7 +257,7 @@ def test_numbers_in_words() -> None:
     up = forecast("x", target="direction", prediction="up", lower=None, upper=None, baseline=0.53)
     assert (forecast_value(up), baseline_value(up), band_value(up)) == ("up", "up with 53.0%", "")
     sd = forecast("x", target="volatility", prediction=1.617, lower=1.1, upper=2.2)
-    assert (forecast_value(sd), band_value(sd)) == ("1.62% a day", "1.10% to 2.20% (90%)")
+    assert (forecast_value(sd), band_value(sd)) == ("1.62%", "1.10% to 2.20% (90%)")
     gain = forecast("x", target="return", prediction=-0.127, lower=-1.5, upper=1.2)
     assert (forecast_value(gain), band_value(gain)) == ("−0.13%", "−1.50% to 1.20% (90%)")
 
