@@ -1,7 +1,10 @@
 """The program as a person or another program meets it, on one finished run."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -287,3 +290,20 @@ def test_a_forecast_before_the_evaluation_is_refused(
     done = typed("predict", "sp500-daily", "--as-of", "2014-01-10", home=finished_run.home)
     assert done.code == 2
     assert "ask for 2014-01-13 or later" in done.err
+
+
+def test_a_terminal_that_knows_only_ascii_is_served(finished_run: Any) -> None:
+    for words in (("report", "sp500-daily"), ("features", "--json"), ("features",)):
+        done = subprocess.run(
+            [sys.executable, "-m", "truecast", *words],
+            env={
+                **os.environ,
+                "TRUECAST_HOME": str(finished_run.home),
+                "PYTHONIOENCODING": "ascii",
+                "PYTHONUTF8": "0",
+            },
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.decode("ascii")

@@ -1,5 +1,6 @@
 """The program ``truecast``."""
 
+import io
 import sys
 from typing import Annotated
 
@@ -52,6 +53,10 @@ def options(
 
 def main() -> None:
     """Run the program: exit code 0, 1 if the work failed, 2 if what was asked for is wrong."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a sign shows ``?`` for it: no reason to fail.
+            stream.reconfigure(errors="replace")
     try:
         app()
     except UsageError as error:

@@ -23,7 +23,8 @@ notes = Console(stderr=True)
 
 def print_json(document: Any) -> None:
     """Print one JSON document and nothing else."""
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    # ASCII, so that any terminal's encoding can carry it.
+    json.dump(document, sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
 
 

@@ -74,6 +74,10 @@ Duration = Annotated[
 ]
 
 
+#: A day that calendars reach.
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2100, 12, 31))]
+
+
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, int) else value
 
@@ -94,10 +98,10 @@ class Segments(_Part):
     the last session of its part, and the last part may be left out: it ends with the data.
     """
 
-    train: float | int | date | None = None
-    validate_: float | int | date = Field(alias="validate")
-    test: float | int | date | None = None
-    oot: float | int | date | None = None
+    train: float | int | Day | None = None
+    validate_: float | int | Day = Field(alias="validate")
+    test: float | int | Day | None = None
+    oot: float | int | Day | None = None
     embargo: int | None = Field(default=None, ge=0)
 
     @property
@@ -163,8 +167,8 @@ class Evaluation(_Part):
     recipe was written; the report adds them to its own.
     """
 
-    from_: date | None = Field(default=None, alias="from")
-    to: date | None = None
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
     refit_every: int = Field(default=21, ge=1)
     window: int | None = Field(default=None, ge=250)
     prior_trials: int = Field(default=0, ge=0)
@@ -179,7 +183,7 @@ class Evaluation(_Part):
 class History(_Part):
     """Which part of a source's history is read at all."""
 
-    start: date | None = None
+    start: Day | None = None
 
 
 class Gates(_Part):
@@ -303,7 +307,9 @@ def load_recipe(name: str) -> Recipe:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: is not UTF-8 text: {error}") from error
+    except (yaml.YAMLError, RecursionError) as error:
         raise RecipeError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise RecipeError(

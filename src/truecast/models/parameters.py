@@ -45,6 +45,10 @@ def check_parameters(
         If a value has the wrong type or is out of range.
     """
     valid = _annotations(kind)
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in given:
+            place = f" in {where}" if where else ""
+            raise UsageError(f"{kind.name}{place} needs {name}: see docs/recipes.md")
     checked = {}
     for key, value in given.items():
         if key not in valid:

@@ -82,7 +82,11 @@ def test_intraday_decides_at_the_close(tmp_path: Path) -> None:
         ({"instruments": []}, "instruments"),
         ({"instruments": ["A", "A"]}, "A is named twice"),
         ({"name": ""}, "name: this key is required"),
-        ({"decide_after": "soon"}, "decide_after"),
+        ({"decide_after": "soon"}, "write minutes or hours such as 30m or 2h, got 'soon'"),
+        ({"decide_after": 30}, "write minutes or hours such as 30m or 2h, got 30"),
+        ({"evaluate": {"to": date(9999, 12, 31)}}, "evaluate.to"),
+        ({"evaluate": {"from": date(1, 1, 1)}}, "evaluate.from"),
+        ({"history": {"start": date(1, 1, 1)}}, "history.start"),
     ],
 )
 def test_each_mistake_gets_one_clear_message(
@@ -100,6 +104,12 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text("name: [")
     with pytest.raises(RecipeError, match="is not YAML"):
+        load_recipe(str(path))
+    path.write_text("[" * 5000)
+    with pytest.raises(RecipeError, match="is not YAML"):
+        load_recipe(str(path))
+    path.write_bytes(b"name: caf\xe9\n")
+    with pytest.raises(RecipeError, match="is not UTF-8 text"):
         load_recipe(str(path))
     path.write_text("- a\n- b\n")
     with pytest.raises(RecipeError, match="expected keys such as name"):

@@ -61,6 +61,8 @@ def test_mistakes_are_named() -> None:
         create(make("naive", {"ensemble": {"of": ["naive", "ridge"]}}), where="test")
     with pytest.raises(UsageError, match=r"'ridge' in ensemble\.of does not forecast direction"):
         create(make("naive", "ridge"), where="test", target="direction")
+    with pytest.raises(UsageError, match="ensemble in test needs of"):
+        create(Choice(name="ensemble"), where="test")
     with pytest.raises(UsageError, match="of of ensemble in test"):
         create(make("naive"), where="test")
     with pytest.raises(ModelError, match="4 columns do not divide among 3 members"):
