@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from arch.data import sp500
 
 from truecast.core.recipe import shipped_recipes
 from truecast.lake.lake import Lake
@@ -307,3 +308,38 @@ def test_a_terminal_that_knows_only_ascii_is_served(finished_run: Any) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.decode("ascii")
+
+
+def test_a_damaged_scorecard_says_what_to_run(
+    finished_run: Any, tmp_path: Path, typed: Callable[..., Any]
+) -> None:
+    home = Path(shutil.copytree(finished_run.home, tmp_path / "home"))
+    path = next(home.rglob("scorecard.json"))
+    for content in (b"", b"{}", b"\x80\x04"):
+        path.write_bytes(content)
+        done = typed("report", "sp500-daily", home=home)
+        assert done.code == 2
+        assert "run `truecast evaluate sp500-daily`" in done.err
+    done = typed("predict", "sp500-daily", home=home)
+    assert done.code == 0
+    assert "not evaluated yet" in done.out
+
+
+def test_signs_in_names_are_shown_as_they_are(
+    tmp_path: Path, sample_home: Path, typed: Callable[..., Any]
+) -> None:
+    """Neither ``:X:`` nor ``[b]`` is markup."""
+    rows = sp500.load()["Close"].tail(1500)
+    (tmp_path / "[b]X.csv").write_text(
+        "date,symbol,close\n"
+        + "".join(f"{day:%Y-%m-%d},[b]X,{value}\n" for day, value in rows.items())
+    )
+    content = {**BASE, "instruments": ["[b]X"], "features": ["log_return_1"]}
+    content["evaluate"] = {"refit_every": 250}
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    done = typed(
+        "run", str(recipe), "--source", f"files:{tmp_path / '[b]X.csv'}", home=tmp_path / "home"
+    )
+    assert done.code == 0, done.err
+    assert "[b]X price for 2019-01-02" in done.out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 #: Tables for people go to standard output, progress to standard error: so ``--json`` prints JSON
 #: and nothing else.
-console = Console()
-notes = Console(stderr=True)
+console = Console(emoji=False)
+notes = Console(stderr=True, emoji=False)
 
 
 def print_json(document: Any) -> None:
@@ -48,7 +49,7 @@ class _Bars:
 def progress_bars() -> Iterator[_Bars]:
     """Show progress on standard error while the block runs."""
     columns = (
-        TextColumn("  {task.description}"),
+        TextColumn("  {task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -71,7 +72,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for name in columns:
         drawn.add_column(name, overflow="fold")
     for row in rows:
-        drawn.add_row(*(str(value) for value in row))
+        drawn.add_row(*(escape(str(value)) for value in row))
     console.print(drawn)
 
 
@@ -79,20 +80,22 @@ def show_forecasts(forecasts: "Sequence[Forecast]") -> None:
     """Print forecasts: what is said of which session, how sure, and how good such have been."""
     for forecast in forecasts:
         console.print(
-            f"[bold]{forecast.instrument}[/bold] {forecast.target} for "
+            f"[bold]{escape(forecast.instrument)}[/bold] {forecast.target} for "
             f"[bold]{_when(forecast)}[/bold]"
             + (f" ({forecast.horizon} bars)" if forecast.horizon > 1 else "")
             + f": [bold]{in_words(forecast)}[/bold]",
             highlight=False,
         )
         console.print(
-            f"  naive: {_value(forecast, forecast.baseline)} · {forecast.model_name} "
+            f"  naive: {_value(forecast, forecast.baseline)} · {escape(forecast.model_name)} "
             f"{forecast.model_version}: [bold]{forecast.skill}[/bold] · {forecast.mode}, "
             f"as of {forecast.as_of:%Y-%m-%d %H:%M} UTC",
             highlight=False,
         )
         if forecast.degraded:
-            console.print(f"  [yellow]degraded: {forecast.reason}[/yellow]", highlight=False)
+            console.print(
+                f"  [yellow]degraded: {escape(str(forecast.reason))}[/yellow]", highlight=False
+            )
 
 
 def _when(forecast: "Forecast") -> str:
@@ -128,8 +131,8 @@ def show_checks(recipe: str, results: "Sequence[CheckResult]") -> None:
     """Print what was checked, one line each, and of what failed where and why."""
     for result in results:
         mark = "[green]passed[/green]" if result.passed else "[red]FAILED[/red]"
-        about = f" · {result.feature}" if result.feature else ""
-        console.print(f"{mark}  {result.check}{about}: {result.detail}", highlight=False)
+        about = f" · {escape(result.feature)}" if result.feature else ""
+        console.print(f"{mark}  {result.check}{about}: {escape(result.detail)}", highlight=False)
         if result.first_row:
             console.print(f"        first row: {result.first_row}", highlight=False)
     failed = sum(not result.passed for result in results)

@@ -224,7 +224,13 @@ def read_scorecard(workspace: Workspace, recipe: Recipe) -> Scorecard:
             f"{recipe.name} has not been evaluated on {source_of(recipe).name}: "
             f"run `truecast run {recipe.name}` or `truecast evaluate {recipe.name}`"
         )
-    card = Scorecard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        card = Scorecard.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise UsageError(
+            f"{path} is not a scorecard ({str(error).splitlines()[0]}): "
+            f"run `truecast evaluate {recipe.name}`"
+        ) from error
     if card.recipe_hash != recipe.hash:
         raise UsageError(
             f"{path} is of another version of the recipe: run `truecast evaluate {recipe.name}`"

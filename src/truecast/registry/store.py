@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from truecast.core.errors import TruecastError, UsageError
 from truecast.core.slot import Slot, escape
 from truecast.models.bundle import Bundle, Part, load_bundle, save_bundle
 from truecast.models.manifest import Manifest, Training
+
+_VERSION = re.compile(r"v[0-9a-f]{12}")
 
 
 class RegistryError(TruecastError):
@@ -106,7 +109,10 @@ class BundleStore:
         if not path.exists():
             raise NoChampionError(slot)
         try:
-            return ChampionRecord(**json.loads(path.read_text(encoding="utf-8")))
+            record = ChampionRecord(**json.loads(path.read_text(encoding="utf-8")))
+            if not _VERSION.fullmatch(record.version):
+                raise ValueError(f"{record.version!r} is not a version")
+            return record
         except (ValueError, TypeError) as error:
             raise RegistryError(
                 f"{path}: expected version, name and reason as JSON: {error}; train again"

@@ -69,6 +69,9 @@ def test_what_does_not_load_is_never_crowned(tmp_path: Path) -> None:
 def test_a_broken_record_is_named(tmp_path: Path) -> None:
     store = BundleStore(tmp_path)
     store.crown(SLOT, ChampionRecord(_save(store), "ridge", ""))
-    next(tmp_path.rglob("champion.json")).write_text("{")
-    with pytest.raises(RegistryError, match=r"champion\.json: expected version, name and reason"):
-        store.champion(SLOT)
+    path = next(tmp_path.rglob("champion.json"))
+    record = '{"version": "../other", "name": "x", "reason": ""}'
+    for content in (b"{", b"[]", b"\x80\x04", record.encode()):
+        path.write_bytes(content)
+        with pytest.raises(RegistryError, match=r"champion\.json: expected version, name and"):
+            store.champion(SLOT)
