@@ -6,7 +6,7 @@ import pytest
 
 from truecast.core.calendars import get_calendar
 from truecast.core.interval import Interval
-from truecast.datasets.targets import DatasetError, garman_klass_variance, outcomes_of
+from truecast.datasets.targets import DatasetError, Outcomes, garman_klass_variance, outcomes_of
 from truecast.lake.history import BarHistory
 
 XNYS = get_calendar("XNYS")
@@ -33,6 +33,14 @@ def _times(bars: pl.DataFrame, name: str) -> np.ndarray:
     return bars[name].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
 
 
+def _settle(bars: pl.DataFrame, horizon: int, interval: str = "1d") -> Outcomes:
+    """Say what came of the decision at each bar's first version."""
+    closes = _times(bars.filter(pl.col("version") == 0), "event_time")
+    return outcomes_of(
+        closes, BarHistory(bars), horizon=horizon, calendar=XNYS, interval=Interval(interval)
+    )
+
+
 # Thursday before Christmas 2018 to Wednesday after: a half-day on the 24th, closed on the 25th.
 DAYS = [date(2018, 12, day) for day in (20, 21, 24, 26, 27)]
 CLOSE = [100.0, 98.0, 95.0, 100.0, 101.0]
@@ -40,13 +48,7 @@ CLOSE = [100.0, 98.0, 95.0, 100.0, 101.0]
 
 def test_a_horizon_of_sessions_passes_over_a_holiday() -> None:
     bars = _bars(DAYS, CLOSE)
-    found = outcomes_of(
-        _times(bars, "event_time"),
-        BarHistory(bars),
-        horizon=2,
-        calendar=XNYS,
-        interval=Interval("1d"),
-    )
+    found = _settle(bars, 2)
     np.testing.assert_allclose(found.close[:3], [95.0, 100.0, 101.0])
     np.testing.assert_allclose(found.log_return[:2], 100 * np.log([0.95, 100 / 98]))
     assert np.isnan(found.close[3:]).all()
@@ -60,34 +62,21 @@ def test_a_horizon_of_sessions_passes_over_a_holiday() -> None:
 def test_a_missing_bar_leaves_no_outcome_instead_of_a_later_one() -> None:
     days = [day for day in DAYS if day != date(2018, 12, 24)]
     bars = _bars(days, [100.0, 98.0, 100.0, 101.0])
-    times = _times(bars, "event_time")
-    one = outcomes_of(times, BarHistory(bars), horizon=1, calendar=XNYS, interval=Interval("1d"))
+    one = _settle(bars, 1)
     np.testing.assert_array_equal(np.isnan(one.close), [False, True, False, True])
-    two = outcomes_of(times, BarHistory(bars), horizon=2, calendar=XNYS, interval=Interval("1d"))
+    two = _settle(bars, 2)
     np.testing.assert_array_equal(np.isnan(two.close), [True, False, True, True])
 
 
 def test_a_tie_is_no_rise() -> None:
     bars = _bars(DAYS[:3], [100.0, 100.0, 101.0])
-    found = outcomes_of(
-        _times(bars, "event_time"),
-        BarHistory(bars),
-        horizon=1,
-        calendar=XNYS,
-        interval=Interval("1d"),
-    )
+    found = _settle(bars, 1)
     np.testing.assert_array_equal(found.up[:2], [0.0, 1.0])
 
 
 def test_variances_are_means_over_the_bars_on_the_way() -> None:
     bars = _bars(DAYS, CLOSE)
-    found = outcomes_of(
-        _times(bars, "event_time"),
-        BarHistory(bars),
-        horizon=2,
-        calendar=XNYS,
-        interval=Interval("1d"),
-    )
+    found = _settle(bars, 2)
     each = [
         1e4 * (0.5 * np.log(1.02 / 0.97) ** 2 - (2 * np.log(2) - 1) * np.log(1 / 0.99) ** 2)
     ] * 2
@@ -105,13 +94,7 @@ def test_an_outcome_is_known_only_when_all_its_bars_are() -> None:
         .then(pl.lit(late))
         .otherwise("known_at")
     )
-    found = outcomes_of(
-        _times(bars, "event_time"),
-        BarHistory(bars),
-        horizon=2,
-        calendar=XNYS,
-        interval=Interval("1d"),
-    )
+    found = _settle(bars, 2)
     assert found.known_at[0] == np.datetime64("2019-01-05")
 
 
@@ -129,11 +112,10 @@ def test_intraday_takes_the_last_bar_of_the_last_interval_in_the_session() -> No
         },
         schema_overrides={name: pl.Datetime("us", "UTC") for name in ("event_time", "known_at")},
     )
-    decided = _times(bars, "event_time")
-    one = outcomes_of(decided, BarHistory(bars), horizon=1, calendar=XNYS, interval=Interval("1m"))
+    one = _settle(bars, 1, "1m")
     np.testing.assert_array_equal(one.close, [2.0, 3.0, np.nan, np.nan, np.nan])
     # The bar of 17:59 is missing: (17:58, 17:59] holds none, (17:59, 18:00] holds the last.
-    two = outcomes_of(decided, BarHistory(bars), horizon=2, calendar=XNYS, interval=Interval("1m"))
+    two = _settle(bars, 2, "1m")
     np.testing.assert_array_equal(two.close, [3.0, np.nan, 4.0, np.nan, np.nan])
 
 
@@ -141,7 +123,7 @@ def test_what_cannot_be_asked() -> None:
     bars = _bars(DAYS, CLOSE)
     times = _times(bars, "event_time")
     with pytest.raises(DatasetError, match="horizon of at least 1 bar, got 0"):
-        outcomes_of(times, BarHistory(bars), horizon=0, calendar=XNYS, interval=Interval("1d"))
+        _settle(bars, 0)
     with pytest.raises(DatasetError, match="some bars are not known"):
         outcomes_of(times, BarHistory(bars[:3]), horizon=1, calendar=XNYS, interval=Interval("1d"))
 
@@ -159,10 +141,9 @@ def _revised(bars: pl.DataFrame, day: date, known_at: datetime, **values: float)
 def test_an_outcome_is_settled_once() -> None:
     """A revision years later neither changes it nor makes it, or any later one, unknown again."""
     bars = _bars(DAYS, CLOSE)
-    times = _times(bars, "event_time")
-    plain = outcomes_of(times, BarHistory(bars), horizon=1, calendar=XNYS, interval=Interval("1d"))
+    plain = _settle(bars, 1)
     late = _revised(bars, date(2018, 12, 21), datetime(2020, 1, 6, tzinfo=UTC), close=50.0)
-    again = outcomes_of(times, BarHistory(late), horizon=1, calendar=XNYS, interval=Interval("1d"))
+    again = _settle(late, 1)
     for name, values in vars(plain).items():
         np.testing.assert_array_equal(getattr(again, name), values, err_msg=name)
 
@@ -171,13 +152,7 @@ def test_an_outcome_uses_the_versions_known_when_it_settles() -> None:
     bars = _bars(DAYS, CLOSE)
     soon = datetime(2018, 12, 22, tzinfo=UTC)  # after the close of the 21st, before the 24th
     revised = _revised(bars, date(2018, 12, 21), soon, close=99.0)
-    found = outcomes_of(
-        _times(bars, "event_time"),
-        BarHistory(revised),
-        horizon=1,
-        calendar=XNYS,
-        interval=Interval("1d"),
-    )
+    found = _settle(revised, 1)
     # The outcome of the 20th settled at 98 on the 21st; that of the 21st starts from 99.
     np.testing.assert_allclose(found.log_return[:2], 100 * np.log([98 / 100, 95 / 99]))
 
@@ -189,13 +164,7 @@ def test_a_late_bar_delays_only_the_outcomes_that_need_it() -> None:
         .then(pl.lit(late))
         .otherwise("known_at")
     )
-    found = outcomes_of(
-        _times(bars, "event_time"),
-        BarHistory(bars),
-        horizon=1,
-        calendar=XNYS,
-        interval=Interval("1d"),
-    )
+    found = _settle(bars, 1)
     assert (found.known_at[:2] == np.datetime64("2019-01-05")).all()
     assert found.known_at[2] == np.datetime64("2018-12-26T21:15")
 
@@ -203,13 +172,7 @@ def test_a_late_bar_delays_only_the_outcomes_that_need_it() -> None:
 def test_a_missing_bar_on_the_way_leaves_no_variance() -> None:
     days = [day for day in DAYS if day != date(2018, 12, 24)]
     bars = _bars(days, [100.0, 98.0, 100.0, 101.0])
-    found = outcomes_of(
-        _times(bars, "event_time"),
-        BarHistory(bars),
-        horizon=3,
-        calendar=XNYS,
-        interval=Interval("1d"),
-    )
+    found = _settle(bars, 3)
     assert found.log_return[0] == pytest.approx(0.0)  # 100 on the 20th, 100 on the 26th
     assert np.isnan(found.garman_klass[0])
     assert np.isnan(found.squared_return[0])
@@ -217,12 +180,6 @@ def test_a_missing_bar_on_the_way_leaves_no_variance() -> None:
 
 def test_what_was_known_by_a_moment() -> None:
     bars = _bars(DAYS, CLOSE)
-    found = outcomes_of(
-        _times(bars, "event_time"),
-        BarHistory(bars),
-        horizon=1,
-        calendar=XNYS,
-        interval=Interval("1d"),
-    ).known_by(np.datetime64("2018-12-24T18:15"))
+    found = _settle(bars, 1).known_by(np.datetime64("2018-12-24T18:15"))
     np.testing.assert_array_equal(np.isnan(found.close), [False, False, True, True, True])
     assert np.isnat(found.due[2:]).all()
