@@ -18,7 +18,7 @@ from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
-from truecast.pipelines.workspace import Workspace
+from truecast.serving.workspace import Workspace
 
 #: Walks forward over a year and a half: seconds, where the shipped recipe takes most of a minute.
 SMALL = {

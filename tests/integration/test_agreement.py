@@ -12,10 +12,10 @@ from truecast.core.clock import to_utc
 from truecast.core.recipe import load_recipe
 from truecast.core.settings import Settings
 from truecast.features.compute import compute_at
-from truecast.pipelines.predict import Replay, series_of
+from truecast.pipelines.predict import Replay
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import check_tail_forecasts
-from truecast.pipelines.workspace import Workspace
+from truecast.serving.workspace import Workspace, series_of
 
 DATES = 250
 

@@ -15,13 +15,13 @@ from truecast.datasets.assembly import Dataset
 from truecast.lake.history import BarHistory
 from truecast.models.intervals import track_absolute
 from truecast.pipelines import stages
-from truecast.pipelines.predict import Replay, predict, series_of
+from truecast.pipelines.predict import Replay, predict
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.train import train
 from truecast.pipelines.verify import check_tail_forecasts
-from truecast.pipelines.workspace import slots_of
 from truecast.serving.forecaster import Forecaster, Series, ServingError
+from truecast.serving.workspace import series_of, slots_of
 from truecast.sources.sample.source import SampleSource
 
 Make = Callable[..., Recipe]

@@ -11,7 +11,7 @@ from truecast.core.recipe import Recipe, load_recipe
 from truecast.core.settings import load_settings
 
 if TYPE_CHECKING:
-    from truecast.pipelines.workspace import Workspace
+    from truecast.serving.workspace import Workspace
 
 RecipeName = Annotated[
     str, typer.Argument(help="Name of a shipped recipe, or a YAML file.", show_default=False)
@@ -39,7 +39,7 @@ def open_recipe(name: str, source: str | None) -> Recipe:
 
 def open_workspace() -> "Workspace":
     """Open the home that the settings name."""
-    from truecast.pipelines.workspace import Workspace
+    from truecast.serving.workspace import Workspace
 
     return Workspace(load_settings())
 

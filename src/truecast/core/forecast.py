@@ -18,8 +18,8 @@ class Forecast(BaseModel):
     (close-to-close standard deviation a bar in percent, of daily bars a day's, not annualised)
     and ``up`` or ``down`` for direction. ``lower`` and ``upper`` hold the outcome with
     probability ``coverage``; for direction they bound ``probability`` instead. ``baseline`` is
-    the naive forecast of the same thing from the same moment, ``skill`` the verdict on the model
-    in words.
+    the naive forecast of the same thing from the same moment, by the model ``baseline_name`` and
+    for direction from ``baseline_probability``; ``skill`` is the verdict on the model in words.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -47,6 +47,8 @@ class Forecast(BaseModel):
     coverage: float | None
     probability: float | None
     baseline: float | str
+    baseline_probability: float | None
+    baseline_name: str
     skill: str
     model_name: str
     model_type: str
@@ -58,6 +60,25 @@ class Forecast(BaseModel):
     degraded: bool
     reason: str | None
     latency_ms: float
+
+
+class Outcome(BaseModel):
+    """What came of a forecast.
+
+    ``value`` is in the forecast's unit: a price; a log return in percent; 1 for up, else 0, with
+    ``label`` ``up`` or ``down``; for volatility the standard deviation a bar in percent, from the
+    mean Garman-Klass variance times its trailing ratio to squared returns. ``squared_return`` is
+    volatility's second proxy: the mean squared return a bar, percent squared. ``known_at`` is when
+    the last bar that it depends on became known, ``settled_at`` when it was written down.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float
+    label: str | None = None
+    squared_return: float | None = None
+    known_at: AwareDatetime
+    settled_at: AwareDatetime
 
 
 def forecast_id(

@@ -1,9 +1,10 @@
 """Settings from the environment and ``.env``: prefix ``TRUECAST_``, all with working defaults."""
 
 import os
+import re
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from truecast.core.errors import SettingsError
@@ -18,20 +19,45 @@ class Settings(BaseSettings):
     """Where Truecast keeps its things.
 
     ``home`` holds everything Truecast writes. ``lake`` holds the tables; unset, it is the folder
-    ``lake`` in ``home``.
+    ``lake`` in ``home``. ``database_url`` holds forecasts, outcomes and champions; unset, it is a
+    file in ``home``, and so are MLflow's runs and models. ``registry_prefix`` stands before the
+    names of models in MLflow: ``catalog.schema`` for Unity Catalog.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     home: Path = Path(".truecast")
     lake: str | None = None
+    database_url: str | None = None
+    registry_prefix: str = Field(default="", pattern=r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?)?$")
+    mlflow_tracking_uri: str | None = Field(default=None, alias="MLFLOW_TRACKING_URI")
+    mlflow_registry_uri: str | None = Field(default=None, alias="MLFLOW_REGISTRY_URI")
 
     @property
     def lake_url(self) -> str:
         """Folder or URL of the lake's tables."""
         return self.lake or str((self.home / "lake").absolute())
+
+    @property
+    def database(self) -> str:
+        """URL of the SQL database."""
+        return self.database_url or f"sqlite:///{(self.home / 'truecast.db').absolute()}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow keeps runs."""
+        return self.mlflow_tracking_uri or f"sqlite:///{(self.home / 'mlflow.db').absolute()}"
+
+    @property
+    def registry_uri(self) -> str:
+        """Where MLflow keeps registered models; with the runs unless set."""
+        return self.mlflow_registry_uri or self.tracking_uri
 
     def origins(self) -> dict[str, tuple[str, str]]:
         """Say where each setting came from.
@@ -42,16 +68,30 @@ class Settings(BaseSettings):
             Variable to its value in effect and its origin: ``environment``, ``.env`` or
             ``default``.
         """
-        effective = {"home": str(self.home), "lake": self.lake_url}
-        return {
-            PREFIX + name.upper(): (effective[name], self._origin(name))
-            for name in type(self).model_fields
+        effective = {
+            "home": str(self.home),
+            "lake": self.lake_url,
+            "database_url": _masked(self.database),
+            "registry_prefix": self.registry_prefix,
+            "mlflow_tracking_uri": _masked(self.tracking_uri),
+            "mlflow_registry_uri": _masked(self.registry_uri),
         }
+        return {_variable(name): (value, self._origin(name)) for name, value in effective.items()}
 
     def _origin(self, name: str) -> str:
-        if PREFIX + name.upper() in os.environ:
+        if _variable(name) in os.environ:
             return "environment"
         return ".env" if name in self.model_fields_set else "default"
+
+
+def _variable(field: str) -> str:
+    """Name the environment variable of a setting."""
+    return Settings.model_fields[field].alias or PREFIX + field.upper()
+
+
+def _masked(url: str) -> str:
+    """Hide the password in a URL."""
+    return re.sub(r"(?<=://)([^/@]*?):[^/@]*@", r"\1:***@", url)
 
 
 def load_settings() -> Settings:
@@ -62,7 +102,7 @@ def load_settings() -> Settings:
     SettingsError
         If a ``TRUECAST_`` variable is not known, or has no valid value.
     """
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | _OTHER
+    known = {_variable(name) for name in Settings.model_fields} | _OTHER
     for variable in sorted(os.environ):
         if variable.startswith(PREFIX) and variable not in known:
             raise SettingsError(
@@ -72,5 +112,6 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        where = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
+        loc = ".".join(str(part) for part in first["loc"])
+        where = loc if loc in known else PREFIX + loc.upper()
         raise SettingsError(f"{where}: {first['msg']} (got {first['input']!r})") from error

@@ -14,7 +14,7 @@ from truecast.evaluation.scorecard import Champion
 from truecast.evaluation.significance import LEAST_ROWS, Versus, compare
 from truecast.evaluation.slots import BASELINES, COMPARED, IntervalForecasts, SlotForecasts
 from truecast.pipelines.study import Researcher, Study, in_units
-from truecast.pipelines.workspace import candidates
+from truecast.serving.workspace import candidates
 
 #: Probabilities of the forecast distribution that the CRPS is computed from.
 LEVELS = tuple(round(0.01 * step, 2) for step in range(1, 100))

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from truecast.core.calendars import get_calendar
 from truecast.core.clock import to_utc
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Forecast, Mode
@@ -13,29 +12,18 @@ from truecast.datasets.splits import Fold
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.pipelines.train import train
-from truecast.pipelines.workspace import (
+from truecast.serving.forecaster import Forecaster, Series
+from truecast.serving.workspace import (
     Workspace,
     decided_by,
-    feature_plan,
     latest,
+    series_of,
     slots_of,
     source_of,
 )
-from truecast.serving.forecaster import Forecaster, Series
 
 #: What a forecast says of a model that no scorecard has judged.
 NOT_EVALUATED = "not evaluated yet"
-
-
-def series_of(workspace: Workspace, recipe: Recipe, symbol: str) -> Series:
-    """Open what a forecaster reads of an instrument."""
-    instrument = source_of(recipe).instrument(symbol)
-    return Series(
-        market=workspace.market(recipe, symbol),
-        plan=feature_plan(recipe)[0],
-        calendar=get_calendar(instrument.calendar),
-        interval=recipe.bar_interval,
-    )
 
 
 def predict(workspace: Workspace, recipe: Recipe, verdicts: dict[str, str]) -> list[Forecast]:

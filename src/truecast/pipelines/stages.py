@@ -24,19 +24,20 @@ from truecast.evaluation.slots import COMPARED
 from truecast.lake.lake import IngestSummary
 from truecast.models.catalog import create
 from truecast.pipelines.judge import champion_importances, evaluated_rows, slot_forecasts
-from truecast.pipelines.predict import Replay, predict, series_of
+from truecast.pipelines.predict import Replay, predict
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.pipelines.train import final_fold, train
-from truecast.pipelines.workspace import (
+from truecast.registry.store import ChampionRecord, NoChampionError
+from truecast.serving.workspace import (
     Workspace,
     decided_by,
     feature_plan,
     latest,
+    series_of,
     slots_of,
     source_of,
 )
-from truecast.registry.store import ChampionRecord, NoChampionError
 
 SCORECARD, REPORT = "scorecard.json", "report.html"
 #: Version of a champion that has been chosen but not trained.

@@ -18,7 +18,7 @@ from truecast.lake.trials import Trials
 from truecast.pipelines.judge import evaluated_rows, trial_keys, versus_baselines
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.train import fingerprint
-from truecast.pipelines.workspace import Workspace, candidates, roster
+from truecast.serving.workspace import Workspace, candidates, roster
 
 
 @dataclass

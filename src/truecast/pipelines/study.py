@@ -22,7 +22,7 @@ from truecast.evaluation.walkforward import walk_forward
 from truecast.models.base import Model
 from truecast.models.calibration import ScaleCalibration, ShareCalibration
 from truecast.models.ensemble import Ensemble, combined
-from truecast.pipelines.workspace import SCALE, SCALE_WITHOUT_RANGE, candidates, roster
+from truecast.serving.workspace import SCALE, SCALE_WITHOUT_RANGE, candidates, roster
 from truecast.training.fit import Trainer, TrainingError
 
 

@@ -12,6 +12,7 @@ from truecast.core.clock import to_utc
 from truecast.core.recipe import Choice, Recipe
 from truecast.datasets.splits import Fold
 from truecast.datasets.targets import Outcomes
+from truecast.evaluation.slots import BASELINES
 from truecast.lake.history import BarHistory
 from truecast.models.bundle import Part
 from truecast.models.calibration import ShareCalibration
@@ -23,6 +24,7 @@ from truecast.serving.forecaster import (
     CALIBRATION,
     PENDING,
     POINT,
+    RECIPE,
     SCALE,
     SHARES,
     TERMS,
@@ -33,6 +35,11 @@ from truecast.training.fit import Trained
 CANARY_ROWS = 3
 #: How many rows before the horizon may still wait for an outcome that comes late.
 PENDING_ROWS = 250
+
+
+def given_baseline(target: str) -> Choice:
+    """Return the naive forecast that goes out beside the champion's: the hardest to beat."""
+    return Choice(name=BASELINES[target][-1])
 
 
 def final_fold(study: Study, as_of: np.datetime64) -> Fold:
@@ -67,13 +74,14 @@ def train(
     slot, dataset = study.slot, study.dataset
     trained = {
         POINT: _fit(researcher, study.choices[study.champion], study, slot.target, fold),
-        BASELINE: _fit(researcher, Choice(name="naive"), study, slot.target, fold),
+        BASELINE: _fit(researcher, given_baseline(slot.target), study, slot.target, fold),
         SCALE: _fit(researcher, researcher.scale, study, "volatility", fold),
     }
     as_of = to_utc(fold.as_of)
     outcomes = dataset.outcomes(slot.horizon, as_of)
     scores = scale_calibration(dataset, study.variance, outcomes, slot.horizon)
     documents = {
+        RECIPE: recipe.model_dump(mode="json", by_alias=True, exclude={"description"}),
         CALIBRATION: scores.to_document(),
         PENDING: _pending(study, fold, outcomes),
         TERMS: {

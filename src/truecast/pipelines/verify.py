@@ -14,9 +14,10 @@ from truecast.datasets.targets import F64
 from truecast.features.checks import check_features
 from truecast.features.results import CheckResult
 from truecast.pipelines.judge import interval_of
-from truecast.pipelines.predict import Replay, series_of
+from truecast.pipelines.predict import Replay
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study, in_units
+from truecast.serving.workspace import series_of
 
 #: Where the future is cut off, and how many forecasts are made again.
 CUTS = 12
@@ -196,7 +197,8 @@ def _walked(studies: Studies, study: Study, row: int, forecast: Forecast) -> lis
     """Return what the walk-forward says of a row, in the forecast's own unit."""
     rows, slot = np.array([row]), study.slot
     _, forecasts = in_units(study.dataset, slot, study.outcomes, study.predictions)
-    said = float(forecasts["naive" if forecast.degraded else forecast.model_name][row])
+    name = forecast.baseline_name if forecast.degraded else forecast.model_name
+    said = float(forecasts[name][row])
     if slot.target == "direction":
         as_of = study.dataset.decisions.as_of[row]
         shares = replace(study, champion=forecast.model_name).shares

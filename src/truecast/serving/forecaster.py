@@ -26,6 +26,7 @@ from truecast.models.calibration import ScaleCalibration, ShareCalibration
 #: Labels of what every bundle holds.
 POINT, BASELINE, SCALE = "point", "baseline", "scale"
 CALIBRATION, PENDING, SHARES, TERMS = "calibration", "pending", "shares", "terms"
+RECIPE = "recipe"
 
 
 class ServingError(TruecastError):
@@ -261,6 +262,8 @@ class Forecaster:
             coverage=None if said.lower is None else float(terms["coverage"]),
             probability=said.chosen if target == "direction" else None,
             baseline=_worded(target, said.baseline, said.close),
+            baseline_probability=said.baseline if target == "direction" else None,
+            baseline_name=manifest.models[BASELINE].name,
             skill=skill,
             model_name=str(terms["model"]),
             model_type=manifest.models[POINT].name,

@@ -96,14 +96,27 @@ def test_a_forecast_is_named_by_what_it_says() -> None:
 def test_settings_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TRUECAST_HOME", raising=False)
+    home = tmp_path / ".truecast"
     assert load_settings().origins() == {
         "TRUECAST_HOME": (".truecast", "default"),
-        "TRUECAST_LAKE": (str(tmp_path / ".truecast" / "lake"), "default"),
+        "TRUECAST_LAKE": (str(home / "lake"), "default"),
+        "TRUECAST_DATABASE_URL": (f"sqlite:///{home / 'truecast.db'}", "default"),
+        "TRUECAST_REGISTRY_PREFIX": ("", "default"),
+        "MLFLOW_TRACKING_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
+        "MLFLOW_REGISTRY_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
     }
     (tmp_path / ".env").write_text("TRUECAST_HOME=elsewhere\n")
     assert load_settings().origins()["TRUECAST_HOME"] == ("elsewhere", ".env")
     monkeypatch.setenv("TRUECAST_HOME", "here")
     assert load_settings().origins()["TRUECAST_HOME"] == ("here", "environment")
+
+
+def test_no_password_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUECAST_DATABASE_URL", "postgresql+psycopg://me:s3cret@host/name")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:s3cret@mlflow.example")
+    found = load_settings().origins()
+    assert found["TRUECAST_DATABASE_URL"][0] == "postgresql+psycopg://me:***@host/name"
+    assert found["MLFLOW_REGISTRY_URI"] == ("https://me:***@mlflow.example", "default")
 
 
 def test_a_mistyped_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

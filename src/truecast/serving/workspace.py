@@ -21,6 +21,7 @@ from truecast.lake.history import BarHistory
 from truecast.lake.lake import Lake
 from truecast.models.catalog import create
 from truecast.registry.store import BundleStore
+from truecast.serving.forecaster import Series
 from truecast.sources.base import Source
 from truecast.sources.catalog import open_source
 
@@ -98,6 +99,17 @@ class Workspace:
             interval=recipe.bar_interval,
             as_of=as_of,
         )
+
+
+def series_of(workspace: Workspace, recipe: Recipe, symbol: str) -> Series:
+    """Open what a forecaster reads of an instrument."""
+    instrument = source_of(recipe).instrument(symbol)
+    return Series(
+        market=workspace.market(recipe, symbol),
+        plan=feature_plan(recipe)[0],
+        calendar=get_calendar(instrument.calendar),
+        interval=recipe.bar_interval,
+    )
 
 
 def source_of(recipe: Recipe) -> Source:
