@@ -1,0 +1,260 @@
+"""The ledger: forecasts are written before their outcome is known, outcomes once they are."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Select, insert, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from truecast.core.forecast import Forecast, Outcome
+from truecast.database.engine import Database
+from truecast.database.errors import DatabaseError
+from truecast.database.tables import forecasts, outcomes
+from truecast.ledger.errors import LedgerError
+from truecast.ledger.query import Entry, Query, edition_of
+from truecast.ledger.rows import OUTCOME, to_entry, to_forecast, to_outcome_row, to_row
+
+T = TypeVar("T")
+
+#: How often a write that met another one is tried, on a database that lets both in at once.
+ATTEMPTS = 10
+#: Ids that one statement names at most.
+_AT_ONCE = 500
+_DEADLOCK = "40P01"
+
+
+class Ledger:
+    """Forecasts and their outcomes, in a database that any process may write to.
+
+    Parameters
+    ----------
+    database : Database
+        From :func:`truecast.database.engine.open_database`.
+
+    Notes
+    -----
+    Nothing is ever updated or deleted. The first forecast of a slot, mode, edition (see
+    :func:`truecast.ledger.query.edition_of`) and ``due_at`` is scored; a later one with another id
+    is kept too and names the first in ``supersedes``. A unique index guards it. ``whatif``
+    forecasts are kept, never scored and never settled.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write(self, said: Sequence[Forecast]) -> list[Forecast]:
+        """Write forecasts down, all or none; one that is there already is left as it is.
+
+        Parameters
+        ----------
+        said : sequence of Forecast
+            In the order in which they are to count.
+
+        Returns
+        -------
+        list of Forecast
+            As they stand in the ledger, in the order given: a repeat comes back with the
+            ``issued_at``, ``latency_ms`` and ``skill`` of the first.
+
+        Raises
+        ------
+        LedgerError
+            If a new live forecast is issued when its outcome is due or later, its model saw more
+            than was known at ``as_of``, or a number is not finite.
+        DatabaseError
+            If the database refuses.
+        """
+        return self._write(lambda connection: [_insert_or_read(connection, one) for one in said])
+
+    def read(self, forecast_id: UUID) -> Entry | None:
+        """Return the forecast of that id, or None if there is none."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                _entries().where(forecasts.c.id == str(forecast_id))
+            ).mappings()
+            return next((to_entry(one) for one in row), None)
+
+    def history(self, query: Query) -> list[Entry]:
+        """Return forecasts of every mode and standing, the last one written first."""
+        statement = _entries().where(*_conditions(query)).order_by(forecasts.c.seq.desc())
+        return self._read(statement.limit(query.limit), to_entry)
+
+    def scored(self, query: Query) -> list[Entry]:
+        """Return the settled forecasts that count, in the order in which they were due.
+
+        One for each slot, mode, edition and ``due_at``: the first that was issued. ``whatif``
+        never counts.
+        """
+        statement = _entries().where(
+            *_conditions(query),
+            outcomes.c.forecast_id.is_not(None),
+            forecasts.c.supersedes.is_(None),
+            forecasts.c.mode != "whatif",
+        )
+        newest = statement.order_by(forecasts.c.due_at.desc(), forecasts.c.seq.desc())
+        return self._read(newest.limit(query.limit), to_entry)[::-1]
+
+    def unsettled(self, *, recipe: str, source: str, due_by: datetime) -> list[Forecast]:
+        """Return the forecasts that wait for an outcome, in the order in which they are due.
+
+        Parameters
+        ----------
+        recipe, source : str
+            Whose forecasts; every edition of the recipe.
+        due_by : datetime
+            Only those due by then; with its time zone.
+
+        Returns
+        -------
+        list of Forecast
+            Of every mode but ``whatif``; those that are not scored too.
+        """
+        statement = (
+            select(forecasts)
+            .outerjoin(outcomes)
+            .where(
+                forecasts.c.recipe == recipe,
+                forecasts.c.source == source,
+                forecasts.c.mode != "whatif",
+                forecasts.c.due_at <= due_by,
+                outcomes.c.forecast_id.is_(None),
+            )
+            .order_by(forecasts.c.due_at, forecasts.c.seq)
+        )
+        return self._read(statement, to_forecast)
+
+    def settle(self, found: Mapping[UUID, Outcome]) -> int:
+        """Write outcomes down, all or none; a forecast that has one keeps it.
+
+        Parameters
+        ----------
+        found : mapping of UUID to Outcome
+            By the forecast's id.
+
+        Returns
+        -------
+        int
+            How many were new.
+
+        Raises
+        ------
+        LedgerError
+            If a forecast is not in the ledger or is ``whatif``, a number is not finite, or an
+            outcome was settled before it was known.
+        DatabaseError
+            If the database refuses.
+        """
+        return self._write(lambda connection: _settle(connection, found))
+
+    def _read(self, statement: Select[Any], to_value: Callable[[Any], T]) -> list[T]:
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).mappings().all()
+        return [to_value(row) for row in rows]
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        """Do work in one transaction, again if another writer came in between.
+
+        SQLite lets one writer in at a time; PostgreSQL lets both in, and its index refuses one.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self._database.writing() as connection:
+                    return work(connection)
+            except DatabaseError as error:
+                if attempt == ATTEMPTS or not _met_another(error):
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _met_another(error: DatabaseError) -> bool:
+    cause = error.__cause__
+    if isinstance(cause, IntegrityError):
+        return True
+    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) == _DEADLOCK
+
+
+def _entries() -> Select[Any]:
+    return select(forecasts, *OUTCOME).outerjoin(outcomes)
+
+
+def _conditions(query: Query) -> Iterator[ColumnElement[bool]]:
+    names = ("slot", "recipe", "source", "instrument", "target", "mode", "recipe_hash")
+    for name in names:
+        wanted = getattr(query, name)
+        if wanted is not None:
+            yield forecasts.c[name] == wanted
+    if query.since is not None:
+        yield forecasts.c.as_of >= query.since
+    if query.until is not None:
+        yield forecasts.c.as_of <= query.until
+
+
+def _insert_or_read(connection: Connection, forecast: Forecast) -> Forecast:
+    row = to_row(forecast)
+    stored = select(forecasts).where(forecasts.c.id == row["id"])
+    found = connection.execute(stored).mappings().first()
+    if found is None:
+        _check(forecast)
+        first = _first(connection, forecast)
+        standing = {"edition": edition_of(forecast), "supersedes": first}
+        written = {"written_at": datetime.now(UTC)}
+        connection.execute(insert(forecasts), row | standing | written)
+        found = connection.execute(stored).mappings().one()
+    return to_forecast(found)
+
+
+def _check(forecast: Forecast) -> None:
+    if forecast.mode == "live" and forecast.due_at <= forecast.issued_at:
+        raise LedgerError(
+            f"{forecast.slot}: a live forecast is issued before its outcome is due; this one was "
+            f"issued at {forecast.issued_at.isoformat()} and due at {forecast.due_at.isoformat()}: "
+            "ingest newer bars and forecast from them"
+        )
+    if forecast.trained_through > forecast.as_of:
+        raise LedgerError(
+            f"{forecast.slot}: version {forecast.model_version} was trained through "
+            f"{forecast.trained_through.isoformat()}, after the decision of "
+            f"{forecast.as_of.isoformat()}: a forecast of the past needs a model of then"
+        )
+
+
+def _first(connection: Connection, forecast: Forecast) -> str | None:
+    """Return the id of the scored forecast of the same thing, if there is one."""
+    if forecast.mode == "whatif":
+        return None
+    return connection.scalar(
+        select(forecasts.c.id).where(
+            forecasts.c.slot == forecast.slot,
+            forecasts.c.mode == forecast.mode,
+            forecasts.c.edition == edition_of(forecast),
+            forecasts.c.due_at == forecast.due_at,
+            forecasts.c.supersedes.is_(None),
+        )
+    )
+
+
+def _settle(connection: Connection, found: Mapping[UUID, Outcome]) -> int:
+    rows = {str(name): to_outcome_row(name, outcome) for name, outcome in found.items()}
+    standing: dict[str, tuple[str, bool]] = {}
+    for ids in _chunks(rows):
+        statement = select(forecasts.c.id, forecasts.c.mode, outcomes.c.forecast_id)
+        statement = statement.outerjoin(outcomes).where(forecasts.c.id.in_(ids))
+        for name, mode, settled in connection.execute(statement):
+            standing[name] = (mode, settled is not None)
+    for name in rows:
+        if name not in standing:
+            raise LedgerError(f"forecast {name} is not in the ledger: it cannot be settled")
+        if standing[name][0] == "whatif":
+            raise LedgerError(f"forecast {name} is a what-if: it is never settled")
+    written = {"written_at": datetime.now(UTC)}
+    new = [row | written for name, row in rows.items() if not standing[name][1]]
+    if new:
+        connection.execute(insert(outcomes), new)
+    return len(new)
+
+
+def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    every = list(ids)
+    return (every[start : start + _AT_ONCE] for start in range(0, len(every), _AT_ONCE))
