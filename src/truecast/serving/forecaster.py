@@ -155,6 +155,22 @@ class Forecaster:
             )
         return self._forecast(rows, said, due, mode, skill, issued_at, started)
 
+    def restate(self, rows: Dataset, said: Forecast) -> Forecast:
+        """Issue a forecast again as it was issued, from rows that were computed in any way.
+
+        Parameters
+        ----------
+        rows : Dataset
+            Of the forecast's instrument; the last row is its decision's.
+        said : Forecast
+            Gives mode, verdict and moment; all else is said anew.
+        """
+        started = time.perf_counter()
+        rows = replace(rows, ranged=bool(self.bundle.documents[TERMS]["ranged"]))
+        due = _due(rows, self.slot.horizon)
+        stated = self._say(rows)
+        return self._forecast(rows, stated, due, said.mode, said.skill, said.issued_at, started)
+
     def _say(self, rows: Dataset) -> "_Statement":
         point, baseline, variance = (
             self._predict(label, rows) for label in (POINT, BASELINE, SCALE)
