@@ -6,6 +6,7 @@ written down before its outcome was known, and none is left out but those that s
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Annotated, TypeVar
 
 import numpy as np
@@ -273,7 +274,7 @@ def _intervals(issued: IssuedForecasts) -> IntervalRecord | None:
     hits = covered(outcome, lower, upper)
     width = 100 * np.log(upper / lower) if issued.slot.target == "price" else upper - lower
     return IntervalRecord(
-        nominal=float(issued.nominal[rows].mean()),
+        nominal=fmean(issued.nominal[rows]),
         coverage=_share(int(hits.sum()), len(hits)),
         mean_width=float(width.mean()),
     )
