@@ -4,32 +4,23 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from truecast.core.errors import TruecastError, UsageError
+from truecast.core.clock import now
 from truecast.core.slot import Slot, escape
 from truecast.models.bundle import Bundle, Part, load_bundle, save_bundle
 from truecast.models.manifest import Manifest, Training
+from truecast.registry.errors import NoChampionError, RegistryError
 
 _VERSION = re.compile(r"v[0-9a-f]{12}")
-
-
-class RegistryError(TruecastError):
-    """The store of bundles is not as it should be."""
-
-
-class NoChampionError(UsageError):
-    """No model has been trained for a slot."""
-
-    def __init__(self, slot: Slot) -> None:
-        super().__init__(
-            f"{slot} has no champion yet: run `truecast run {slot.recipe}` "
-            f"or `truecast train {slot.recipe}`"
-        )
+#: A draft older than this was left by a process that was killed.
+DRAFT_AGE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -71,20 +62,81 @@ class BundleStore:
         documents: Mapping[str, Any],
     ) -> Manifest:
         """Write a bundle under its version; the same training again writes nothing new."""
-        place = self._place(slot)
-        draft = place / f".new-{uuid4().hex}"
-        manifest = save_bundle(draft, training, parts, documents)
-        final = place / manifest.version
-        if final.exists():
-            load_bundle(final, expected_version=manifest.version)
-            shutil.rmtree(draft)
-        else:
-            draft.rename(final)
+        with self._draft(slot) as draft:
+            manifest = save_bundle(draft, training, parts, documents)
+            self._publish(draft, slot, manifest.version)
         return manifest
+
+    def receive(self, slot: Slot, version: str, write: Callable[[Path], object]) -> None:
+        """Take a version from elsewhere, once it has passed every check.
+
+        Parameters
+        ----------
+        slot, version : Slot, str
+            What it is.
+        write : callable
+            Writes the bundle's files into the empty folder that it is given.
+
+        Raises
+        ------
+        BundleError
+            If what was written is not exactly that version.
+        """
+        with self._draft(slot) as draft:
+            draft.mkdir(parents=True)
+            write(draft)
+            load_bundle(draft, expected_version=version)
+            self._publish(draft, slot, version)
+
+    def path(self, slot: Slot, version: str) -> Path:
+        """Return the folder of a version, whether it is there or not.
+
+        Raises
+        ------
+        RegistryError
+            If that is no version's name.
+        """
+        if not _VERSION.fullmatch(version):
+            raise RegistryError(
+                f"{slot}: {version!r} is not a version: expected v and 12 hexadecimal digits"
+            )
+        return self._place(slot) / version
 
     def load(self, slot: Slot, version: str) -> Bundle:
         """Read a version, refusing it unless it is exactly as written."""
-        return load_bundle(self._place(slot) / version, expected_version=version)
+        return load_bundle(self.path(slot, version), expected_version=version)
+
+    def sweep(self) -> int:
+        """Remove drafts that killed processes left over an hour ago; return how many."""
+        old = [
+            path
+            for pattern in ("*/.new-*", "*/.*.tmp")
+            for path in self.folder.glob(pattern)
+            if _written_at(path) < now() - DRAFT_AGE
+        ]
+        for path in old:
+            # Another process may be sweeping too.
+            shutil.rmtree(path, ignore_errors=True)
+        return len(old)
+
+    @contextmanager
+    def _draft(self, slot: Slot) -> Iterator[Path]:
+        """Name a folder to write to; what is still there at the end is removed."""
+        draft = self._place(slot) / f".new-{uuid4().hex}"
+        try:
+            yield draft
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _publish(self, draft: Path, slot: Slot, version: str) -> None:
+        final = self.path(slot, version)
+        try:
+            # A folder that is not empty is never replaced.
+            draft.rename(final)
+        except OSError as error:
+            if not final.is_dir():
+                raise RegistryError(f"{final}: cannot be written: {error}") from error
+            load_bundle(final, expected_version=version)
 
     def crown(self, slot: Slot, record: ChampionRecord) -> None:
         """Make a version the champion, in one atomic step, once it has loaded."""
@@ -120,3 +172,10 @@ class BundleStore:
 
     def _place(self, slot: Slot) -> Path:
         return self.folder / escape(str(slot))
+
+
+def _written_at(path: Path) -> datetime:
+    try:
+        return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+    except FileNotFoundError:
+        return now()
