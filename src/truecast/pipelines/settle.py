@@ -108,10 +108,8 @@ class Realised:
 
     def _row_of(self, forecast: Forecast) -> int | str:
         """Find the row that was forecast from, if its outcome is of the session forecast."""
-        closes = self._dataset.decisions.event_time
-        wanted = to_datetime64(forecast.event_time)
-        row = int(np.searchsorted(closes, wanted))
-        if row == len(closes) or closes[row] != wanted:
+        row = row_of(self._dataset, forecast)
+        if row is None:
             return f"the bar of {forecast.today_date} that it was made from is not in the lake"
         due = self._outcomes.due_session[row]
         if not np.isnat(due) and due.item() == forecast.predicted_date:
@@ -123,6 +121,13 @@ class Realised:
             f"the bar of {forecast.predicted_date} has not come: "
             f"`truecast ingest {forecast.recipe}` fetches what there is"
         )
+
+
+def row_of(dataset: Dataset, forecast: Forecast) -> int | None:
+    """Find the row whose bar a forecast was made from, or None."""
+    closes, wanted = dataset.decisions.event_time, to_datetime64(forecast.event_time)
+    row = int(np.searchsorted(closes, wanted))
+    return row if row < len(closes) and closes[row] == wanted else None
 
 
 def settle(
