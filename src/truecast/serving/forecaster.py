@@ -12,7 +12,6 @@ import numpy as np
 
 from truecast.core.calendars import Calendar
 from truecast.core.clock import now, to_utc
-from truecast.core.errors import TruecastError
 from truecast.core.forecast import Forecast, Mode, forecast_id
 from truecast.core.interval import Interval
 from truecast.core.slot import Slot
@@ -22,15 +21,14 @@ from truecast.features.plan import FeaturePlan
 from truecast.models.base import Vector
 from truecast.models.bundle import Bundle
 from truecast.models.calibration import ScaleCalibration, ShareCalibration
+from truecast.serving.errors import OverdueError, ServingError, TrainedLaterError
 
 #: Labels of what every bundle holds.
 POINT, BASELINE, SCALE = "point", "baseline", "scale"
 CALIBRATION, PENDING, SHARES, TERMS = "calibration", "pending", "shares", "terms"
 RECIPE = "recipe"
-
-
-class ServingError(TruecastError):
-    """A forecast cannot be issued."""
+#: What a forecast says of a model that no evaluation has judged.
+NOT_EVALUATED = "not evaluated yet"
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,21 @@ class Forecaster:
         """What it answers for."""
         return Slot.parse(self.bundle.manifest.slot)
 
+    @property
+    def trained_through(self) -> datetime:
+        """When the last outcome that it has learned from became known."""
+        return self.bundle.manifest.trained_through
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns that its point model takes, in order."""
+        return self.bundle.manifest.models[POINT].features
+
+    @property
+    def model_type(self) -> str:
+        """Family of its point model."""
+        return self.bundle.manifest.models[POINT].name
+
     @cached_property
     def calibration(self) -> ScaleCalibration:
         """Scores of the past, up to the moment of training."""
@@ -127,9 +140,12 @@ class Forecaster:
 
         Raises
         ------
+        TrainedLaterError
+            If the model saw what became known after the decision.
+        OverdueError
+            If a live forecast would be issued after its outcome.
         ServingError
-            If the model saw what became known after the decision, or a live forecast would be
-            issued after its outcome.
+            If no bar was known then, or not enough of them for even the naive forecast.
         """
         started = time.perf_counter()
         manifest = self.bundle.manifest
@@ -138,17 +154,17 @@ class Forecaster:
         rows = replace(rows, ranged=bool(self.bundle.documents[TERMS]["ranged"]))
         decided = to_utc(rows.decisions.as_of[-1])
         if manifest.trained_through > decided:
-            raise ServingError(
+            raise TrainedLaterError(
                 f"{self.slot}: version {manifest.version} was trained through "
                 f"{manifest.trained_through.isoformat()}, after the decision of "
                 f"{decided.isoformat()}; a forecast of the past needs a model of then: "
-                "use `truecast predict --as-of`"
+                "use `truecast predict --as-of` or `truecast replay`"
             )
         said = self._say(rows)
         due = _due(rows, self.slot.horizon)
         issued_at = now()
         if mode == "live" and due[1] <= issued_at:
-            raise ServingError(
+            raise OverdueError(
                 f"{self.slot}: the outcome was due at {due[1].isoformat()}, which is past; "
                 f"the newest bar is of {to_utc(rows.decisions.event_time[-1]).isoformat()}: "
                 "ingest newer bars"
@@ -176,6 +192,11 @@ class Forecaster:
             self._predict(label, rows) for label in (POINT, BASELINE, SCALE)
         )
         usable = bool(np.isfinite(point[-1]))
+        if not np.isfinite(baseline[-1]):
+            raise ServingError(
+                f"{self.slot}: the bars known at {to_utc(rows.decisions.as_of[-1]).isoformat()} "
+                "are too few or lack what even the naive forecast needs: ingest more history"
+            )
         chosen = point[-1] if usable else baseline[-1]
         missing = None if usable else f"{self._missing(rows)} missing: the naive forecast is given"
         close = float(rows.last_close[-1])
@@ -187,8 +208,7 @@ class Forecaster:
         return model.predict(rows.windows(entry.features, entry.window))
 
     def _missing(self, rows: Dataset) -> str:
-        features = self.bundle.manifest.models[POINT].features
-        absent = [name for name in features if not np.isfinite(rows.feature(name)[-1])]
+        absent = [name for name in self.features if not np.isfinite(rows.feature(name)[-1])]
         return f"features {', '.join(absent)} are" if absent else "the model's answer is"
 
     def _interval(
@@ -282,10 +302,10 @@ class Forecaster:
             baseline_name=manifest.models[BASELINE].name,
             skill=skill,
             model_name=str(terms["model"]),
-            model_type=manifest.models[POINT].name,
+            model_type=self.model_type,
             model_version=manifest.version,
             trained_through=manifest.trained_through,
-            features_used=len(set(manifest.models[POINT].features)),
+            features_used=len(set(self.features)),
             input_hash=inputs,
             simulated=bool(terms["simulated"]),
             degraded=said.missing is not None,
