@@ -8,7 +8,8 @@ MLflow nor its server, and an alias that was moved by hand is seen and put back.
 
 1. ``store`` keeps bundles by version, one folder a slot;
 2. ``records`` reads and writes the rows;
-3. ``names`` and ``pyfunc`` say what a bundle is in MLflow, ``catalogue`` speaks to it;
+3. ``names`` and ``pyfunc`` say what a bundle is in MLflow; ``connection`` opens it, ``catalogue``
+   speaks to it;
 4. ``mirror`` lets MLflow follow the database;
 5. ``registry`` is what the rooms above call.
 """

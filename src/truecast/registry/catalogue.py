@@ -5,15 +5,11 @@ about champions; see :mod:`truecast.registry`.
 """
 
 import json
-import logging
-import os
 import re
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +20,7 @@ from truecast.core.clock import now
 from truecast.core.settings import Settings
 from truecast.core.slot import Slot
 from truecast.models.manifest import Manifest
+from truecast.registry.connection import Connection, artifacts_of, is_server, or_none
 from truecast.registry.errors import RegistryError
 from truecast.registry.names import model_name
 from truecast.registry.pyfunc import POINT, write_model
@@ -37,13 +34,6 @@ RECIPE_HASH, NOTE = "truecast.recipe_hash", "mlflow.note.content"
 PATIENCE_SECONDS = 300
 #: Longest text that every tracking store takes as a description or a parameter.
 LONGEST = 5000
-#: What MLflow is told before it is imported: it sends nothing home and prints nothing.
-ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}
 
 
 @dataclass(frozen=True)
@@ -81,6 +71,7 @@ class Catalogue:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._connection = Connection(settings)
 
     def model_name(self, slot: Slot) -> str:
         """Return the name of a slot's registered model."""
@@ -115,7 +106,7 @@ class Catalogue:
             RECIPE_HASH: manifest.recipe_hash,
         }
         model = self.model_name(slot)
-        with self._told() as client:
+        with self._connection.open() as client:
             run = client.create_run(
                 self._experiment(client, slot),
                 tags={**tags, NOTE: said.reason[:LONGEST]},
@@ -139,7 +130,7 @@ class Catalogue:
 
     def end_unfinished(self, slot: Slot) -> None:
         """End the runs that killed processes left: finished where the version is there."""
-        with self._told() as client:
+        with self._connection.open() as client:
             running = client.search_runs(
                 [self._experiment(client, slot)],
                 f"attributes.status = 'RUNNING' and tags.`{SLOT}` = '{slot}'",
@@ -156,7 +147,7 @@ class Catalogue:
         model = self.model_name(slot)
         found: list[Listing] = []
         token = None
-        with self._told() as client:
+        with self._connection.open() as client:
             while True:
                 page = client.search_model_versions(f"name = '{model}'", page_token=token)
                 found += [Listing(model, str(one.version), str(one.run_id)) for one in page]
@@ -166,8 +157,8 @@ class Catalogue:
 
     def describe(self, listing: Listing) -> Description | None:
         """Return what is said of a listed bundle; None if no bundle was listed there."""
-        with self._told() as client:
-            run = _or_none(client.get_run, listing.run)
+        with self._connection.open() as client:
+            run = or_none(client.get_run, listing.run)
             if run is None or BUNDLE not in run.data.tags:
                 return None
             data = run.data
@@ -180,27 +171,27 @@ class Catalogue:
 
     def holds(self, listing: Listing) -> bool:
         """Say whether a version is still there, and is of the same run."""
-        with self._told() as client:
-            found = _or_none(client.get_model_version, listing.model, listing.version)
+        with self._connection.open() as client:
+            found = or_none(client.get_model_version, listing.model, listing.version)
             return found is not None and found.run_id == listing.run
 
     def judge(self, listing: Listing, skill: str, metrics: Mapping[str, float]) -> None:
         """Note the verdict on a version, and the figures that it follows from."""
-        with self._told() as client:
+        with self._connection.open() as client:
             client.log_batch(listing.run, metrics=_metrics(metrics))
             client.set_tag(listing.run, SKILL, skill)
             client.set_model_version_tag(listing.model, listing.version, SKILL, skill)
 
     def champion(self, model: str) -> str | None:
         """Return the version that the alias names, or None."""
-        with self._told() as client:
-            found = _or_none(client.get_registered_model, model)
+        with self._connection.open() as client:
+            found = or_none(client.get_registered_model, model)
             version = None if found is None else found.aliases.get(CHAMPION)
             return None if version is None else str(version)
 
     def name_champion(self, model: str, version: str | None) -> None:
         """Set the alias to a version, or take it away."""
-        with self._told() as client:
+        with self._connection.open() as client:
             if version is None:
                 client.delete_registered_model_alias(model, CHAMPION)
             else:
@@ -208,7 +199,7 @@ class Catalogue:
 
     def fetch(self, listing: Listing, bundle: str, folder: Path) -> None:
         """Write the files of a listed bundle into a folder."""
-        with self._told() as client, TemporaryDirectory() as draft:
+        with self._connection.open() as client, TemporaryDirectory() as draft:
             place = f"{MODEL}/data/{bundle}"
             found = client.download_artifacts(listing.run, place, draft)
             shutil.copytree(found, folder, dirs_exist_ok=True)
@@ -266,64 +257,8 @@ class Catalogue:
         return str(client.create_experiment(name, folder))
 
     def _make_model(self, client: Any, model: str, slot: Slot) -> None:
-        if _or_none(client.get_registered_model, model) is None:
+        if or_none(client.get_registered_model, model) is None:
             client.create_registered_model(model, {SLOT: str(slot)})
-
-    @cached_property
-    def _client(self) -> Any:
-        from mlflow import MlflowClient
-
-        # Its own words at every start are of no use to a person; errors are raised, not logged.
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        return MlflowClient(self.settings.tracking_uri, self.settings.registry_uri)
-
-    @contextmanager
-    def _told(self) -> Iterator[Any]:
-        """Give the client, and say which MLflow refused."""
-        prepare_environment()
-        with warnings.catch_warnings():
-            # Within this block only MLflow speaks: of its own types, and of its old ways.
-            warnings.simplefilter("ignore")
-            from mlflow.exceptions import MlflowException
-            from sqlalchemy.exc import SQLAlchemyError
-
-            try:
-                yield self._client
-            except (MlflowException, SQLAlchemyError, OSError) as error:
-                place, _ = self.settings.origins()["MLFLOW_TRACKING_URI"]
-                said = str(error).replace(self.settings.tracking_uri, place)
-                raise RegistryError(f"MLflow at {place}: {said}") from error
-
-
-def prepare_environment() -> None:
-    """Tell MLflow, before it is imported, to send nothing home and to fail soon."""
-    os.environ.update(ENVIRONMENT)
-    # By default it tries for four minutes to reach a server that is down.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-
-
-def is_server(uri: str) -> bool:
-    """Say whether a server keeps the runs and says where their files go."""
-    return uri.startswith(("http://", "https://", "databricks"))
-
-
-def artifacts_of(settings: Settings) -> str:
-    """Return the URI of the folder for the runs' files, where no server says otherwise."""
-    return (settings.home.absolute() / "mlartifacts").as_uri()
-
-
-def _or_none(read: Any, *words: str) -> Any:
-    """Read what may not be there."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return read(*words)
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return None
-        raise
 
 
 def _metrics(metrics: Mapping[str, float]) -> list[Any]:
