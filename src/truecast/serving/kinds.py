@@ -1,0 +1,60 @@
+"""The kinds of problems that a request may meet."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem.
+
+    Parameters
+    ----------
+    name : str
+        Its place on the page of documentation.
+    status : int
+        HTTP's.
+    title, what_to_do : str
+        In words; the second where the case at hand says nothing better.
+    """
+
+    name: str
+    status: int
+    title: str
+    what_to_do: str
+
+    @property
+    def type(self) -> str:
+        """Where the page about it is."""
+        return f"/docs#{self.name}"
+
+
+INVALID = Kind("invalid", 422, "What was sent cannot be understood", "see /docs for what can be")
+AMBIGUOUS = Kind("ambiguous", 422, "Several forecasts fit", "send one of the choices")
+ASKED = Kind("not-answerable", 422, "This cannot be answered as it is asked", "ask otherwise")
+UNKNOWN = Kind("unknown", 404, "Nothing of that name", "ask for one of the choices")
+NOT_READY = Kind("not-ready", 503, "Nothing can answer now", "run `truecast run sp500-daily`")
+OVERDUE = Kind(
+    "overdue", 503, "What would be forecast has happened already", "ingest newer bars, then ask"
+)
+UNAVAILABLE = Kind(
+    "unavailable", 503, "The forecast cannot be made or written down", "put right what is said"
+)
+ROUTE = Kind("no-such-route", 404, "There is nothing here", "GET / lists what there is")
+METHOD = Kind("method", 405, "This path does not take that method", "see /docs")
+TOO_LARGE = Kind("too-large", 413, "The body is too large", "send at most 1 MiB")
+MEDIA = Kind(
+    "media-type", 415, "The body is not JSON", "send it with `Content-Type: application/json`"
+)
+HOST = Kind(
+    "host",
+    400,
+    "This server does not go by that name",
+    "ask for the address that `truecast serve` printed",
+)
+HTTP = Kind("http", 400, "The request is not valid", "see /docs")
+FAILED = Kind("failed", 500, "Something went wrong here", "look at the server's output")
+
+KINDS: tuple[Kind, ...] = (
+    *(INVALID, AMBIGUOUS, ASKED, UNKNOWN, NOT_READY, OVERDUE, UNAVAILABLE),
+    *(ROUTE, METHOD, TOO_LARGE, MEDIA, HOST, HTTP, FAILED),
+)
