@@ -1,0 +1,314 @@
+"""Who answers for each slot: the registry's champions, each loaded, checked and tried once.
+
+The registry and the lake are looked at again at most once a second. What was found is one
+:class:`View`, never changed: a look that finds something new makes another and swaps it in, so
+that nobody sees half of a change, and nobody waits for one.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from truecast.core.clock import now, to_utc
+from truecast.core.errors import TruecastError
+from truecast.core.forecast import Forecast, Mode
+from truecast.core.recipe import Recipe
+from truecast.core.slot import Slot
+from truecast.features.compute import Decisions
+from truecast.registry.registry import ChampionRecord, Registry
+from truecast.serving.errors import ServingError
+from truecast.serving.forecaster import NOT_EVALUATED, RECIPE, Forecaster, Series
+from truecast.serving.workspace import Workspace, latest, series_of, source_of
+
+_log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 1.0
+#: A bundle that was refused is tried again: it may have been mended.
+RETRY_SECONDS = 30.0
+BARS = "silver/bars"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An instrument's series, and every moment at which its recipe decides."""
+
+    series: Series
+    decisions: Decisions
+
+    def decided(self, row: int) -> datetime:
+        """Return the moment of one decision."""
+        return to_utc(self.decisions.as_of[row])
+
+
+class OpenSeries:
+    """Series of one version of the bars, each opened when it is first needed.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where the bars are.
+    version : int or None
+        Of the table of bars; None if there is no table.
+    """
+
+    def __init__(self, workspace: Workspace, version: int | None) -> None:
+        self.version = version
+        self._workspace = workspace
+        self._opened: dict[tuple[str, str], Opened] = {}
+
+    def of(self, recipe: Recipe, symbol: str) -> Opened:
+        """Open an instrument's bars and their context.
+
+        Raises
+        ------
+        NoDataError
+            If there are none.
+        """
+        key = (recipe.hash, symbol)
+        if key not in self._opened:
+            series = series_of(self._workspace, recipe, symbol)
+            self._opened[key] = Opened(series, series.market.decisions())
+        return self._opened[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Seat:
+    """What answers for one slot.
+
+    Parameters
+    ----------
+    champion : ChampionRecord
+        Whose version answers; not the registry's champion where that one was refused.
+    forecaster : Forecaster
+        Its bundle, loaded and checked.
+    recipe : Recipe
+        That it was trained for, from the bundle.
+    live : bool
+        Whether new bars of its source still arrive.
+    refused : str or None
+        Why the registry's champion does not answer.
+    """
+
+    champion: ChampionRecord
+    forecaster: Forecaster
+    recipe: Recipe
+    live: bool
+    refused: str | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """What it answers for."""
+        return self.champion.slot
+
+    @property
+    def mode(self) -> Mode:
+        """What a forecast of the newest decision counts as."""
+        return "live" if self.live else "historical"
+
+    def forecast(self, series: Series, as_of: datetime, mode: Mode) -> Forecast:
+        """Issue the forecast of the last decision up to a moment, and say what is amiss."""
+        skill = self.champion.skill or NOT_EVALUATED
+        return self.marked(self.forecaster.forecast(series, as_of, mode=mode, skill=skill))
+
+    def marked(self, said: Forecast) -> Forecast:
+        """Return a forecast that says so if another model should have made it."""
+        if self.refused is None or (said.degraded and self.refused in (said.reason or "")):
+            return said
+        reason = self.refused if said.reason is None else f"{said.reason}; {self.refused}"
+        return said.model_copy(update={"degraded": True, "reason": reason})
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A champion that does not answer, and why.
+
+    Parameters
+    ----------
+    slot : Slot
+        Whose champion.
+    version : str
+        That was refused.
+    reason : str
+        Why, in words.
+    at : datetime
+        When it was last tried.
+    """
+
+    slot: Slot
+    version: str
+    reason: str
+    at: datetime
+    tried: float = field(repr=False)
+
+
+@dataclass(frozen=True)
+class View:
+    """What was found at one look.
+
+    Parameters
+    ----------
+    seats : mapping of Slot to Seat
+        Who answers.
+    refusals : mapping of Slot to Refusal
+        Champions that do not. Another version may have the seat.
+    bars : OpenSeries
+        What forecasts are computed from.
+    trouble : str or None
+        Why the registry or the lake could not be read; then the rest is what was found before.
+    """
+
+    seats: Mapping[Slot, Seat]
+    refusals: Mapping[Slot, Refusal]
+    bars: OpenSeries
+    trouble: str | None = None
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Every slot that has a champion, whether it answers or not."""
+        return tuple(dict.fromkeys((*self.seats, *self.refusals)))
+
+
+class Champions:
+    """The newest view.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where the bars are.
+    registry : Registry
+        Says who the champions are, and loads their bundles.
+    computing : lock
+        Held while anything is computed: compiled kernels of one process take turns.
+    """
+
+    def __init__(
+        self, workspace: Workspace, registry: Registry, computing: threading.RLock
+    ) -> None:
+        self._workspace, self._registry, self._computing = workspace, registry, computing
+        self._looking = threading.Lock()
+        self._view: View | None = None
+        self._looked = float("-inf")
+
+    def peek(self) -> View | None:
+        """Return the view if it need not be looked for; never waits."""
+        if self._looking.locked() or time.monotonic() - self._looked < LOOK_SECONDS:
+            return self._view
+        return None
+
+    def look(self) -> View:
+        """Return the view, having looked if the last look is over a second ago.
+
+        While one thread looks, the others go on with what was found before.
+        """
+        if (view := self.peek()) is not None:
+            return view
+        with self._looking:
+            if self._view is None or time.monotonic() - self._looked >= LOOK_SECONDS:
+                self._view = self._looked_again(self._view)
+                self._looked = time.monotonic()
+            return self._view
+
+    def look_at(self, slots: Collection[Slot]) -> View:
+        """Look at some slots alone, and load no other's champion.
+
+        Raises
+        ------
+        TruecastError
+            If the registry or the lake cannot be read.
+        """
+        champions = [record for record in self._registry.champions() if record.slot in slots]
+        return self._found(champions, self._workspace.lake.version(BARS), self._nothing())
+
+    def _nothing(self) -> View:
+        return View({}, {}, OpenSeries(self._workspace, None))
+
+    def _looked_again(self, before: View | None) -> View:
+        before = before or self._nothing()
+        try:
+            champions = self._registry.champions()
+            version = self._workspace.lake.version(BARS)
+        except TruecastError as error:
+            if before.trouble is None:
+                _log.warning("the registry or the lake cannot be read: %s", error)
+            return replace(before, trouble=str(error))
+        return self._found(champions, version, before)
+
+    def _found(
+        self, champions: Sequence[ChampionRecord], version: int | None, before: View
+    ) -> View:
+        bars = before.bars
+        if version != bars.version:
+            bars = OpenSeries(self._workspace, version)
+        seats: dict[Slot, Seat] = {}
+        refusals: dict[Slot, Refusal] = {}
+        for record in champions:
+            seat, refusal = self._seated(record, before, bars)
+            if seat is not None:
+                seats[record.slot] = seat
+            if refusal is not None:
+                refusals[record.slot] = refusal
+        view = View(seats, refusals, bars)
+        return before if view == before else view
+
+    def _seated(
+        self, record: ChampionRecord, before: View, bars: OpenSeries
+    ) -> tuple[Seat | None, Refusal | None]:
+        """Keep who answers if it is the champion, else try the champion, else fall back."""
+        seat, refusal = before.seats.get(record.slot), before.refusals.get(record.slot)
+        if seat is not None and seat.champion.version == record.version:
+            same = seat.champion == record and seat.refused is None
+            return (seat if same else replace(seat, champion=record, refused=None)), None
+        if refusal is not None and refusal.version == record.version and not _due(refusal):
+            return seat, refusal
+        try:
+            return self._load(record, bars), None
+        except _UnfitError as error:
+            reason = f"the champion {record.version} was refused: {error}"
+            if refusal is None or refusal.version != record.version:
+                _log.warning("%s: %s", record.slot, reason)
+        seat = seat or self._fallback(record, bars)
+        if seat is not None:
+            seat = replace(seat, refused=f"{reason}; version {seat.champion.version} answers")
+        return seat, Refusal(record.slot, record.version, reason, now(), time.monotonic())
+
+    def _fallback(self, refused: ChampionRecord, bars: OpenSeries) -> Seat | None:
+        """Return the newest of the champions before that can answer."""
+        for record in self._earlier(refused):
+            try:
+                return self._load(record, bars)
+            except _UnfitError as error:
+                _log.warning("%s: version %s too: %s", record.slot, record.version, error)
+        return None
+
+    def _earlier(self, refused: ChampionRecord) -> Iterator[ChampionRecord]:
+        for record in self._registry.standing(refused.slot):
+            if record.version != refused.version:
+                yield record
+
+    def _load(self, record: ChampionRecord, bars: OpenSeries) -> Seat:
+        """Load and check a version, and let it forecast once, before anyone is answered by it."""
+        try:
+            bundle = self._registry.bundle(record.slot, record.version)
+            recipe = Recipe.model_validate(bundle.documents[RECIPE])
+            seat = Seat(record, Forecaster(bundle), recipe, source_of(recipe).live)
+            opened = bars.of(recipe, record.slot.instrument)
+            with self._computing:
+                seat.forecast(opened.series, latest(opened.decisions, recipe), "whatif")
+        except TruecastError as error:
+            raise _UnfitError(str(error)) from error
+        except Exception as error:
+            # Whatever is wrong with it, the one before goes on answering.
+            _log.exception("%s: version %s", record.slot, record.version)
+            raise _UnfitError(f"{type(error).__name__} at its first forecast") from error
+        return seat
+
+
+class _UnfitError(ServingError):
+    """A version cannot be loaded, or does not forecast."""
+
+
+def _due(refusal: Refusal) -> bool:
+    return time.monotonic() - refusal.tried >= RETRY_SECONDS
