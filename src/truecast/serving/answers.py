@@ -1,0 +1,176 @@
+"""From a decision to an answer: said again from memory, or computed, written down, then said."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from truecast.core.clock import now
+from truecast.core.forecast import Forecast, Mode
+from truecast.core.slot import Slot
+from truecast.ledger.ledger import Ledger
+from truecast.serving.champions import Opened, Seat, View
+from truecast.serving.errors import AskedError, ServingError
+from truecast.serving.workspace import decided_by, latest
+
+#: Answers that are kept in memory.
+_KEPT = 2_000
+#: How far another machine's clock may be ahead of this one's.
+_CLOCKS_DIFFER = timedelta(minutes=1)
+
+_Key = tuple[Slot, str, datetime, Mode, str | None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A forecast as it goes out.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        As it stands in the ledger; ``degraded`` too if another model should have made it.
+    body : bytes
+        The same as JSON.
+    until : datetime or None
+        From when on it is no more the newest; None where nothing newer is in sight.
+    """
+
+    forecast: Forecast
+    body: bytes
+    until: datetime | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is still the newest that can be said."""
+        return self.until is None or now() < self.until
+
+
+@dataclass(frozen=True)
+class Question:
+    """One decision of one series, and who is asked about it.
+
+    Parameters
+    ----------
+    seat : Seat
+        Who is asked.
+    opened : Opened
+        The series.
+    row : int
+        Place of the decision.
+    mode : str
+        What the forecast counts as.
+    """
+
+    seat: Seat
+    opened: Opened
+    row: int
+    mode: Mode
+
+    @classmethod
+    def of(cls, view: View, seat: Seat, moment: datetime | None) -> "Question":
+        """Find the decision that is asked about.
+
+        Parameters
+        ----------
+        view : View
+            Gives the series.
+        seat : Seat
+            Who is asked.
+        moment : datetime or None
+            The last decision made by then is meant; None for the newest.
+
+        Raises
+        ------
+        AskedError
+            If the moment lies in the future, or before the model was trained.
+        ServingError
+            If no decision has been made yet.
+        """
+        opened = view.bars.of(seat.recipe, seat.slot.instrument)
+        decisions = opened.decisions
+        newest = decided_by(decisions, latest(decisions, seat.recipe))
+        if newest < 0:
+            raise ServingError(f"{seat.slot}: no decision has been made yet: ingest bars")
+        if moment is not None and moment > now() + _CLOCKS_DIFFER:
+            raise AskedError(
+                f"timestamp {moment.isoformat()} is in the future",
+                "leave it out for the newest forecast",
+            )
+        row = newest if moment is None else min(newest, decided_by(decisions, moment))
+        if row == newest:
+            return cls(seat, opened, newest, seat.mode)
+        trained_through, recipe = seat.forecaster.trained_through, seat.slot.recipe
+        if moment is not None and (row < 0 or opened.decided(row) < trained_through):
+            raise AskedError(
+                f"version {seat.champion.version} of {seat.slot} was trained through "
+                f"{trained_through.isoformat()}: it may not forecast as of {moment.isoformat()}",
+                f"use `truecast replay {recipe} --from DATE --to DATE` or "
+                f"`truecast predict {recipe} --as-of MOMENT`: they take models of then",
+            )
+        return cls(seat, opened, row, "replay")
+
+    @property
+    def key(self) -> _Key:
+        """What an answer depends on."""
+        champion = self.seat.champion
+        return champion.slot, champion.version, self.as_of, self.mode, self.seat.refused
+
+    @property
+    def as_of(self) -> datetime:
+        """Moment of the decision."""
+        return self.opened.decided(self.row)
+
+    def forecast(self) -> Forecast:
+        """Compute the answer."""
+        return self.seat.forecast(self.opened.series, self.as_of, self.mode)
+
+    def answer(self, written: Forecast) -> Answer:
+        """Shape the answer from what stands in the ledger."""
+        forecast, after = self.seat.marked(written), self.row + 1
+        ends = [self.opened.decided(after)] if after < len(self.opened.decisions) else []
+        ends += [forecast.due_at] if self.mode == "live" else []
+        body = forecast.model_dump_json().encode()
+        return Answer(forecast, body, min(ends, default=None))
+
+
+class Answers:
+    """What was said, and the way to say more.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Keeps what is said.
+    computing : lock
+        Held while anything is computed.
+    """
+
+    def __init__(self, ledger: Ledger, computing: threading.RLock) -> None:
+        self._ledger, self._computing = ledger, computing
+        self._said: OrderedDict[_Key, Answer] = OrderedDict()
+
+    def of(self, questions: Sequence[Question]) -> list[Answer]:
+        """Answer from memory; compute the rest, write all of it down at once, then answer.
+
+        Raises
+        ------
+        ServingError
+            If a forecast cannot be issued.
+        DatabaseError, LedgerError
+            If it cannot be written down: then it is not given out.
+        """
+        with self._computing:
+            new = [question for question in questions if not self._holds(question)]
+            said = [question.forecast() for question in new]
+            written = self._ledger.write(said) if said else []
+            for question, forecast in zip(new, written, strict=True):
+                self._said[question.key] = question.answer(forecast)
+            answers = [self._said[question.key] for question in questions]
+            while len(self._said) > _KEPT:
+                self._said.popitem(last=False)
+        return answers
+
+    def _holds(self, question: Question) -> bool:
+        answer = self._said.get(question.key)
+        # What is overdue is computed again, which says so.
+        return answer is not None and (question.mode != "live" or answer.holds)
