@@ -12,12 +12,6 @@ TRUECAST := $(BIN)/truecast
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-# Stops with exit code 2 where this version of the command line has no such command yet.
-define needs_command
-@$(TRUECAST) $(1) --help >/dev/null 2>&1 || test $$? -ne 2 || { \
-	echo "make $@ needs 'truecast $(1)', which this version does not have yet." >&2; exit 2; }
-endef
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo setup prepare train register inference evaluate serve \
@@ -28,8 +22,13 @@ help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@echo "RECIPE=name chooses the recipe (now $(RECIPE)), PYTHON=python3.12 the Python."
 
-demo: base-environment ## Run the recipe sp500-daily from end to end; needs no account or key
+demo: base-environment ## Run sp500-daily from end to end, then replay 2018; needs no account or key
 	$(TRUECAST) run sp500-daily
+	$(TRUECAST) replay sp500-daily --from 2018-01-01 --to 2018-12-31
+	@echo
+	@echo "Report:  .truecast/reports/sp500-daily@sample/report.html"
+	@echo "API:     make serve, then http://127.0.0.1:8000 (its pages: http://127.0.0.1:8000/docs)"
+	@echo "MLflow:  .venv/bin/truecast mlflow, then http://127.0.0.1:5001"
 
 setup: test-environment ## Create .venv with all that the other targets need
 
@@ -40,7 +39,6 @@ train: base-environment ## Fit and tune the models of RECIPE
 	$(TRUECAST) train $(RECIPE)
 
 register: base-environment ## Promote the best models of RECIPE to champions
-	$(call needs_command,promote)
 	$(TRUECAST) promote $(RECIPE)
 
 inference: base-environment ## Forecast the next bar of RECIPE
@@ -50,7 +48,6 @@ evaluate: base-environment ## Compare the models of RECIPE with the naive foreca
 	$(TRUECAST) evaluate $(RECIPE)
 
 serve: base-environment ## Serve forecasts over HTTP
-	$(call needs_command,serve)
 	$(TRUECAST) serve
 
 test: test-environment ## Run all tests; ARGS="tests/unit -k lake" for some of them

@@ -15,13 +15,14 @@ from truecast.datasets.assembly import Dataset
 from truecast.lake.history import BarHistory
 from truecast.models.intervals import track_absolute
 from truecast.pipelines import stages
+from truecast.pipelines.champions import judge_versions, promote, rollback, train_slots
 from truecast.pipelines.predict import Replay, predict
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.train import train
 from truecast.pipelines.verify import check_tail_forecasts
 from truecast.serving.forecaster import Forecaster, Series, ServingError
-from truecast.serving.workspace import series_of, slots_of
+from truecast.serving.workspace import series_of
 from truecast.sources.sample.source import SampleSource
 
 Make = Callable[..., Recipe]
@@ -37,10 +38,9 @@ TARGETS = {
 
 def _forecasters(studies: Studies) -> dict[str, Forecaster]:
     store = studies.workspace.bundles
-    records = stages.train_slots(studies)
     return {
-        f"{slot.target}-{slot.horizon}": Forecaster(store.load(slot, record.version))
-        for slot, record in records.items()
+        f"{one.slot.target}-{one.slot.horizon}": Forecaster(store.load(one.slot, one.version))
+        for one in train_slots(studies)
     }
 
 
@@ -118,16 +118,15 @@ def test_a_missing_input_gives_the_naive_forecast_and_says_so(opened: Studies) -
 def test_skill_may_be_required(small_recipe: Make, studies: Open) -> None:
     """No model of direction has skill: where it is required, climatology answers."""
     opened = studies(small_recipe(gates={"skill": "require"}))
-    records = stages.train_slots(opened)
-    assert [record.name for record in records.values()] == ["naive"]
-    assert all("no skill shown" in record.reason for record in records.values())
+    (record,) = train_slots(opened)
+    assert record.name == "naive"
+    assert "no skill shown" in record.reason
     card, _ = stages.evaluate(opened)
     assert card.slots[0].champion.name == "naive"
     assert card.slots[0].judged.verdict == "baseline"
-    stages.save_scorecard(opened.workspace, opened.recipe, card)
-    forecast = predict(
-        opened.workspace, opened.recipe, stages.verdicts(opened.workspace, opened.recipe)
-    )[0]
+    judge_versions(opened.workspace, card)
+    promote(opened.workspace, opened.recipe)
+    (forecast,) = predict(opened.workspace, opened.recipe)
     assert (forecast.model_name, forecast.skill) == ("naive", "baseline")
     assert forecast.prediction == forecast.baseline == "up"
     # In a replay the gate judges by what was known then.
@@ -237,22 +236,41 @@ def test_every_look_counts_before_anything_is_judged(small_recipe: Make, studies
     assert opened.trials(slot) == 3
 
 
-def test_a_forecast_carries_a_verdict_only_on_its_own_model(opened: Studies) -> None:
-    stages.train_slots(opened)
+def test_a_forecast_carries_the_verdict_on_its_own_version(
+    small_recipe: Make, studies: Open
+) -> None:
+    opened = studies(small_recipe())
+    workspace, recipe = opened.workspace, opened.recipe
+    with frozen_at(datetime(2018, 6, 1, 12, tzinfo=UTC)):
+        (older,) = train_slots(opened)
+    promote(workspace, recipe, [older])
+    (said,) = predict(workspace, recipe)
+    assert (said.model_version, said.skill) == (older.version, "not evaluated yet")
+    (newer,) = train_slots(opened)
     card, _ = stages.evaluate(opened)
-    stages.save_scorecard(opened.workspace, opened.recipe, card)
-    assert set(stages.verdicts(opened.workspace, opened.recipe).values()) <= {
-        "beats naive",
-        "no skill shown",
-    }
-    slot = slots_of(opened.recipe)[0]
-    record = opened.workspace.bundles.champion(slot)
-    opened.workspace.bundles.crown(slot, replace(record, name="another"))
-    assert str(slot) not in stages.verdicts(opened.workspace, opened.recipe)
-    said = predict(
-        opened.workspace, opened.recipe, stages.verdicts(opened.workspace, opened.recipe)
-    )
-    assert said[0].skill == "not evaluated yet"
+    judge_versions(workspace, card)
+    (said,) = predict(workspace, recipe)
+    assert (said.model_version, said.skill) == (older.version, "not evaluated yet")
+    promote(workspace, recipe)
+    (said,) = predict(workspace, recipe)
+    assert (said.model_version, said.skill) == (newer.version, "no skill shown")
+    (back,) = rollback(workspace, recipe)
+    assert back.version == older.version
+
+
+def test_nothing_is_rolled_back_if_one_slot_cannot_be(opened: Studies) -> None:
+    workspace, recipe = opened.workspace, opened.recipe
+    with frozen_at(datetime(2018, 6, 1, 12, tzinfo=UTC)):
+        older = train_slots(opened)
+    promote(workspace, recipe, older)
+    newer = train_slots(opened)
+    promote(workspace, recipe, newer[:-1])
+    with pytest.raises(UsageError, match="is the first champion"):
+        rollback(workspace, recipe)
+    standing = [workspace.registry.champion(one.slot).version for one in newer]
+    assert standing == [*(one.version for one in newer[:-1]), older[-1].version]
+    with pytest.raises(UsageError, match="unknown target 'prize': did you mean 'price'"):
+        rollback(workspace, recipe, "prize")
 
 
 def test_a_live_source_is_forecast_by_a_model_of_its_newest_decision(
@@ -261,8 +279,8 @@ def test_a_live_source_is_forecast_by_a_model_of_its_newest_decision(
     monkeypatch.setattr(SampleSource, "live", True)
     opened = studies(small_recipe())
     with frozen_at(datetime(2019, 1, 1, 9, tzinfo=UTC)):
-        stages.train_slots(opened)
-        (said,) = predict(opened.workspace, opened.recipe, {})
+        promote(opened.workspace, opened.recipe, train_slots(opened))
+        (said,) = predict(opened.workspace, opened.recipe)
     assert (said.mode, said.predicted_date) == ("live", date(2019, 1, 2))
     assert said.trained_through == said.as_of == datetime(2018, 12, 31, 21, 30, tzinfo=UTC)
     assert said.issued_at == datetime(2019, 1, 1, 9, tzinfo=UTC)
@@ -313,7 +331,7 @@ def test_a_series_of_closes_alone_can_be_forecast(small_recipe: Make, studies: O
         evaluate={"from": "2017-07-03"},
     )
     with pytest.raises(UsageError, match="the bars have no open"):
-        stages.train_slots(studies(wanted))
+        train_slots(studies(wanted))
 
 
 def test_bars_known_after_the_decision_say_what_to_set(small_recipe: Make, studies: Open) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import truecast
-from truecast.cli import commands
+from truecast.cli import commands, operate
 from truecast.core.errors import TruecastError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -26,8 +26,12 @@ for command in (
     commands.build,
     commands.train,
     commands.evaluate,
+    operate.promote,
+    operate.rollback,
     commands.run,
     commands.predict,
+    operate.replay,
+    operate.settle,
     commands.report,
     commands.verify,
     commands.doctor,

@@ -1,8 +1,6 @@
 """One function a command. What each needs is imported when it runs: ``--help`` is instant."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,33 +10,19 @@ from truecast.cli.options import (
     RecipeName,
     SourceName,
     open_recipe,
+    open_studies,
     open_workspace,
     read_moment,
 )
 from truecast.cli.output import (
+    champion_document,
     console,
     print_json,
-    progress_bars,
     show_checks,
     show_forecasts,
     table,
+    version_document,
 )
-
-if TYPE_CHECKING:
-    from truecast.core.recipe import Recipe
-    from truecast.pipelines.studies import Studies
-
-
-@contextmanager
-def _studies(recipe: "Recipe") -> "Iterator[Studies]":
-    from truecast.pipelines.stages import check_recipe, fetch_missing
-    from truecast.pipelines.studies import Studies
-
-    check_recipe(recipe)
-    workspace = open_workspace()
-    fetch_missing(workspace, recipe)
-    with progress_bars() as bars:
-        yield Studies(workspace, recipe, bars)
 
 
 def recipes(as_json: AsJson = False) -> None:
@@ -151,23 +135,32 @@ def build(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False
 
 
 def train(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
-    """Choose each slot's champion on the validation rows and fit it on all that is known."""
-    from truecast.pipelines import stages
+    """Choose each slot's model on the validation rows, fit it on all that is known, register it.
 
-    with _studies(open_recipe(recipe, source)) as studies:
-        champions = stages.train_slots(studies)
+    The champion stays: promote makes the new version the champion.
+    """
+    from truecast.pipelines.champions import train_slots
+
+    with open_studies(open_recipe(recipe, source)) as studies:
+        versions = train_slots(studies)
     if as_json:
         print_json(
-            {
-                "recipe": studies.recipe.name,
-                "champions": {str(slot): vars(record) for slot, record in champions.items()},
-            }
+            {"recipe": studies.recipe.name, "versions": [version_document(one) for one in versions]}
         )
         return
     table(
-        "Champions",
-        ("slot", "model", "version", "why"),
-        [(slot, one.name, one.version, one.reason) for slot, one in champions.items()],
+        "Trained",
+        ("instrument", "forecast", "model", "version", "why"),
+        [
+            (
+                one.slot.instrument,
+                f"{one.slot.target}:{one.slot.horizon}",
+                one.name,
+                one.version,
+                one.reason,
+            )
+            for one in versions
+        ],
     )
 
 
@@ -175,7 +168,7 @@ def evaluate(recipe: RecipeName, source: SourceName = None, as_json: AsJson = Fa
     """Judge every model beside the naive forecasts on identical dates."""
     from truecast.pipelines import stages
 
-    with _studies(open_recipe(recipe, source)) as studies:
+    with open_studies(open_recipe(recipe, source)) as studies:
         card, path = stages.evaluate_and_report(studies)
     if as_json:
         print_json(card.model_dump(mode="json", by_alias=True))
@@ -184,19 +177,19 @@ def evaluate(recipe: RecipeName, source: SourceName = None, as_json: AsJson = Fa
 
 
 def run(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
-    """Do it all: ingest, build, train, evaluate, predict, report."""
+    """Do it all: ingest, build, train, evaluate, promote, predict, report."""
     from dataclasses import asdict
 
     from truecast.pipelines import stages
 
-    with _studies(open_recipe(recipe, source)) as studies:
+    with open_studies(open_recipe(recipe, source)) as studies:
         result = stages.run(studies)
     if as_json:
         print_json(
             {
                 **result.scorecard.model_dump(mode="json", by_alias=True),
                 "forecasts": [one.model_dump(mode="json") for one in result.forecasts],
-                "champions": {str(slot): vars(one) for slot, one in result.champions.items()},
+                "champions": [champion_document(one) for one in result.champions],
                 "ingested": {symbol: asdict(one) for symbol, one in result.ingested.items()},
                 "built": [asdict(one) for one in result.built],
                 "report": str(result.report),
@@ -222,10 +215,10 @@ def predict(
     if as_of is None:
         stages.check_recipe(loaded)
         workspace = open_workspace()
-        forecasts = pipeline.predict(workspace, loaded, stages.verdicts(workspace, loaded))
+        forecasts = pipeline.predict(workspace, loaded)
     else:
-        with _studies(loaded) as studies:
-            forecasts = stages.predict_as_of(studies, read_moment(as_of))
+        with open_studies(loaded) as studies:
+            forecasts = pipeline.predict_as_of(studies, read_moment(as_of))
     if as_json:
         said = [forecast.model_dump(mode="json") for forecast in forecasts]
         print_json({"recipe": loaded.name, "forecasts": said})
@@ -250,7 +243,7 @@ def verify(recipe: RecipeName, source: SourceName = None, as_json: AsJson = Fals
     """Prove that nothing in a recipe sees the future. Exit code 1 if something does."""
     from truecast.pipelines.verify import verify as check
 
-    with _studies(open_recipe(recipe, source)) as studies:
+    with open_studies(open_recipe(recipe, source)) as studies:
         results = check(studies)
     passed = all(result.passed for result in results)
     if as_json:

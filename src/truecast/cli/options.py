@@ -1,16 +1,20 @@
 """What is typed after a command, and what it means."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from truecast.cli.output import progress_bars
 from truecast.core.clock import require_utc
 from truecast.core.errors import UsageError
 from truecast.core.recipe import Recipe, load_recipe
 from truecast.core.settings import load_settings
 
 if TYPE_CHECKING:
+    from truecast.pipelines.studies import Studies
     from truecast.serving.workspace import Workspace
 
 RecipeName = Annotated[
@@ -42,6 +46,35 @@ def open_workspace() -> "Workspace":
     from truecast.serving.workspace import Workspace
 
     return Workspace(load_settings())
+
+
+@contextmanager
+def open_studies(recipe: Recipe) -> "Iterator[Studies]":
+    """Open a recipe's studies, with the series that the lake does not have yet fetched first."""
+    from truecast.pipelines.stages import check_recipe, fetch_missing
+    from truecast.pipelines.studies import Studies
+
+    check_recipe(recipe)
+    workspace = open_workspace()
+    fetch_missing(workspace, recipe)
+    with progress_bars() as bars:
+        yield Studies(workspace, recipe, bars)
+
+
+def read_day(text: str, option: str) -> date:
+    """Read a session's date.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{option} {text}: expected a date such as 2018-06-01 ({error})"
+        ) from error
 
 
 def read_moment(text: str) -> datetime | date:

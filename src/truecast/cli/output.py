@@ -14,7 +14,9 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from truecast.core.forecast import Forecast
+    from truecast.evaluation.trackrecord import TrackRecord
     from truecast.features.results import CheckResult
+    from truecast.registry.registry import ChampionRecord, VersionRecord
 
 #: Tables for people go to standard output, progress to standard error: so ``--json`` prints JSON
 #: and nothing else.
@@ -27,6 +29,31 @@ def print_json(document: Any) -> None:
     # ASCII, so that any terminal's encoding can carry it.
     json.dump(document, sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
+
+
+def version_document(record: "VersionRecord") -> dict[str, Any]:
+    """Return a trained version as JSON can hold it."""
+    return {
+        "slot": str(record.slot),
+        "name": record.name,
+        "version": record.version,
+        "trained_through": record.trained_through.isoformat(),
+        "reason": record.reason,
+        "metrics": record.metrics,
+        "mlflow": {"model": record.mlflow_model, "version": record.mlflow_version},
+    }
+
+
+def champion_document(record: "ChampionRecord") -> dict[str, Any]:
+    """Return a champion as JSON can hold it."""
+    return {
+        "slot": str(record.slot),
+        "name": record.name,
+        "version": record.version,
+        "skill": record.skill,
+        "reason": record.reason,
+        "promoted_at": record.promoted_at.isoformat(),
+    }
 
 
 class _Bars:
@@ -138,6 +165,47 @@ def show_checks(recipe: str, results: "Sequence[CheckResult]") -> None:
     failed = sum(not result.passed for result in results)
     verdict = f"{failed} of {len(results)} checks failed" if failed else "all checks passed"
     console.print(f"\n[bold]{recipe}: {verdict}[/bold]", highlight=False)
+
+
+def show_records(title: str, records: "Sequence[TrackRecord]") -> None:
+    """Print track records: what was issued lost, beside what the naive forecasts did."""
+    console.print(f"[bold]{escape(title)}[/bold]", highlight=False)
+    for one in records:
+        ahead = f", {one.horizon} bars ahead" if one.horizon > 1 else ""
+        window = f", {one.window.from_} to {one.window.to}" if one.window else ""
+        console.print(
+            f"[bold]{escape(one.instrument)}[/bold] {one.target}{ahead} · {one.mode} · "
+            f"{one.settled} of {one.issued} settled{window}: [bold]{one.verdict}[/bold]",
+            highlight=False,
+        )
+        for line in _record_lines(one):
+            console.print(f"  {line}", highlight=False, markup=False)
+
+
+def _record_lines(record: "TrackRecord") -> "Iterator[str]":
+    """Say how a record's forecasts fared, a line a figure."""
+    for one in record.versus:
+        own, naive = record.losses[one.metric], record.baseline_losses[one.metric]
+        way = "lower" if one.improvement_pct >= 0 else "higher"
+        low, high = one.ci95
+        yield (
+            f"{one.metric} {own:.4g}, {one.baseline} {naive:.4g}: {abs(one.improvement_pct):.1f}% "
+            f"{way} (95%: {low:.1f}% to {high:.1f}% better), p {one.p_value:.3f}"
+            + (f" × {record.trials} models compared" if record.trials > 1 else "")
+        )
+    for what, share in (
+        ("right about the direction", record.hits),
+        (
+            f"{record.intervals.nominal:.0%} intervals held" if record.intervals else "",
+            record.intervals.coverage if record.intervals else None,
+        ),
+    ):
+        if share is not None:
+            low, high = share.ci95
+            yield f"{what}: {share.share:.1%} (95%: {low:.1%} to {high:.1%})"
+    if record.degraded_share:
+        yield f"the naive forecast stood in for {record.degraded_share:.1%}"
+    yield from record.notes
 
 
 def _value(forecast: "Forecast", value: float | str) -> str:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from truecast.core.clock import to_utc
+from truecast.core.clock import frozen_at, to_utc
 from truecast.core.errors import UsageError
-from truecast.core.forecast import Forecast, Mode
+from truecast.core.forecast import Forecast
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
 from truecast.datasets.splits import Fold
@@ -13,30 +13,17 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.pipelines.train import train
 from truecast.serving.forecaster import Forecaster, Series
+from truecast.serving.service import open_service
 from truecast.serving.workspace import (
     Workspace,
     decided_by,
-    latest,
     series_of,
     slots_of,
-    source_of,
 )
 
-#: What a forecast says of a model that no scorecard has judged.
-NOT_EVALUATED = "not evaluated yet"
 
-
-def predict(workspace: Workspace, recipe: Recipe, verdicts: dict[str, str]) -> list[Forecast]:
-    """Let each slot's champion say what comes next.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Where bars and bundles are.
-    recipe : Recipe
-        Whose slots.
-    verdicts : dict of str to str
-        Slot to the verdict on its champion, from the newest scorecard.
+def predict(workspace: Workspace, recipe: Recipe) -> list[Forecast]:
+    """Let each slot's champion say what comes next; each forecast is in the ledger.
 
     Returns
     -------
@@ -50,27 +37,28 @@ def predict(workspace: Workspace, recipe: Recipe, verdicts: dict[str, str]) -> l
     UsageError
         If the champion was trained by another version of the recipe.
     """
-    mode: Mode = "live" if source_of(recipe).live else "historical"
-    champions = {slot: workspace.bundles.champion(slot) for slot in slots_of(recipe)}
-    series = {symbol: series_of(workspace, recipe, symbol) for symbol in recipe.instruments}
-    forecasts = []
-    for slot, record in champions.items():
-        bundle = workspace.bundles.load(slot, record.version)
-        if bundle.manifest.recipe_hash != recipe.hash:
+    registry, slots = workspace.registry, slots_of(recipe)
+    for slot in slots:
+        champion = registry.champion(slot)
+        if registry.find(slot, champion.version).recipe_hash != recipe.hash:
             raise UsageError(
                 f"{slot}: the champion was trained by another version of the recipe; "
-                f"run `truecast run {recipe.name}` or `truecast train {recipe.name}`"
+                f"run `truecast run {recipe.name}`, or `truecast train {recipe.name}` "
+                f"and `truecast promote {recipe.name}`"
             )
-        market = series[slot.instrument].market
-        forecasts.append(
-            Forecaster(bundle).forecast(
-                series[slot.instrument],
-                latest(market.decisions(), recipe),
-                mode=mode,
-                skill=verdicts.get(str(slot), NOT_EVALUATED),
-            )
+    return open_service(workspace.settings).predict_slots(slots)
+
+
+def predict_as_of(studies: Studies, moment: datetime | date) -> list[Forecast]:
+    """Say what would have been said at a past moment; each forecast is in the ledger."""
+    said = [
+        forecast
+        for symbol in studies.recipe.instruments
+        for forecast in Replay(studies, symbol).forecasts(
+            moment, series_of(studies.workspace, studies.recipe, symbol)
         )
-    return forecasts
+    ]
+    return studies.workspace.ledger.write(said)
 
 
 @dataclass
@@ -109,8 +97,8 @@ class Replay:
         Returns
         -------
         list of Forecast
-            One for each of :attr:`slots`, mode ``replay``. The verdict in each is the one of
-            then.
+            One for each of :attr:`slots`, mode ``replay``, issued at the decision. The verdict
+            in each is the one of then.
 
         Raises
         ------
@@ -133,7 +121,8 @@ class Replay:
             study = self.studies.gated(slot, as_of)
             skill = "baseline" if study.champion == "naive" else self.studies.verdict(study, as_of)
             forecaster = self._forecaster(study, fold)
-            forecasts.append(forecaster.forecast(series, to_utc(as_of), mode="replay", skill=skill))
+            with frozen_at(to_utc(as_of)) as then:
+                forecasts.append(forecaster.forecast(series, then, mode="replay", skill=skill))
         return forecasts
 
     def _forecaster(self, study: Study, fold: Fold) -> Forecaster:

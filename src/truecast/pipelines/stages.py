@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from truecast.core.clock import now
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Forecast
 from truecast.core.recipe import Recipe
-from truecast.core.slot import Slot, escape
+from truecast.core.slot import escape
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.splits import parts_of
 from truecast.evaluation.metrics import metric_for
@@ -23,25 +22,20 @@ from truecast.evaluation.scoring import SlotPlots, score_slot
 from truecast.evaluation.slots import COMPARED
 from truecast.lake.lake import IngestSummary
 from truecast.models.catalog import create
+from truecast.pipelines.champions import UNTRAINED, judge_versions, promote, train_slots
 from truecast.pipelines.judge import champion_importances, evaluated_rows, slot_forecasts
-from truecast.pipelines.predict import Replay, predict
+from truecast.pipelines.predict import predict
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
-from truecast.pipelines.train import final_fold, train
-from truecast.registry.store import ChampionRecord, NoChampionError
+from truecast.registry.registry import ChampionRecord
 from truecast.serving.workspace import (
     Workspace,
-    decided_by,
     feature_plan,
-    latest,
-    series_of,
     slots_of,
     source_of,
 )
 
 SCORECARD, REPORT = "scorecard.json", "report.html"
-#: Version of a champion that has been chosen but not trained.
-UNTRAINED = "untrained"
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -140,34 +134,6 @@ def _parts(dataset: Dataset, recipe: Recipe) -> pl.Series:
     return pl.Series(names.tolist(), dtype=pl.String)
 
 
-def train_slots(studies: Studies) -> dict[Slot, ChampionRecord]:
-    """Choose each slot's champion on the validation rows and fit it on all that is known."""
-    recipe, store = studies.recipe, studies.workspace.bundles
-    records = {}
-    for slot in slots_of(recipe):
-        researcher, study = studies.researcher(slot.instrument), studies.gated(slot)
-        decisions = researcher.dataset.decisions
-        newest = decided_by(decisions, latest(decisions, recipe))
-        fold = final_fold(study, decisions.as_of[newest])
-        manifest = train(store, recipe, researcher, study, fold)
-        reason = _reason(studies.study(slot), study, researcher.metric(slot).name)
-        records[slot] = ChampionRecord(manifest.version, study.champion, reason)
-        store.crown(slot, records[slot])
-    return records
-
-
-def _reason(study: Study, gated: Study, metric: str) -> str:
-    """Say in words why a model is the champion."""
-    losses = ", ".join(f"{name} {loss:.5g}" for name, loss in study.validation_losses.items())
-    chosen = f"best {metric} on the validation rows: {losses}"
-    if gated.champion == study.champion:
-        return chosen
-    return (
-        f"no skill shown by {study.champion} on the evaluation rows, and the recipe requires it "
-        f"({chosen})"
-    )
-
-
 def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
     """Judge every model of every slot beside the naive forecasts, and count the trials."""
     workspace, recipe = studies.workspace, studies.recipe
@@ -179,7 +145,7 @@ def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
             study,
             recipe,
             evaluated_rows(study),
-            champion=_champion(workspace, slot, study.champion, study.choices[study.champion].name),
+            champion=_champion(workspace, recipe, study),
             trials=studies.trials(slot),
             importances=champion_importances(studies.researcher(slot.instrument), study),
             data_versions={"silver/bars": str(workspace.lake.version("silver/bars"))},
@@ -192,13 +158,16 @@ def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
     ), plots
 
 
-def _champion(workspace: Workspace, slot: Slot, name: str, model_type: str) -> Champion:
-    try:
-        record = workspace.bundles.champion(slot)
-    except NoChampionError:
-        return Champion(name=name, version=UNTRAINED, model_type=model_type)
-    version = record.version if record.name == name else UNTRAINED
-    return Champion(name=name, version=version, model_type=model_type)
+def _champion(workspace: Workspace, recipe: Recipe, study: Study) -> Champion:
+    """Name the model that is judged, and its version if it has been trained by this recipe."""
+    name = study.champion
+    trained = [
+        one.version
+        for one in workspace.registry.versions(study.slot)
+        if (one.name, one.recipe_hash) == (name, recipe.hash)
+    ]
+    version = trained[-1] if trained else UNTRAINED
+    return Champion(name=name, version=version, model_type=study.choices[name].name)
 
 
 def save_scorecard(workspace: Workspace, recipe: Recipe, card: Scorecard) -> Path:
@@ -239,21 +208,6 @@ def read_scorecard(workspace: Workspace, recipe: Recipe) -> Scorecard:
     return card
 
 
-def verdicts(workspace: Workspace, recipe: Recipe) -> dict[str, str]:
-    """Return slot to the verdict on its champion, where the newest scorecard judged that one."""
-    try:
-        card = read_scorecard(workspace, recipe)
-    except UsageError:
-        return {}
-    judged = {slot.slot: (slot.champion.name, slot.judged.verdict) for slot in card.slots}
-    found = {}
-    for slot in slots_of(recipe):
-        name, verdict = judged.get(str(slot), ("", ""))
-        if name == workspace.bundles.champion(slot).name:
-            found[str(slot)] = verdict
-    return found
-
-
 def evaluate_and_report(
     studies: Studies, forecasts: Sequence[Forecast] = ()
 ) -> tuple[Scorecard, Path]:
@@ -267,6 +221,7 @@ def evaluate_and_report(
     workspace, recipe = studies.workspace, studies.recipe
     card, plots = evaluate(studies)
     save_scorecard(workspace, recipe, card)
+    judge_versions(workspace, card)
     path = write_report(workspace.report_folder(recipe) / REPORT, card, plots, forecasts)
     return card, path
 
@@ -277,7 +232,7 @@ class RunResult:
 
     ingested: Mapping[str, IngestSummary]
     built: list[BuildSummary]
-    champions: Mapping[Slot, ChampionRecord]
+    champions: list[ChampionRecord]
     scorecard: Scorecard
     report: Path
     forecasts: list[Forecast]
@@ -302,23 +257,15 @@ def run(studies: Studies) -> RunResult:
     for slot in slots_of(recipe):
         studies.study(slot)
     stage("train")
-    champions = train_slots(studies)
+    versions = train_slots(studies)
     stage("evaluate")
     card, plots = evaluate(studies)
     save_scorecard(workspace, recipe, card)
+    judge_versions(workspace, card)
+    stage("promote")
+    champions = promote(workspace, recipe, versions)
     stage("predict")
-    forecasts = predict(workspace, recipe, verdicts(workspace, recipe))
+    forecasts = predict(workspace, recipe)
     stage("report")
     report = write_report(workspace.report_folder(recipe) / REPORT, card, plots, forecasts)
     return RunResult(ingested, built, champions, card, report, forecasts)
-
-
-def predict_as_of(studies: Studies, moment: datetime | date) -> list[Forecast]:
-    """Issue the forecasts of the past moment by models that saw only what was known then."""
-    return [
-        forecast
-        for symbol in studies.recipe.instruments
-        for forecast in Replay(studies, symbol).forecasts(
-            moment, series_of(studies.workspace, studies.recipe, symbol)
-        )
-    ]

@@ -18,7 +18,7 @@ from truecast.lake.trials import Trials
 from truecast.pipelines.judge import evaluated_rows, trial_keys, versus_baselines
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.train import fingerprint
-from truecast.serving.workspace import Workspace, candidates, roster
+from truecast.serving.workspace import Workspace, own_trials, roster
 
 
 @dataclass
@@ -91,8 +91,7 @@ class Studies:
         versus = versus_baselines(study, evaluated_rows(study, as_of))
         if as_of is None:
             return verdict(versus, self.trials(study.slot))
-        own = len(candidates(self.recipe, study.slot.target))
-        return verdict(versus, self.recipe.evaluate.prior_trials + own)
+        return verdict(versus, own_trials(self.recipe, study.slot.target))
 
     def trials(self, slot: Slot) -> int:
         """Return how many models were compared on a slot's series and target, in all."""

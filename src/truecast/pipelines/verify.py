@@ -17,6 +17,7 @@ from truecast.pipelines.judge import interval_of
 from truecast.pipelines.predict import Replay
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study, in_units
+from truecast.pipelines.verify_ledger import check_ledger
 from truecast.serving.workspace import series_of
 
 #: Where the future is cut off, and how many forecasts are made again.
@@ -29,7 +30,7 @@ AGREEMENT = 1e-6
 
 
 def verify(studies: Studies, *, seed: int = 0) -> list[CheckResult]:
-    """Check features, outcomes, folds and forecasts of every slot of a recipe.
+    """Check features, outcomes, folds, forecasts and ledger of every slot of a recipe.
 
     Parameters
     ----------
@@ -51,6 +52,8 @@ def verify(studies: Studies, *, seed: int = 0) -> list[CheckResult]:
             researcher.dataset.plan, researcher.dataset.market, cuts=CUTS, seed=seed
         )
         results += _checks_of_slots(studies, symbol, researcher, seed)
+    studies.progress.stage("verify the ledger")
+    results += check_ledger(studies, studies.workspace.ledger, seed=seed)
     return results
 
 

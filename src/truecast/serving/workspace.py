@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import polars as pl
 from truecast.core.calendars import get_calendar
 from truecast.core.clock import now, to_datetime64, to_utc
 from truecast.core.errors import UsageError
+from truecast.core.forecast import Mode
 from truecast.core.recipe import Choice, Recipe
 from truecast.core.settings import Settings
 from truecast.core.slot import Slot
+from truecast.database.engine import open_database
 from truecast.datasets.assembly import RATIO, Dataset
 from truecast.evaluation.slots import BASELINES, REFERENCES
 from truecast.features.compute import Decisions, Market
@@ -20,6 +23,8 @@ from truecast.features.plan import FeaturePlan
 from truecast.lake.history import BarHistory
 from truecast.lake.lake import Lake
 from truecast.models.catalog import create
+from truecast.ledger.ledger import Ledger
+from truecast.registry.registry import Registry, open_registry
 from truecast.registry.store import BundleStore
 from truecast.serving.forecaster import Series
 from truecast.sources.base import Source
@@ -32,7 +37,7 @@ SCALE_WITHOUT_RANGE = Choice(name="garch")
 
 @dataclass(frozen=True)
 class Workspace:
-    """The lake, the bundles and the reports of one home.
+    """The lake, the bundles, the ledger and the reports of one home.
 
     Parameters
     ----------
@@ -51,6 +56,16 @@ class Workspace:
     def bundles(self) -> BundleStore:
         """The trained models."""
         return BundleStore(self.settings.home / "bundles")
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Which of them answers for a slot."""
+        return open_registry(self.settings)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What was forecast, and what came of it."""
+        return Ledger(open_database(self.settings.database))
 
     def report_folder(self, recipe: Recipe) -> Path:
         """Folder of a recipe's scorecard and report."""
@@ -146,6 +161,19 @@ def candidates(recipe: Recipe, target: str) -> dict[str, Choice]:
     """Return the models that may become the champion, by the name in the roster."""
     spec = recipe.targets[target]  # type: ignore[index]
     return {candidate_name(choice, spec.models): choice for choice in spec.models}
+
+
+def own_trials(recipe: Recipe, target: str) -> int:
+    """Count the models that a recipe itself compares, and those that it says came before."""
+    return recipe.evaluate.prior_trials + len(candidates(recipe, target))
+
+
+def trials_before(recipe: Recipe, mode: Mode | None, slot: str) -> int:
+    """Count the models that were compared with a look at the outcomes of a record's forecasts.
+
+    Of live forecasts there is one: they were written down before anyone could look.
+    """
+    return 1 if mode in {None, "live"} else own_trials(recipe, Slot.parse(slot).target)
 
 
 def candidate_name(choice: Choice, among: tuple[Choice, ...]) -> str:
