@@ -1,0 +1,273 @@
+"""All that can be asked, as plain calls. HTTP is a shell around this; so is ``truecast predict``.
+
+A question is answered in this order: the slot is chosen, its seat and the decision are looked
+up, and what was said of that decision before is said again from memory. Else it is computed,
+written into the ledger, and only then given out.
+"""
+
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import truecast
+from truecast.core.clock import now
+from truecast.core.forecast import Forecast
+from truecast.core.settings import Settings
+from truecast.core.slot import Slot
+from truecast.evaluation.trackrecord import TrackRecord
+from truecast.ledger.ledger import Ledger
+from truecast.ledger.query import Entry, Query
+from truecast.registry.registry import Registry
+from truecast.serving.answers import Answer, Answers, Question
+from truecast.serving.champions import Champions, Seat, View
+from truecast.serving.choosing import choose
+from truecast.serving.errors import NotReadyError, UnknownError
+from truecast.serving.forecaster import NOT_EVALUATED
+from truecast.serving.schemas import (
+    Asked,
+    Health,
+    History,
+    HistoryAsked,
+    Index,
+    Ready,
+    RecordAsked,
+    Recorded,
+    Refused,
+    Served,
+)
+from truecast.serving.track_record import track_records
+from truecast.serving.workspace import Workspace, own_trials
+
+LINKS = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "health": "/health",
+    "ready": "/ready",
+    "predict": "/predict",
+    "history": "/predictions/history",
+    "track_record": "/track-record",
+}
+
+
+class Service:
+    """Forecasts by the champions, and what is known of how good they were.
+
+    Any thread may call it.
+
+    Parameters
+    ----------
+    settings : Settings
+        Say where the bars are.
+    registry : Registry
+        Says who answers.
+    ledger : Ledger
+        Keeps what is said.
+    """
+
+    def __init__(self, settings: Settings, registry: Registry, ledger: Ledger) -> None:
+        # Compiled kernels of one process take turns.
+        computing = threading.RLock()
+        self._ledger = ledger
+        self._champions = Champions(Workspace(settings), registry, computing)
+        self._answers = Answers(ledger, computing)
+        # What was answered from a view: gone with it as soon as bars or champions are new.
+        self._newest: tuple[View | None, dict[Asked, Answer]] = (None, {})
+
+    def start(self) -> View:
+        """Load every champion and let it forecast once, so that nobody waits for that."""
+        return self._champions.look()
+
+    def peek(self, asked: Asked) -> bytes | None:
+        """Return the answer at once if it is in memory and still holds; never waits."""
+        view = self._champions.peek()
+        of, answers = self._newest
+        if view is None or view is not of:
+            return None
+        answer = answers.get(asked)
+        return answer.body if answer is not None and answer.holds else None
+
+    def answer(self, asked: Asked) -> Answer:
+        """Return the forecast that is asked for, with its JSON.
+
+        Raises
+        ------
+        AskedError
+            If what is asked is not known, fits several slots, or lies where no model that
+            serves may answer.
+        ServingError
+            If nothing can answer now.
+        DatabaseError, LedgerError
+            If it cannot be written down: then it is not given out.
+        """
+        view = self._champions.look()
+        recipes = list({seat.recipe.hash: seat.recipe for seat in view.seats.values()}.values())
+        slot = choose(asked, view.slots, recipes)
+        (answer,) = self._answers.of([Question.of(view, _seat(view, slot), asked.timestamp)])
+        if asked.timestamp is None:
+            self._remember(view, asked, answer)
+        return answer
+
+    def predict(self, asked: Asked) -> Forecast:
+        """Return the forecast that is asked for; see :meth:`answer`."""
+        return self.answer(asked).forecast
+
+    def predict_slots(self, slots: Sequence[Slot]) -> list[Forecast]:
+        """Return what each slot's champion says of the newest decision.
+
+        Parameters
+        ----------
+        slots : sequence of Slot
+            Whose; in the order of the answer. Other champions are not loaded for it.
+
+        Raises
+        ------
+        NotReadyError
+            If a slot has no champion that can answer.
+        """
+        view = self._champions.look_at(slots)
+        questions = [Question.of(view, _seat(view, slot), None) for slot in slots]
+        return [answer.forecast for answer in self._answers.of(questions)]
+
+    def history(self, asked: HistoryAsked) -> History:
+        """Return forecasts as they were issued, the newest first, with what came of them."""
+        end = now()
+        start = None if asked.hours is None else end - timedelta(hours=asked.hours)
+        given = asked.model_dump(exclude={"hours"})
+        entries = self._ledger.history(Query(since=start, **given))
+        return History(
+            start_time=start,
+            end_time=end,
+            instrument=asked.instrument,
+            count=len(entries),
+            predictions=[_recorded(entry) for entry in entries],
+        )
+
+    def prediction(self, forecast_id: UUID) -> Recorded:
+        """Return one forecast as it was issued, with what came of it.
+
+        Raises
+        ------
+        UnknownError
+            If the ledger has none of that id.
+        """
+        entry = self._ledger.read(forecast_id)
+        if entry is None:
+            raise UnknownError(
+                f"no forecast has the id {forecast_id}",
+                "look it up in /predictions/history",
+            )
+        return _recorded(entry)
+
+    def track_record(self, asked: RecordAsked) -> list[TrackRecord]:
+        """Say how the forecasts of slots have fared, beside the naive forecast's."""
+        seats = self._champions.look().seats
+        trials = {str(slot): own_trials(one.recipe, slot.target) for slot, one in seats.items()}
+        query = Query(**asked.model_dump())
+        return track_records(self._ledger, query, trials=lambda slot: trials.get(slot, 1))
+
+    def health(self) -> Health:
+        """Say whether all is well, and what is not."""
+        view = self._champions.look()
+        reasons = [refusal.reason for refusal in view.refusals.values()]
+        reasons += [view.trouble] if view.trouble else []
+        if not view.slots:
+            reasons.append("no model has been promoted yet: run `truecast run sp500-daily`")
+        return Health(
+            status="degraded" if reasons else "healthy",
+            timestamp=now(),
+            version=truecast.__version__,
+            model_loaded=bool(view.seats),
+            loaded_models=[str(slot) for slot in view.seats],
+            model_expected_features={
+                str(slot): list(seat.forecaster.features) for slot, seat in view.seats.items()
+            },
+            refused=[
+                Refused(
+                    slot=str(slot),
+                    version=refusal.version,
+                    reason=refusal.reason,
+                    at=refusal.at,
+                    answering=view.seats[slot].champion.version if slot in view.seats else None,
+                )
+                for slot, refusal in view.refusals.items()
+            ],
+            reasons=reasons,
+        )
+
+    def ready(self) -> Ready:
+        """Say that forecasts can be asked for.
+
+        Raises
+        ------
+        NotReadyError
+            If there is no champion that answers, or the database or the lake cannot be read.
+        """
+        view = self._champions.look()
+        if view.trouble is not None:
+            raise NotReadyError(view.trouble, "put that right; this is looked at every second")
+        if not view.seats:
+            reasons = [refusal.reason for refusal in view.refusals.values()]
+            raise NotReadyError(
+                "; ".join(reasons) or "no model has been promoted yet",
+                "run `truecast run sp500-daily`",
+            )
+        return Ready(status="ready", loaded_models=[str(slot) for slot in view.seats])
+
+    def index(self) -> Index:
+        """Say what this is and what it serves."""
+        return Index(
+            name="truecast",
+            version=truecast.__version__,
+            serves=[_served(seat) for seat in self._champions.look().seats.values()],
+            links=LINKS,
+        )
+
+    def _remember(self, view: View, asked: Asked, answer: Answer) -> None:
+        of, answers = self._newest
+        if of is view:
+            answers[asked] = answer
+        else:
+            self._newest = (view, {asked: answer})
+
+
+def open_service(settings: Settings) -> Service:
+    """Open the service of one home.
+
+    Raises
+    ------
+    DatabaseError
+        If the database cannot be opened.
+    """
+    workspace = Workspace(settings)
+    return Service(settings, workspace.registry, workspace.ledger)
+
+
+def _seat(view: View, slot: Slot) -> Seat:
+    if slot in view.seats:
+        return view.seats[slot]
+    refusal = view.refusals.get(slot)
+    raise NotReadyError(
+        f"{slot} has no champion yet" if refusal is None else f"{slot}: {refusal.reason}",
+        f"run `truecast run {slot.recipe}`",
+    )
+
+
+def _recorded(entry: Entry) -> Recorded:
+    # It was checked when it was issued.
+    return Recorded.model_construct(
+        **dict(entry.forecast), supersedes=entry.supersedes, outcome=entry.outcome
+    )
+
+
+def _served(seat: Seat) -> Served:
+    manifest, slot = seat.forecaster.bundle.manifest, seat.slot
+    return Served(
+        slot=str(slot),
+        **vars(slot),
+        model_name=seat.champion.name,
+        model_type=seat.forecaster.model_type,
+        model_version=manifest.version,
+        skill=seat.champion.skill or NOT_EVALUATED,
+        trained_through=manifest.trained_through,
+    )
