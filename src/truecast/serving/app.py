@@ -1,0 +1,86 @@
+"""The FastAPI application: a thin shell around the service."""
+
+import json
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib import resources
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+import truecast
+from truecast.serving.guard import LOOPBACK, Guard
+from truecast.serving.kinds import KINDS
+from truecast.serving.problems import add_handlers
+from truecast.serving.routes import make_router
+from truecast.serving.service import Service
+
+_DESCRIPTION = (
+    "Forecasts of markets beside the naive forecast, each written down before its outcome is "
+    "known. Errors are problem documents (RFC 9457) that say what to do."
+)
+#: The page of documentation loads its own two files and the description of the routes.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_PAGES = {
+    "/docs": ("index.html", "text/html"),
+    "/docs/page.js": ("page.js", "text/javascript"),
+    "/docs/page.css": ("page.css", "text/css"),
+}
+
+
+def create_app(service: Service, *, hosts: Collection[str] = LOOPBACK) -> FastAPI:
+    """Return the application.
+
+    Parameters
+    ----------
+    service : Service
+        That answers.
+    hosts : collection of str
+        Names that the server may be asked for, without port; others are refused.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
+        await run_in_threadpool(service.start)
+        yield
+
+    app = FastAPI(
+        title="Truecast",
+        summary="Forecast markets, and keep an honest record of how right it was.",
+        description=_DESCRIPTION,
+        version=truecast.__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        middleware=[Middleware(Guard, hosts=hosts)],
+    )
+    add_handlers(app)
+    app.include_router(make_router(service))
+    for path in _PAGES:
+        app.add_api_route(path, _page, include_in_schema=False)
+    app.add_api_route("/docs/problems.json", _kinds, include_in_schema=False)
+    return app
+
+
+async def _page(request: Request) -> Response:
+    name, media_type = _PAGES[request.url.path]
+    headers = {"content-security-policy": _POLICY}
+    return Response(_file(name), media_type=media_type, headers=headers)
+
+
+async def _kinds() -> Response:
+    kinds = [vars(kind) for kind in KINDS]
+    return Response(json.dumps(kinds), media_type="application/json")
+
+
+@cache
+def _file(name: str) -> bytes:
+    return resources.files("truecast.serving").joinpath("page", name).read_bytes()

@@ -1,0 +1,159 @@
+"""Problem documents (RFC 9457): what went wrong, and what to do."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from truecast.core.errors import TruecastError
+from truecast.core.names import nearest
+from truecast.serving.errors import (
+    AmbiguousError,
+    AskedError,
+    Choices,
+    NotReadyError,
+    OverdueError,
+    UnknownError,
+)
+from truecast.serving.kinds import (
+    AMBIGUOUS,
+    ASKED,
+    HTTP,
+    INVALID,
+    METHOD,
+    NOT_READY,
+    OVERDUE,
+    ROUTE,
+    UNAVAILABLE,
+    UNKNOWN,
+    Kind,
+)
+from truecast.serving.schemas import Asked, HistoryAsked, Problem, RecordAsked
+
+_log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_LONGEST_SHOWN = 80
+
+
+class RequestError(TruecastError):
+    """A request is refused before anything looks at what it asks.
+
+    Parameters
+    ----------
+    kind : Kind
+        Why.
+    detail : str
+        The case at hand.
+    """
+
+    def __init__(self, kind: Kind, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
+def respond(
+    kind: Kind,
+    detail: str,
+    path: str,
+    *,
+    what_to_do: str | None = None,
+    choices: Choices = (),
+) -> Response:
+    """Return a problem document as a response."""
+    problem = Problem(
+        type=kind.type,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        instance=path,
+        what_to_do=what_to_do or kind.what_to_do,
+        choices=[dict(choice) for choice in choices],
+    )
+    return Response(problem.model_dump_json(), status_code=kind.status, media_type=MEDIA_TYPE)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let an application answer every error of a request with a problem document."""
+    app.add_exception_handler(TruecastError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(ValidationError, _on_invalid)
+
+
+def _on_error(request: Request, error: Exception) -> Response:
+    kind, path = _kind(error), request.url.path
+    if kind is UNAVAILABLE:
+        _log.error("%s: %s", path, error)
+    detail = error.detail if isinstance(error, AskedError | NotReadyError) else str(error)
+    return respond(
+        kind,
+        detail,
+        path,
+        what_to_do=getattr(error, "what_to_do", None),
+        choices=getattr(error, "choices", ()),
+    )
+
+
+def _kind(error: Exception) -> Kind:
+    if isinstance(error, RequestError):
+        return error.kind
+    kinds: Sequence[tuple[type[TruecastError], Kind]] = (
+        (UnknownError, UNKNOWN),
+        (AmbiguousError, AMBIGUOUS),
+        (AskedError, ASKED),
+        (NotReadyError, NOT_READY),
+        (OverdueError, OVERDUE),
+    )
+    return next((kind for of, kind in kinds if isinstance(error, of)), UNAVAILABLE)
+
+
+def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+    kinds = {404: ROUTE, 405: METHOD}
+    kind = kinds.get(error.status_code, HTTP)
+    response = respond(kind, f"{request.method} {request.url.path[:200]}", request.url.path[:200])
+    response.status_code = error.status_code
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError | ValidationError)  # noqa: S101 - as above
+    found = [*error.errors()]
+    said = "; ".join(_in_words(one) for one in found[:5])
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return respond(INVALID, said + more, request.url.path, what_to_do=_advice(request, found))
+
+
+def _in_words(one: Any) -> str:
+    place = ".".join(str(part) for part in one["loc"] if part not in ("body", "query", "path"))
+    shown = repr(one.get("input"))
+    shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
+    place = place if len(place) <= _LONGEST_SHOWN else f"{place[:_LONGEST_SHOWN]}…"
+    if one["type"] == "extra_forbidden":
+        return f"{place}: there is no such key"
+    message = one["msg"].removeprefix("Value error, ")
+    return f"{place or 'the body'}: {message} (got {shown})"
+
+
+def _advice(request: Request, found: Sequence[Any]) -> str | None:
+    """Name the nearest valid key for the first one that is not known."""
+    models: dict[str, type[BaseModel]] = {
+        "/predict": Asked,
+        "/predictions/history": HistoryAsked,
+        "/track-record": RecordAsked,
+    }
+    model = models.get(request.url.path)
+    unknown = [str(one["loc"][-1]) for one in found if one["type"] == "extra_forbidden"]
+    if model is None or not unknown:
+        return None
+    keys = list(model.model_fields)
+    close = nearest(unknown[0][:_LONGEST_SHOWN], keys)
+    guess = f"did you mean {close!r}? " if close else ""
+    return f"{guess}Valid: {', '.join(keys)}"
