@@ -1,0 +1,622 @@
+"""The service over HTTP, with real models, a real registry and a real ledger."""
+
+import asyncio
+import contextvars
+import json
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from truecast.core.clock import frozen_at
+from truecast.core.recipe import Recipe
+from truecast.core.settings import Settings
+from truecast.core.slot import Slot
+from truecast.database.errors import DatabaseError
+from truecast.datasets.splits import Fold
+from truecast.ledger.ledger import Ledger
+from truecast.pipelines.champions import train_slots
+from truecast.pipelines.studies import Studies
+from truecast.pipelines.train import train
+from truecast.registry.registry import Registry, open_registry
+from truecast.serving import champions
+from truecast.serving.app import create_app
+from truecast.serving.service import Service, open_service
+from truecast.serving.workspace import Workspace, decided_by
+from truecast.sources.sample.source import SampleSource
+
+DIRECTION = Slot("small", "sample", "^GSPC", "direction", 1)
+PRICE = Slot("small", "sample", "^GSPC", "price", 1)
+TARGETS = {
+    "direction": {"horizon": 1, "models": ["logistic"]},
+    "price": {"horizon": 1, "models": ["ridge"]},
+}
+#: When the earlier versions were trained, and when the sample ends.
+EARLIER = datetime(2018, 12, 3, 22, tzinfo=UTC)
+END = "2018-12-31T21:30:00Z"
+
+
+class Client:
+    """Asks an application without a network, in the test's own context: its clock too."""
+
+    def __init__(self, app: FastAPI) -> None:
+        transport = httpx.ASGITransport(app)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.close()
+
+    def request(self, method: str, path: str, **given: Any) -> httpx.Response:
+        asking = self._client.request(method, path, **given)
+        return self._runner.run(asking, context=contextvars.copy_context())
+
+    def get(self, path: str, **given: Any) -> httpx.Response:
+        return self.request("GET", path, **given)
+
+    def post(self, path: str, **given: Any) -> httpx.Response:
+        return self.request("POST", path, **given)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A home with two versions of each slot, the earlier one promoted."""
+
+    home: Path
+    earlier: dict[Slot, str]
+    later: dict[Slot, str]
+
+    @property
+    def registry(self) -> Registry:
+        return open_registry(Settings(home=self.home))
+
+    def service(self) -> Service:
+        return open_service(Settings(home=self.home))
+
+    def promote(self, slot: Slot, version: str) -> None:
+        self.registry.promote(slot, version, reason="a test")
+
+    def spoil(self, slot: Slot, version: str) -> None:
+        """Change one byte of a bundle."""
+        path = self.registry.store.path(slot, version) / "calibration.json"
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"1", b"2", 1))
+
+    def stored(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.home / "truecast.db")) as database:
+            return database.execute(query).fetchall()
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    sample_home: Path,
+    small_recipe: Callable[..., Recipe],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Trained:
+    home = Path(shutil.copytree(sample_home, tmp_path_factory.mktemp("http") / "home"))
+    workspace = Workspace(Settings(home=home))
+    recipe = small_recipe(targets=TARGETS)
+    studies = Studies(workspace, recipe)
+    later = {one.slot: one.version for one in train_slots(studies)}
+    trained = Trained(home, {slot: _train(studies, slot, EARLIER) for slot in later}, later)
+    for slot, version in trained.earlier.items():
+        trained.promote(slot, version)
+    return trained
+
+
+def _train(studies: Studies, slot: Slot, moment: datetime) -> str:
+    """Register a version that has seen what was known at a moment."""
+    researcher, study = studies.researcher(slot.instrument), studies.study(slot)
+    decisions = researcher.dataset.decisions
+    row = decided_by(decisions, moment)
+    fold = Fold(len(study.folds), row + 1, row + 1, decisions.as_of[row])
+    workspace = studies.workspace
+    manifest = train(workspace.bundles, studies.recipe, researcher, study, fold)
+    workspace.registry.register(slot, manifest, name=study.champion, reason="a test", metrics={})
+    return manifest.version
+
+
+@pytest.fixture
+def trained(prepared: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """A home of the test's own, which the service looks at anew at every request."""
+    monkeypatch.setattr(champions, "LOOK_SECONDS", 0.0)
+    home = Path(shutil.copytree(prepared.home, tmp_path / "home"))
+    return Trained(home, prepared.earlier, prepared.later)
+
+
+@pytest.fixture
+def client(trained: Trained) -> Iterator[Client]:
+    with _client(trained.service()) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def steady(prepared: Trained) -> Iterator[Client]:
+    """A server that many tests may ask, and that none changes."""
+    with _client(prepared.service()) as client:
+        yield client
+
+
+def _client(service: Service) -> Client:
+    return Client(create_app(service))
+
+
+def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = response.json()
+    assert set(found) >= {"type", "title", "status", "detail", "instance", "what_to_do"}
+    assert found["status"] == status
+    assert "Traceback" not in response.text
+    return found
+
+
+def test_a_forecast_is_in_the_ledger_before_it_is_answered(client, trained):
+    response = client.post("/predict")
+    assert response.status_code == 200
+    said = response.json()
+    assert (said["slot"], said["mode"], said["as_of"]) == (str(PRICE), "historical", END)
+    assert (said["today_date"], said["predicted_date"]) == ("2018-12-31", "2019-01-02")
+    assert said["model_version"] == trained.earlier[PRICE]
+    assert said["skill"] == "not evaluated yet"
+    assert (said["degraded"], said["reason"]) == (False, None)
+    (row,) = trained.stored("SELECT id, prediction, lower, upper, latency_ms FROM forecasts")
+    assert row == tuple(said[key] for key in ("id", "prediction", "lower", "upper", "latency_ms"))
+    entry = Ledger(trained.registry.database).history(_any())[0]
+    assert json.loads(entry.forecast.model_dump_json()) == said
+
+
+def _any() -> Any:
+    from truecast.ledger.query import Query
+
+    return Query()
+
+
+def test_the_same_question_gets_the_same_answer_here_and_elsewhere(client, trained):
+    first = client.post("/predict").content
+    assert client.post("/predict").content == first
+    assert client.post("/predict", json={"target": "price"}).content == first
+    with _client(trained.service()) as other:
+        assert other.post("/predict").content == first
+    assert len(trained.stored("SELECT id FROM forecasts")) == 1
+
+
+def test_the_command_line_says_the_same(client, trained):
+    said = trained.service().predict_slots([DIRECTION, PRICE])
+    assert [json.loads(one.model_dump_json()) for one in said] == [
+        client.post("/predict", json={"target": target}).json() for target in ("direction", "price")
+    ]
+
+
+def test_what_cannot_be_written_down_is_not_given_out(client, monkeypatch):
+    def refuse(self, said):
+        raise DatabaseError("truecast.db: the disk is full")
+
+    monkeypatch.setattr(Ledger, "write", refuse)
+    problem = _problem(client.post("/predict"), 503)
+    assert problem["detail"] == "truecast.db: the disk is full"
+    monkeypatch.undo()
+    assert client.post("/predict").status_code == 200
+
+
+def test_a_moment_before_the_newest_decision_is_a_replay(client, trained):
+    body = {"target": "price", "timestamp": "2018-12-14T12:00:00Z"}
+    said = client.post("/predict", json=body).json()
+    assert (said["mode"], said["as_of"]) == ("replay", "2018-12-13T21:30:00Z")
+    assert client.post("/predict", json=body).json() == said
+    at_once = {**body, "timestamp": "2018-12-13T21:30:00Z"}
+    assert client.post("/predict", json=at_once).json() == said
+    # After the end of the sample the newest decision is meant.
+    late = client.post("/predict", json={"target": "price", "timestamp": "2020-01-01T00:00:00Z"})
+    assert (late.json()["mode"], late.json()["as_of"]) == ("historical", END)
+    assert [mode for (mode,) in trained.stored("SELECT mode FROM forecasts ORDER BY seq")] == [
+        "replay",
+        "historical",
+    ]
+
+
+@pytest.mark.parametrize("moment", ["2018-11-29T22:00:00Z", "1960-01-01T00:00:00Z"])
+def test_a_model_never_answers_for_what_it_has_seen(client, moment):
+    problem = _problem(client.post("/predict", json={"timestamp": moment}), 422)
+    assert "was trained through 2018-12-0" in problem["detail"]
+    assert "`truecast replay small --from DATE --to DATE`" in problem["what_to_do"]
+    assert "`truecast predict small --as-of MOMENT`" in problem["what_to_do"]
+
+
+def test_the_future_cannot_be_asked_from(client):
+    moment = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert (
+        "is in the future"
+        in _problem(client.post("/predict", json={"timestamp": moment}), 422)["detail"]
+    )
+
+
+def test_a_live_forecast_is_not_issued_after_its_outcome(trained, monkeypatch):
+    monkeypatch.setattr(SampleSource, "live", True)
+    service = trained.service()
+    with frozen_at(datetime(2019, 1, 1, 12, tzinfo=UTC)), _client(service) as client:
+        said = client.post("/predict").json()
+        assert (said["mode"], said["issued_at"]) == ("live", "2019-01-01T12:00:00Z")
+    # The same server, a day on: what it holds in memory has happened.
+    with frozen_at(datetime(2019, 1, 2, 21, tzinfo=UTC)), _client(service) as client:
+        problem = _problem(client.post("/predict"), 503)
+        assert (
+            "the outcome was due at 2019-01-02T21:00:00+00:00, which is past" in problem["detail"]
+        )
+        assert client.get("/health").json()["status"] == "healthy"
+
+
+def test_a_new_decision_is_answered_as_soon_as_it_is_made(trained, monkeypatch):
+    """Bars that are known may wait for their decision: it is time that changes the answer."""
+    service = trained.service()
+    seen = []
+    for moment in ("2018-12-13T21:29:59", "2018-12-13T21:30:00", "2018-12-14T21:29:59"):
+        with frozen_at(datetime.fromisoformat(moment + "+00:00")), _client(service) as client:
+            seen.append(client.post("/predict").json()["as_of"])
+            assert client.post("/predict").json()["as_of"] == seen[-1]
+    assert seen == ["2018-12-12T21:30:00Z", "2018-12-13T21:30:00Z", "2018-12-13T21:30:00Z"]
+
+
+def test_a_new_champion_answers_and_the_one_before_comes_back(client, trained):
+    before = client.post("/predict").json()
+    trained.promote(PRICE, trained.later[PRICE])
+    after = client.post("/predict").json()
+    assert after["model_version"] == trained.later[PRICE]
+    assert after["id"] != before["id"]
+    # The first forecast of the session is the one that is scored.
+    (_, (scored,)) = trained.stored("SELECT supersedes FROM forecasts ORDER BY seq")
+    assert scored == before["id"]
+    trained.registry.rollback(PRICE, reason="a test")
+    assert client.post("/predict").json() == before
+    other = client.post("/predict", json={"target": "direction"}).json()
+    assert other["model_version"] == trained.earlier[DIRECTION]
+
+
+def test_a_verdict_goes_out_with_the_next_forecast(client, trained):
+    trained.registry.judge(PRICE, trained.earlier[PRICE], skill="no skill shown", metrics={})
+    assert client.post("/predict").json()["skill"] == "no skill shown"
+
+
+def test_a_spoilt_champion_is_refused_and_the_one_before_answers(client, trained):
+    before = client.post("/predict").json()
+    trained.promote(PRICE, trained.later[PRICE])
+    trained.spoil(PRICE, trained.later[PRICE])
+    said = client.post("/predict").json()
+    assert (said["id"], said["model_version"]) == (before["id"], trained.earlier[PRICE])
+    assert said["degraded"]
+    assert "calibration.json has been changed" in said["reason"]
+    assert f"version {trained.earlier[PRICE]} answers" in said["reason"]
+    health = client.get("/health").json()
+    assert health["status"] == "degraded"
+    (refused,) = health["refused"]
+    assert refused["slot"] == str(PRICE)
+    assert refused["version"] == trained.later[PRICE]
+    assert refused["answering"] == trained.earlier[PRICE]
+    assert client.get("/ready").status_code == 200
+    # It is the other slot's forecast as ever, and so is this one's once the bundle is whole.
+    assert not client.post("/predict", json={"target": "direction"}).json()["degraded"]
+
+
+def test_a_server_that_starts_with_a_spoilt_champion_takes_the_one_before(trained):
+    trained.promote(PRICE, trained.later[PRICE])
+    trained.spoil(PRICE, trained.later[PRICE])
+    with _client(trained.service()) as client:
+        said = client.post("/predict").json()
+        assert (said["model_version"], said["degraded"]) == (trained.earlier[PRICE], True)
+    # What the ledger has says so too: nobody had asked before.
+    assert trained.stored("SELECT degraded FROM forecasts") == [(1,)]
+
+
+def test_a_champion_without_a_substitute_is_said_to_be_missing(trained):
+    trained.spoil(PRICE, trained.earlier[PRICE])
+    with _client(trained.service()) as client:
+        problem = _problem(client.post("/predict", json={"target": "price"}), 503)
+        assert "was refused" in problem["detail"]
+        assert problem["what_to_do"] == "run `truecast run small`"
+        assert client.post("/predict", json={"target": "direction"}).status_code == 200
+        assert client.get("/health").json()["loaded_models"] == [str(DIRECTION)]
+
+
+def test_a_bundle_that_is_mended_is_taken_back(client, trained, monkeypatch):
+    later = trained.later[PRICE]
+    path = trained.registry.store.path(PRICE, later) / "calibration.json"
+    good = path.read_bytes()
+    trained.promote(PRICE, later)
+    trained.spoil(PRICE, later)
+    assert client.post("/predict").json()["degraded"]
+    path.write_bytes(good)
+    assert client.post("/predict").json()["degraded"]  # it is not tried at every look
+    monkeypatch.setattr(champions, "RETRY_SECONDS", 0.0)
+    said = client.post("/predict").json()
+    assert (said["model_version"], said["degraded"]) == (later, False)
+
+
+def test_without_a_champion_the_command_is_named(tmp_path):
+    with _client(open_service(Settings(home=tmp_path))) as client:
+        for response in (client.post("/predict"), client.get("/ready")):
+            assert "truecast run sp500-daily" in _problem(response, 503)["what_to_do"]
+        health = client.get("/health")
+        assert health.status_code == 200
+        assert (health.json()["status"], health.json()["model_loaded"]) == ("degraded", False)
+
+
+def test_a_lake_that_is_gone_is_said_and_answers_go_on(client, trained):
+    before = client.post("/predict").json()
+    log = trained.home / "lake" / "silver" / "bars" / "_delta_log"
+    kept = {path: path.read_bytes() for path in log.glob("*.json")}
+    for path in kept:
+        path.write_text("not a commit")
+    problem = _problem(client.get("/ready"), 503)
+    assert "silver/bars" in problem["detail"]
+    assert client.get("/health").json()["status"] == "degraded"
+    assert client.post("/predict").json() == before
+    for path, content in kept.items():
+        path.write_bytes(content)
+    assert client.get("/ready").json()["status"] == "ready"
+
+
+def test_health_has_the_names_that_users_know(steady):
+    for path in ("/health", "/health/"):
+        found = steady.get(path).json()
+        assert (found["status"], found["model_loaded"]) == ("healthy", True)
+        assert found["loaded_models"] == [str(DIRECTION), str(PRICE)]
+        assert found["model_expected_features"][str(PRICE)] == [
+            "log_return_1",
+            "return_sd_22",
+            "rsi_14",
+            "close_to_sma_20",
+        ]
+        assert (found["refused"], found["reasons"]) == ([], [])
+    assert steady.get("/ready").json()["loaded_models"] == found["loaded_models"]
+    index = steady.get("/").json()
+    assert index["name"] == "truecast"
+    assert [one["slot"] for one in index["serves"]] == found["loaded_models"]
+    for link in set(index["links"].values()) - {"/predict"}:
+        assert steady.get(link).status_code == 200
+
+
+def test_history_is_the_ledger(client):
+    for day in (10, 11, 12):
+        moment = f"2018-12-{day}T22:00:00Z"
+        client.post("/predict", json={"target": "price", "timestamp": moment})
+    newest = client.post("/predict", json={"target": "direction"}).json()
+    found = client.get("/predictions/history").json()
+    assert found["count"] == len(found["predictions"]) == 4
+    assert found["predictions"][0] == {**newest, "supersedes": None, "outcome": None}
+    assert [one["as_of"][:10] for one in found["predictions"]] == [
+        "2018-12-31",
+        "2018-12-12",
+        "2018-12-11",
+        "2018-12-10",
+    ]
+    for query, count in (
+        ({"mode": "replay"}, 3),
+        ({"target": "direction"}, 1),
+        ({"slot": str(PRICE)}, 3),
+        ({"recipe": "small", "instrument": "^GSPC", "limit": 2}, 2),
+        ({"recipe": "gold"}, 0),
+        ({"hours": 24}, 0),
+        ({"hours": 1_000_000}, 4),
+    ):
+        assert client.get("/predictions/history", params=query).json()["count"] == count, query
+    one = client.get(f"/predictions/{newest['id']}").json()
+    assert one == found["predictions"][0]
+    assert client.get("/track-record", params={"mode": "historical"}).json()[0]["issued"] == 1
+    assert client.get("/track-record").json() == []
+
+
+def test_what_is_not_there_is_not_found(steady):
+    name = "c193cb6b-a266-53ba-a7cf-fc0adb8ecc0b"
+    assert name in _problem(steady.get(f"/predictions/{name}"), 404)["detail"]
+    assert _problem(steady.get("/nothing"), 404)["type"] == "/docs#no-such-route"
+    problem = _problem(steady.post("/predict", json={"instrument": "GSPC"}), 404)
+    assert problem["what_to_do"] == "did you mean '^GSPC'?"
+    assert problem["choices"] == [{"instrument": "^GSPC"}]
+    wrong = steady.request("DELETE", "/predict")
+    assert _problem(wrong, 405)["type"] == "/docs#method"
+    assert wrong.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("/predictions/history?limt=3", "did you mean 'limit'?"),
+        ("/predictions/history?limit=1001", ""),
+        ("/predictions/history?limit=0", ""),
+        ("/predictions/history?hours=nan", ""),
+        ("/predictions/history?hours=inf", ""),
+        ("/predictions/history?mode=dead", ""),
+        ("/predictions/history?instrument=%00", ""),
+        ("/predictions/history?slot=" + "x" * 10_000, ""),
+        ("/predictions/not-an-id", ""),
+        ("/track-record?since=2018-01-01T00:00:00", ""),
+        ("/track-record?since=0001-01-01T00:00:00%2B14:00", ""),
+        ("/track-record?modus=live", "did you mean 'mode'?"),
+    ],
+)
+def test_queries_that_mean_nothing_are_refused(steady, path, advice):
+    assert _problem(steady.get(path), 422)["what_to_do"].startswith(advice)
+
+
+def test_bodies_that_mean_nothing_are_refused(steady):
+    typo = _problem(steady.post("/predict", json={"instrment": "^GSPC"}), 422)
+    assert typo["what_to_do"].startswith("did you mean 'instrument'? Valid: recipe, instrument")
+    wrong = _problem(steady.post("/predict", json={"horizon": "one", "target": "x"}), 422)
+    assert "horizon: Input should be a valid integer (got 'one')" in wrong["detail"]
+    assert "target: Input should be 'direction', 'price'" in wrong["detail"]
+    text = steady.post("/predict", content="{}", headers={"content-type": "text/plain"})
+    assert _problem(text, 415)["type"] == "/docs#media-type"
+    assert _problem(steady.post("/predict", content=b"{}"), 415)
+    large = steady.post("/predict", content=b" " * (1024 * 1024 + 1))
+    assert _problem(large, 413)["type"] == "/docs#too-large"
+    assert steady.post("/predict", content=b" " * (1024 * 1024)).status_code == 200
+
+
+_JSON = {"content-type": "application/json"}
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+_KEYS = st.sampled_from(
+    ["recipe", "instrument", "target", "horizon", "predict_tomorrow", "timestamp"]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary()
+    | _VALUES.map(lambda value: json.dumps(value).encode())
+    | st.dictionaries(_KEYS | st.text(), _VALUES).map(lambda value: json.dumps(value).encode())
+)
+def test_no_body_breaks_the_server(steady, body):
+    response = steady.post("/predict", content=body, headers=_JSON)
+    if response.status_code != 200:
+        _problem(response, response.status_code)
+    assert response.status_code in {200, 404, 422}
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("LocalHost:1", 200),
+        ("example.com", 400),
+        ("127.0.0.1.example.com", 400),
+        ("localhost@example.com", 400),
+        ("", 400),
+    ],
+)
+def test_only_names_of_this_machine_are_answered_for(steady, host, status):
+    """A page of the web can point a name of its own at a reader's machine."""
+    assert steady.get("/ready", headers={"host": host}).status_code == status
+
+
+def test_every_answer_says_how_it_may_be_used(steady):
+    for response in (steady.get("/"), steady.get("/nothing"), steady.get("/docs")):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-frame-options"] == "DENY"
+        assert response.headers["cache-control"] == "no-store"
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert "access-control-allow-origin" not in response.headers
+
+
+def test_what_nobody_expected_is_said_without_its_inside(steady, monkeypatch, caplog):
+    def fail(self):
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(Service, "index", fail)
+    response = steady.get("/")
+    assert _problem(response, 500)["type"] == "/docs#failed"
+    assert "secret" not in response.text
+    assert "a secret" in caplog.text
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(steady):
+    page = steady.get("/docs")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    for name in ("/docs", "/docs/page.js", "/docs/page.css"):
+        text = steady.get(name).text
+        assert "http://" not in text
+        assert "https://" not in text
+    kinds = steady.get("/docs/problems.json").json()
+    assert "invalid" in {kind["name"] for kind in kinds}
+
+
+def test_every_route_is_described_with_examples(steady):
+    api = steady.get("/openapi.json").json()
+    assert set(api["paths"]) == {
+        *("/", "/health", "/ready", "/predict"),
+        *("/predictions/history", "/predictions/{id}", "/track-record"),
+    }
+    for path, methods in api["paths"].items():
+        for method, route in methods.items():
+            assert route["summary"], (path, method)
+            for status, response in route["responses"].items():
+                (media,) = response["content"].values()
+                assert media.get("example") or media["examples"], (path, status)
+    # The examples are what they claim to be.
+    predict = api["paths"]["/predict"]["post"]
+    for question in predict["requestBody"]["content"]["application/json"]["examples"].values():
+        answer = steady.post("/predict", json=question["value"])
+        assert answer.status_code in {200, 404, 503}, question
+    example = predict["responses"]["200"]["content"]["application/json"]["example"]
+    said = steady.post("/predict").json()
+    assert set(example) == {key for key, value in said.items() if value is not None}
+    health = api["paths"]["/health"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert set(health["example"]) == set(steady.get("/health").json())
+
+
+@pytest.fixture(scope="module")
+def running(prepared: Trained) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server in a process of its own."""
+    code = """
+import sys
+from pathlib import Path
+from truecast.core.settings import Settings
+from truecast.serving.runner import serve
+
+def tell(address):
+    print(address, flush=True)
+    print(" ".join(sys.modules), flush=True)
+
+serve(Settings(home=Path(sys.argv[1])), "127.0.0.1", 0, tell=tell)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(prepared.home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    yield address, process
+    process.kill()
+    process.communicate()
+
+
+def test_a_real_server_answers_drains_and_cannot_train(running):
+    address, process = running
+    with httpx.Client(base_url=address) as client:
+        assert client.post("/predict").json()["instrument"] == "^GSPC"
+        response = client.get("/ready")
+        assert response.json()["status"] == "ready"
+        assert "server" not in response.headers
+        assert client.get("/ready", headers={"host": "example.com"}).status_code == 400
+    modules = set(process.stdout.readline().split())
+    assert "truecast.serving.app" in modules
+    for name in modules:
+        assert not name.startswith(("truecast.training", "truecast.pipelines", "truecast.cli"))
+    assert not modules & {"mlflow", "tensorflow", "torch", "optuna", "alembic", "plotly"}
+    # A request that has begun when the server is told to stop is still answered.
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as begun:
+        begun.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n")
+        time.sleep(0.3)
+        process.terminate()
+        time.sleep(0.3)
+        begun.sendall(b" ")
+        assert begun.recv(100).startswith(b"HTTP/1.1 200 OK")
+    process.wait(timeout=10)
+    assert process.stderr.read() == ""
