@@ -2,11 +2,14 @@
 
 import logging
 import os
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from truecast.core.settings import Settings
 from truecast.registry.errors import RegistryError
@@ -18,6 +21,9 @@ ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+
+#: A draft that is older was left behind by a process that was killed.
+STALE_SECONDS = 3600
 
 
 class Connection:
@@ -62,7 +68,30 @@ class Connection:
         # Its own words at every start are of no use to a person; errors are raised, not logged.
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        if self.settings.mlflow_tracking_uri is None:
+            _make_tables(self.settings.home.absolute() / "mlflow.db")
         return MlflowClient(self.settings.tracking_uri, self.settings.registry_uri)
+
+
+def _make_tables(place: Path) -> None:
+    """Let MLflow make its tables beside their place, and put them there in one step.
+
+    It takes seconds and many steps. Killed in between, MLflow could neither go on with tables that
+    are half made nor start anew.
+    """
+    from mlflow import MlflowClient
+
+    if place.exists():
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for left in place.parent.glob(".mlflow-*.db*"):
+        if time.time() - left.stat().st_mtime > STALE_SECONDS:
+            left.unlink(missing_ok=True)
+    draft = place.with_name(f".mlflow-{uuid4().hex}.db")
+    MlflowClient(f"sqlite:///{draft}").search_experiments()
+    with suppress(FileExistsError):  # another process was faster: its tables are as good
+        os.link(draft, place)
+    draft.unlink()
 
 
 def prepare_environment() -> None:

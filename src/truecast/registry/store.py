@@ -1,12 +1,9 @@
-"""Bundles by slot and version, and which of them is the champion."""
+"""Bundles by slot and version."""
 
-import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,30 +13,11 @@ from truecast.core.clock import now
 from truecast.core.slot import Slot, escape
 from truecast.models.bundle import Bundle, Part, load_bundle, save_bundle
 from truecast.models.manifest import Manifest, Training
-from truecast.registry.errors import NoChampionError, RegistryError
+from truecast.registry.errors import RegistryError
 
 _VERSION = re.compile(r"v[0-9a-f]{12}")
 #: A draft older than this was left by a process that was killed.
 DRAFT_AGE = timedelta(hours=1)
-
-
-@dataclass(frozen=True)
-class ChampionRecord:
-    """Which version answers for a slot, and why.
-
-    Parameters
-    ----------
-    version : str
-        Of the bundle.
-    name : str
-        Of the model among the recipe's candidates.
-    reason : str
-        Why it was chosen, in words.
-    """
-
-    version: str
-    name: str
-    reason: str
 
 
 class BundleStore:
@@ -137,38 +115,6 @@ class BundleStore:
             if not final.is_dir():
                 raise RegistryError(f"{final}: cannot be written: {error}") from error
             load_bundle(final, expected_version=version)
-
-    def crown(self, slot: Slot, record: ChampionRecord) -> None:
-        """Make a version the champion, in one atomic step, once it has loaded."""
-        self.load(slot, record.version)
-        path = self._place(slot) / "champion.json"
-        draft = path.with_name(f".champion-{uuid4().hex}")
-        with draft.open("x", encoding="utf-8") as file:
-            json.dump(vars(record), file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-
-    def champion(self, slot: Slot) -> ChampionRecord:
-        """Return which version answers for a slot.
-
-        Raises
-        ------
-        NoChampionError
-            If none has been trained.
-        """
-        path = self._place(slot) / "champion.json"
-        if not path.exists():
-            raise NoChampionError(slot)
-        try:
-            record = ChampionRecord(**json.loads(path.read_text(encoding="utf-8")))
-            if not _VERSION.fullmatch(record.version):
-                raise ValueError(f"{record.version!r} is not a version")
-            return record
-        except (ValueError, TypeError) as error:
-            raise RegistryError(
-                f"{path}: expected version, name and reason as JSON: {error}; train again"
-            ) from error
 
     def _place(self, slot: Slot) -> Path:
         return self.folder / escape(str(slot))

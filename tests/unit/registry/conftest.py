@@ -14,9 +14,11 @@ from truecast.models.bundle import Part
 from truecast.models.linear import Ridge
 from truecast.models.manifest import Manifest, Training
 from truecast.registry.catalogue import Catalogue
+from truecast.registry.connection import Connection
 from truecast.registry.registry import Registry, open_registry
 from truecast.registry.store import BundleStore
 
+MODEL = "gold__sample__GC_3DF__price__1"
 SLOT = Slot("gold", "sample", "GC=F", "price", 1)
 ROWS = np.random.default_rng(0).standard_normal((80, 1, 2)).astype(np.float32)
 THROUGH = datetime(2013, 1, 4, 22, 30, tzinfo=UTC)
@@ -75,3 +77,20 @@ def opened(home: Path) -> Callable[[], Registry]:
 def registry(opened: Callable[[], Registry]) -> Registry:
     """The home's registry."""
     return opened()
+
+
+@pytest.fixture
+def client(home: Path) -> Callable[..., object]:
+    """Return a caller of MLflow's own client."""
+    connection = Connection(Settings(home=home))
+
+    def call(method: str, *words: object) -> object:
+        with connection.open() as client:
+            return getattr(client, method)(*words)
+
+    return call
+
+
+def alias(client: Callable[..., object]) -> str:
+    """Return what the alias names: a version, or None."""
+    return str(client("get_registered_model", MODEL).aliases.get("champion"))

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.registry.conftest import SLOT, register
+from tests.unit.registry.conftest import MODEL, SLOT, register
 
 from truecast.core.settings import Settings
 from truecast.registry.catalogue import Catalogue
 from truecast.registry.connection import Connection, prepare_environment
 from truecast.registry.registry import Registry, open_registry
 
-MODEL = "gold__sample__GC_3DF__price__1"
 #: What a kill is placed before or after, and how many versions there are when the next process
 #: registers another bundle: 2 if the killed one's was complete enough to be kept.
 REGISTERING = {

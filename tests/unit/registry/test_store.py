@@ -1,77 +1,83 @@
-from datetime import UTC, datetime
+"""Bundles on disk: kept by version, received checked, drafts swept away."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
+from tests.unit.registry.conftest import SLOT, save
 
-from truecast.core.slot import Slot
-from truecast.models.bundle import Part
-from truecast.models.linear import Ridge
-from truecast.models.manifest import BundleError, Training
-from truecast.registry.store import BundleStore, ChampionRecord, NoChampionError, RegistryError
+from truecast.core.clock import now
+from truecast.models.manifest import BundleError
+from truecast.registry.errors import RegistryError
+from truecast.registry.store import BundleStore
 
-SLOT = Slot("gold", "sample", "GC=F", "price", 1)
-X = np.random.default_rng(0).standard_normal((80, 1, 2)).astype(np.float32)
-
-
-def _save(store: BundleStore, alpha: float = 1.0) -> str:
-    model = Ridge(alpha=alpha).fit(X, X[:, 0, 0].astype(float), target="price", horizon=1)
-    training = Training(
-        slot=str(SLOT),
-        recipe="gold",
-        recipe_hash="ab" * 32,
-        target="price",
-        horizon=1,
-        trained_from=datetime(2010, 1, 4, tzinfo=UTC),
-        trained_through=datetime(2013, 1, 4, tzinfo=UTC),
-        rows=80,
-    )
-    manifest = store.save(SLOT, training, {"point": Part(model, ("a", "b"), X[:3])}, {"n": [1]})
-    return manifest.version
-
-
-def test_a_slot_without_a_champion_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(NoChampionError, match="run `truecast run gold`"):
-        BundleStore(tmp_path).champion(SLOT)
+FOLDER = "gold~40sample~3AGC~7E3DF~3Aprice~3A1"
 
 
 def test_versions_are_kept_and_the_same_training_is_one_version(tmp_path: Path) -> None:
     store = BundleStore(tmp_path)
-    first, again, other = _save(store), _save(store), _save(store, alpha=2.0)
+    first, again, other = (save(store, alpha).version for alpha in (1.0, 1.0, 2.0))
     assert first == again != other
-    folder = tmp_path / "gold~40sample~3AGC~7E3DF~3Aprice~3A1"
-    assert {path.name for path in folder.iterdir()} == {first, other}
+    assert {path.name for path in (tmp_path / FOLDER).iterdir()} == {first, other}
+    assert store.path(SLOT, first) == tmp_path / FOLDER / first
     assert store.load(SLOT, first).documents["n"] == [1]
 
 
-def test_the_champion_is_the_last_one_crowned(tmp_path: Path) -> None:
+def test_a_damaged_version_is_refused_and_not_written_over(tmp_path: Path) -> None:
     store = BundleStore(tmp_path)
-    first, other = _save(store), _save(store, alpha=2.0)
-    for version in (first, other):
-        record = ChampionRecord(version, "ridge", "lowest mape")
-        store.crown(SLOT, record)
-        assert store.champion(SLOT) == record
-
-
-def test_what_does_not_load_is_never_crowned(tmp_path: Path) -> None:
-    store = BundleStore(tmp_path)
-    first, other = _save(store), _save(store, alpha=2.0)
-    store.crown(SLOT, ChampionRecord(first, "ridge", ""))
-    broken = next(tmp_path.rglob(f"{other}/point/model.json"))
+    version = save(store).version
+    broken = store.path(SLOT, version) / "point" / "model.json"
     broken.write_bytes(broken.read_bytes()[:-1])
     with pytest.raises(BundleError, match=r"model\.json has been changed"):
-        store.crown(SLOT, ChampionRecord(other, "ridge", ""))
-    assert store.champion(SLOT).version == first
+        store.load(SLOT, version)
+    with pytest.raises(BundleError, match=r"model\.json has been changed"):
+        save(store)
+    assert [path.name for path in (tmp_path / FOLDER).iterdir()] == [version]
+
+
+@pytest.mark.parametrize("version", ["../other", "", "v123", "v" + "g" * 12, "/etc/passwd"])
+def test_only_a_version_names_a_folder(tmp_path: Path, version: str) -> None:
+    with pytest.raises(RegistryError, match="is not a version: expected v and 12 hexadecimal"):
+        BundleStore(tmp_path).load(SLOT, version)
+
+
+def _copied(source: Path, change: bytes = b"") -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        for path in source.rglob("*.json"):
+            place = folder / path.relative_to(source)
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(path.read_bytes() + change)
+
+    return write
+
+
+def test_what_is_received_is_checked_before_it_is_there(tmp_path: Path) -> None:
+    here, there = BundleStore(tmp_path / "here"), BundleStore(tmp_path / "there")
+    version = save(there).version
+    source = there.path(SLOT, version)
     with pytest.raises(BundleError):
-        _save(store, alpha=2.0)
+        here.receive(SLOT, version, _copied(source, b" "))
+    with pytest.raises(BundleError, match="expected version v000000000000"):
+        here.receive(SLOT, "v" + "0" * 12, _copied(source))
+    assert list((tmp_path / "here" / FOLDER).iterdir()) == []
+    for _ in range(2):
+        here.receive(SLOT, version, _copied(source))
+    assert [path.name for path in (tmp_path / "here" / FOLDER).iterdir()] == [version]
+    assert here.load(SLOT, version).manifest == there.load(SLOT, version).manifest
 
 
-def test_a_broken_record_is_named(tmp_path: Path) -> None:
+def test_old_drafts_are_swept_away_and_nothing_else(tmp_path: Path) -> None:
     store = BundleStore(tmp_path)
-    store.crown(SLOT, ChampionRecord(_save(store), "ridge", ""))
-    path = next(tmp_path.rglob("champion.json"))
-    record = '{"version": "../other", "name": "x", "reason": ""}'
-    for content in (b"{", b"[]", b"\x80\x04", record.encode()):
-        path.write_bytes(content)
-        with pytest.raises(RegistryError, match=r"champion\.json: expected version, name and"):
-            store.champion(SLOT)
+    assert store.sweep() == 0
+    version = save(store).version
+    names = (".new-abc", ".new-old", "..new-old.123.tmp", version)
+    for name in names:
+        folder = tmp_path / FOLDER / name
+        folder.mkdir(exist_ok=True)
+        (folder / "x").touch()
+        age = timedelta(minutes=59 if name == ".new-abc" else 61)
+        os.utime(folder, (0, (now() - age).timestamp()))
+    assert store.sweep() == 2
+    assert {path.name for path in (tmp_path / FOLDER).iterdir()} == {".new-abc", version}
