@@ -24,7 +24,7 @@ def test_a_trained_champion_says_the_same_through_mlflow(
     (slot,) = slots_of(opened.recipe)
     workspace, researcher = opened.workspace, opened.researcher(slot.instrument)
     study = opened.study(slot)
-    fold = final_fold(study, researcher.dataset.decisions.as_of[-1])
+    fold = final_fold(study, len(researcher.dataset) - 1)
     manifest = train(workspace.bundles, opened.recipe, researcher, study, fold)
 
     registry = open_registry(workspace.settings)

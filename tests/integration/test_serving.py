@@ -1,8 +1,10 @@
 """Forecasts from bundles: what is said when something is missing, late or of the future."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ import pytest
 from truecast.core.clock import frozen_at, to_utc
 from truecast.core.errors import UsageError
 from truecast.core.recipe import Recipe
+from truecast.core.settings import Settings
 from truecast.datasets.assembly import Dataset
 from truecast.lake.history import BarHistory
 from truecast.models.intervals import track_absolute
@@ -22,7 +25,7 @@ from truecast.pipelines.study import Researcher
 from truecast.pipelines.train import train
 from truecast.pipelines.verify import check_tail_forecasts
 from truecast.serving.forecaster import Forecaster, Series, ServingError
-from truecast.serving.workspace import series_of
+from truecast.serving.workspace import Workspace, series_of
 from truecast.sources.sample.source import SampleSource
 
 Make = Callable[..., Recipe]
@@ -256,6 +259,20 @@ def test_a_forecast_carries_the_verdict_on_its_own_version(
     assert (said.model_version, said.skill) == (newer.version, "no skill shown")
     (back,) = rollback(workspace, recipe)
     assert back.version == older.version
+
+
+def test_what_is_not_decided_yet_has_no_part_in_training(
+    opened: Studies, home: Path, tmp_path: Path
+) -> None:
+    """With the clock set back, later bars in the lake change nothing in any bundle."""
+    moment = datetime(2018, 6, 1, 12, tzinfo=UTC)
+    dataset = opened.workspace.dataset(opened.recipe, "^GSPC", moment)
+    other = Path(shutil.copytree(home, tmp_path / "other"))
+    cut = Studies(Workspace(Settings(home=other)), opened.recipe)
+    cut._researchers["^GSPC"] = Researcher(opened.recipe, dataset)
+    with frozen_at(moment):
+        expected = [one.version for one in train_slots(cut)]
+        assert [one.version for one in train_slots(opened)] == expected
 
 
 def test_nothing_is_rolled_back_if_one_slot_cannot_be(opened: Studies) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import truecast
-from truecast.cli import commands, operate
+from truecast.cli import commands, mlflow, operate, serve
 from truecast.core.errors import TruecastError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -32,6 +32,8 @@ for command in (
     commands.predict,
     operate.replay,
     operate.settle,
+    serve.serve,
+    mlflow.mlflow,
     commands.report,
     commands.verify,
     commands.doctor,

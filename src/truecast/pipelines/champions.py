@@ -27,8 +27,8 @@ def train_slots(studies: Studies) -> list[VersionRecord]:
     for slot in slots_of(recipe):
         researcher, study = studies.researcher(slot.instrument), studies.gated(slot)
         decisions = researcher.dataset.decisions
-        newest = decided_by(decisions, latest(decisions, recipe))
-        fold = final_fold(study, decisions.as_of[newest])
+        newest_row = decided_by(decisions, latest(decisions, recipe))
+        fold = final_fold(study, newest_row)
         manifest = train(workspace.bundles, recipe, researcher, study, fold)
         chosen, metric = studies.study(slot), researcher.metric(slot).name
         losses = {f"validation_{metric}": chosen.validation_losses.get(study.champion)}

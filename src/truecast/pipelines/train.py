@@ -42,10 +42,18 @@ def given_baseline(target: str) -> Choice:
     return Choice(name=BASELINES[target][-1])
 
 
-def final_fold(study: Study, as_of: np.datetime64) -> Fold:
-    """Return the fold after the last row: a model fitted for it has seen all that is known."""
-    rows = len(study.dataset)
-    return Fold(len(study.folds), rows, rows, as_of)
+def final_fold(study: Study, newest: int) -> Fold:
+    """Return the fold after a row: a model fitted for it has seen all that was known there.
+
+    Parameters
+    ----------
+    study : Study
+        Whose rows.
+    newest : int
+        The last row that has been decided. A row after it is there where its bar is known and
+        its decision is still to come.
+    """
+    return Fold(len(study.folds), newest + 1, newest + 1, study.dataset.decisions.as_of[newest])
 
 
 def train(

@@ -256,7 +256,13 @@ class Forecaster:
         pending = self.bundle.documents[PENDING]
         closes = rows.decisions.event_time
         said = np.where(closes > np.datetime64(pending["until"]), own, np.nan)
-        places = np.searchsorted(closes, np.array(pending["event_time"], dtype="datetime64[us]"))
+        waiting = np.array(pending["event_time"], dtype="datetime64[us]")
+        places = np.searchsorted(closes, waiting)
+        if not np.isin(waiting, closes).all():
+            raise ServingError(
+                f"{self.slot}: bars that version {self.bundle.manifest.version} was trained on are "
+                f"not in the lake: train again"
+            )
         said[places] = np.array(pending[label], dtype=np.float64)
         return said
 
