@@ -114,7 +114,8 @@ def show_forecasts(forecasts: "Sequence[Forecast]") -> None:
             highlight=False,
         )
         console.print(
-            f"  naive: {_value(forecast, forecast.baseline)} · {escape(forecast.model_name)} "
+            f"  {forecast.baseline_name}: {_value(forecast, forecast.baseline)} · "
+            f"{escape(forecast.model_name)} "
             f"{forecast.model_version}: [bold]{forecast.skill}[/bold] · {forecast.mode}, "
             f"as of {forecast.as_of:%Y-%m-%d %H:%M} UTC",
             highlight=False,
