@@ -16,7 +16,7 @@ import truecast
 from truecast.serving.guard import LOOPBACK, Guard
 from truecast.serving.kinds import KINDS
 from truecast.serving.problems import add_handlers
-from truecast.serving.routes import make_router
+from truecast.serving.routes import add_routes
 from truecast.serving.service import Service
 
 _DESCRIPTION = (
@@ -63,7 +63,7 @@ def create_app(service: Service, *, hosts: Collection[str] = LOOPBACK) -> FastAP
         middleware=[Middleware(Guard, hosts=hosts)],
     )
     add_handlers(app)
-    app.include_router(make_router(service))
+    add_routes(app, service)
     for path in _PAGES:
         app.add_api_route(path, _page, include_in_schema=False)
     app.add_api_route("/docs/problems.json", _kinds, include_in_schema=False)

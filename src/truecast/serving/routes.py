@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -43,40 +43,10 @@ LARGEST_BODY = 1024 * 1024
 _JSON = "application/json"
 
 
-def make_router(service: Service) -> APIRouter:
-    """Return every route of the service."""
-    router = APIRouter()
+def add_routes(app: FastAPI, service: Service) -> None:
+    """Add every route of the service; the one that is asked most is looked at first."""
 
-    @router.get(
-        "/",
-        summary="What this is and what it serves",
-        response_model=Index,
-        responses={200: _example(examples.INDEX)},
-    )
-    async def index() -> Response:
-        return _json(await run_in_threadpool(service.index))
-
-    @router.get(
-        "/health",
-        summary="Whether all is well, and what is not",
-        description="Always 200 while the server runs; `status` says `healthy` or `degraded`.",
-        response_model=Health,
-        responses={200: _example(examples.HEALTH)},
-    )
-    @router.get("/health/", include_in_schema=False)
-    async def health() -> Response:
-        return _json(await run_in_threadpool(service.health))
-
-    @router.get(
-        "/ready",
-        summary="Whether forecasts can be asked for",
-        response_model=Ready,
-        responses={200: _example(examples.READY), **_problems(NOT_READY)},
-    )
-    async def ready() -> Response:
-        return _json(await run_in_threadpool(service.ready))
-
-    @router.post(
+    @app.post(
         "/predict",
         summary="Say what comes next",
         description="Without a body: the next price. The forecast is in the ledger before it is "
@@ -99,7 +69,36 @@ def make_router(service: Service) -> APIRouter:
             body = (await run_in_threadpool(service.answer, asked)).body
         return Response(body, media_type=_JSON)
 
-    @router.get(
+    @app.get(
+        "/",
+        summary="What this is and what it serves",
+        response_model=Index,
+        responses={200: _example(examples.INDEX)},
+    )
+    async def index() -> Response:
+        return _json(await run_in_threadpool(service.index))
+
+    @app.get(
+        "/health",
+        summary="Whether all is well, and what is not",
+        description="Always 200 while the server runs; `status` says `healthy` or `degraded`.",
+        response_model=Health,
+        responses={200: _example(examples.HEALTH)},
+    )
+    @app.get("/health/", include_in_schema=False)
+    async def health() -> Response:
+        return _json(await run_in_threadpool(service.health))
+
+    @app.get(
+        "/ready",
+        summary="Whether forecasts can be asked for",
+        response_model=Ready,
+        responses={200: _example(examples.READY), **_problems(NOT_READY)},
+    )
+    async def ready() -> Response:
+        return _json(await run_in_threadpool(service.ready))
+
+    @app.get(
         "/predictions/history",
         summary="Forecasts as they were issued, the newest first",
         response_model=History,
@@ -108,7 +107,7 @@ def make_router(service: Service) -> APIRouter:
     async def history(asked: Annotated[HistoryAsked, Query()]) -> Response:
         return _json(await run_in_threadpool(service.history, asked))
 
-    @router.get(
+    @app.get(
         "/predictions/{id}",
         summary="One forecast as it was issued, with what came of it",
         response_model=Recorded,
@@ -117,7 +116,7 @@ def make_router(service: Service) -> APIRouter:
     async def prediction(id: UUID) -> Response:
         return _json(await run_in_threadpool(service.prediction, id))
 
-    @router.get(
+    @app.get(
         "/track-record",
         summary="How the issued forecasts have fared, beside the naive forecast's",
         description="Of live forecasts, unless `mode` says otherwise. Losses are on the identical "
@@ -128,8 +127,6 @@ def make_router(service: Service) -> APIRouter:
     async def track_record(asked: Annotated[RecordAsked, Query()]) -> Response:
         records = await run_in_threadpool(service.track_record, asked)
         return Response(f"[{','.join(one.model_dump_json() for one in records)}]", media_type=_JSON)
-
-    return router
 
 
 async def _read(request: Request) -> bytes:
