@@ -8,8 +8,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
@@ -28,13 +31,17 @@ from truecast.core.settings import Settings
 from truecast.core.slot import Slot
 from truecast.database.errors import DatabaseError
 from truecast.datasets.splits import Fold
+from truecast.lake.tables import Table
 from truecast.ledger.ledger import Ledger
+from truecast.ledger.query import Query
 from truecast.pipelines.champions import train_slots
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.train import train
 from truecast.registry.registry import Registry, open_registry
 from truecast.serving import champions
 from truecast.serving.app import create_app
+from truecast.serving.forecaster import Forecaster
+from truecast.serving.schemas import Asked
 from truecast.serving.service import Service, open_service
 from truecast.serving.workspace import Workspace, decided_by
 from truecast.sources.sample.source import SampleSource
@@ -180,14 +187,8 @@ def test_a_forecast_is_in_the_ledger_before_it_is_answered(client, trained):
     assert (said["degraded"], said["reason"]) == (False, None)
     (row,) = trained.stored("SELECT id, prediction, lower, upper, latency_ms FROM forecasts")
     assert row == tuple(said[key] for key in ("id", "prediction", "lower", "upper", "latency_ms"))
-    entry = Ledger(trained.registry.database).history(_any())[0]
+    entry = Ledger(trained.registry.database).history(Query())[0]
     assert json.loads(entry.forecast.model_dump_json()) == said
-
-
-def _any() -> Any:
-    from truecast.ledger.query import Query
-
-    return Query()
 
 
 def test_the_same_question_gets_the_same_answer_here_and_elsewhere(client, trained):
@@ -347,6 +348,67 @@ def test_a_bundle_that_is_mended_is_taken_back(client, trained, monkeypatch):
     monkeypatch.setattr(champions, "RETRY_SECONDS", 0.0)
     said = client.post("/predict").json()
     assert (said["model_version"], said["degraded"]) == (later, False)
+
+
+def test_many_who_ask_at_once_get_one_forecast(trained, monkeypatch):
+    monkeypatch.setattr(champions, "LOOK_SECONDS", 1.0)
+    service, computed = trained.service(), []
+    forecast = Forecaster.forecast
+
+    def count(self, *given, **named):
+        computed.append(named["mode"])
+        return forecast(self, *given, **named)
+
+    monkeypatch.setattr(Forecaster, "forecast", count)
+    with ThreadPoolExecutor(16) as threads:
+        bodies = set(threads.map(lambda _: service.answer(Asked()).body, range(64)))
+    assert len(bodies) == 1
+    assert len(trained.stored("SELECT id FROM forecasts")) == 1
+    # Each of the two champions was tried once, and the one that was asked computed once.
+    assert sorted(computed) == ["historical", "whatif", "whatif"]
+
+
+def test_nobody_waits_for_a_new_champion_and_nobody_sees_half_of_it(trained, monkeypatch):
+    service = trained.service()
+    before = service.predict(Asked())
+    load, loading, go_on = Registry.bundle, threading.Event(), threading.Event()
+
+    def load_slowly(self, slot, version):
+        loading.set()
+        assert go_on.wait(30)
+        return load(self, slot, version)
+
+    trained.promote(PRICE, trained.later[PRICE])
+    monkeypatch.setattr(Registry, "bundle", load_slowly)
+    with ThreadPoolExecutor(1) as threads:
+        after = threads.submit(service.predict, Asked())
+        assert loading.wait(30)
+        # While it loads, those who ask get what was there.
+        assert service.peek(Asked()) is not None
+        assert [service.predict(Asked()) for _ in range(20)] == [before] * 20
+        go_on.set()
+        assert after.result().model_version == trained.later[PRICE]
+    assert service.predict(Asked()).model_version == trained.later[PRICE]
+
+
+def test_newer_bars_are_seen(client, trained):
+    """A close that is corrected is another input, and so another forecast."""
+    before = client.post("/predict").json()
+    lake = Workspace(Settings(home=trained.home)).lake
+    table = Table(f"{lake.url}/silver/bars", partition_by=("source", "instrument", "interval"))
+    rows = table.read({"instrument": "^GSPC"}).sort("event_time").tail(2).head(1)
+    known = datetime(2018, 12, 31, 21, tzinfo=UTC)
+    corrected = rows.with_columns(
+        pl.col("close") * 1.01,
+        pl.col("high") * 1.02,
+        version=pl.lit(1, dtype=rows.schema["version"]),
+        known_at=pl.lit(known, dtype=rows.schema["known_at"]),
+    )
+    table.snapshot().append(corrected)
+    after = client.post("/predict").json()
+    assert (after["as_of"], after["last_close"]) == (before["as_of"], before["last_close"])
+    assert after["input_hash"] != before["input_hash"]
+    assert client.get(f"/predictions/{after['id']}").json()["supersedes"] == before["id"]
 
 
 def test_without_a_champion_the_command_is_named(tmp_path):
@@ -604,6 +666,11 @@ def test_a_real_server_answers_drains_and_cannot_train(running):
         assert response.json()["status"] == "ready"
         assert "server" not in response.headers
         assert client.get("/ready", headers={"host": "example.com"}).status_code == 400
+        # On a kept connection no answer waits for the other side's delayed acknowledgement.
+        started = time.perf_counter()
+        for _ in range(50):
+            client.get("/ready")
+        assert time.perf_counter() - started < 50 * 0.04
     modules = set(process.stdout.readline().split())
     assert "truecast.serving.app" in modules
     for name in modules:

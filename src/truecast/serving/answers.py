@@ -19,7 +19,7 @@ _KEPT = 2_000
 #: How far another machine's clock may be ahead of this one's.
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
-_Key = tuple[Slot, str, datetime, Mode, str | None]
+_Key = tuple[Slot, str, datetime, Mode, str | None, int | None]
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,15 @@ class Question:
         Place of the decision.
     mode : str
         What the forecast counts as.
+    bars : int or None
+        Version of the table of bars: late ones may be inputs of a decision that is made.
     """
 
     seat: Seat
     opened: Opened
     row: int
     mode: Mode
+    bars: int | None
 
     @classmethod
     def of(cls, view: View, seat: Seat, moment: datetime | None) -> "Question":
@@ -99,7 +102,7 @@ class Question:
             )
         row = newest if moment is None else min(newest, decided_by(decisions, moment))
         if row == newest:
-            return cls(seat, opened, newest, seat.mode)
+            return cls(seat, opened, newest, seat.mode, view.bars.version)
         trained_through, recipe = seat.forecaster.trained_through, seat.slot.recipe
         if moment is not None and (row < 0 or opened.decided(row) < trained_through):
             raise AskedError(
@@ -108,13 +111,14 @@ class Question:
                 f"use `truecast replay {recipe} --from DATE --to DATE` or "
                 f"`truecast predict {recipe} --as-of MOMENT`: they take models of then",
             )
-        return cls(seat, opened, row, "replay")
+        return cls(seat, opened, row, "replay", view.bars.version)
 
     @property
     def key(self) -> _Key:
         """What an answer depends on."""
         champion = self.seat.champion
-        return champion.slot, champion.version, self.as_of, self.mode, self.seat.refused
+        given = (champion.slot, champion.version, self.as_of, self.mode)
+        return *given, self.seat.refused, self.bars
 
     @property
     def as_of(self) -> datetime:
