@@ -12,8 +12,12 @@ ROWS = {
     "features": ["truecast", "copy", "polars", "pandas", "truecast_first_call"],
     "tail": ["truecast", "polars", "pandas"],
     "ingest": ["truecast", "truecast_again", "parquet"],
+    "serve": [
+        *("truecast", "fastapi", "truecast_p99", "fastapi_p99"),
+        *("truecast_of_8", "fastapi_of_8", "truecast_first"),
+    ],
 }
-MEASURED_ALONE = {"features": 4, "tail": 0, "ingest": 2}
+MEASURED_ALONE = {"features": 4, "tail": 0, "ingest": 2, "serve": 2}
 
 
 def test_all_are_tried():
