@@ -21,9 +21,10 @@ FORECAST = {
     "id", "slot", "recipe", "recipe_hash", "source", "instrument", "interval", "target",
     "horizon", "mode",
     "event_time", "as_of", "issued_at", "due_at", "today_date", "predicted_date", "last_close",
-    "prediction", "lower", "upper", "coverage", "probability", "baseline", "baseline_probability",
-    "baseline_name", "skill", "model_name", "model_type", "model_version", "trained_through", "features_used", "input_hash", "simulated",
-    "degraded", "reason", "latency_ms",
+    "prediction", "lower", "upper", "coverage", "probability",
+    "baseline", "baseline_probability", "baseline_name", "skill",
+    "model_name", "model_type", "model_version", "trained_through", "features_used", "input_hash",
+    "simulated", "degraded", "reason", "latency_ms",
 }  # fmt: skip
 
 

@@ -218,10 +218,10 @@ def test_what_cannot_be_written_down_is_not_given_out(client, monkeypatch):
     assert client.post("/predict").status_code == 200
 
 
-def test_a_moment_before_the_newest_decision_is_a_replay(client, trained):
+def test_a_moment_before_the_newest_decision_is_a_what_if(client, trained):
     body = {"target": "price", "timestamp": "2018-12-14T12:00:00Z"}
     said = client.post("/predict", json=body).json()
-    assert (said["mode"], said["as_of"]) == ("replay", "2018-12-13T21:30:00Z")
+    assert (said["mode"], said["as_of"]) == ("whatif", "2018-12-13T21:30:00Z")
     assert client.post("/predict", json=body).json() == said
     at_once = {**body, "timestamp": "2018-12-13T21:30:00Z"}
     assert client.post("/predict", json=at_once).json() == said
@@ -229,7 +229,7 @@ def test_a_moment_before_the_newest_decision_is_a_replay(client, trained):
     late = client.post("/predict", json={"target": "price", "timestamp": "2020-01-01T00:00:00Z"})
     assert (late.json()["mode"], late.json()["as_of"]) == ("historical", END)
     assert [mode for (mode,) in trained.stored("SELECT mode FROM forecasts ORDER BY seq")] == [
-        "replay",
+        "whatif",
         "historical",
     ]
 
@@ -470,7 +470,7 @@ def test_history_is_the_ledger(client):
         "2018-12-10",
     ]
     for query, count in (
-        ({"mode": "replay"}, 3),
+        ({"mode": "whatif"}, 3),
         ({"target": "direction"}, 1),
         ({"slot": str(PRICE)}, 3),
         ({"recipe": "small", "instrument": "^GSPC", "limit": 2}, 2),

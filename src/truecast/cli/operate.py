@@ -15,7 +15,14 @@ from truecast.cli.options import (
     open_workspace,
     read_day,
 )
-from truecast.cli.output import champion_document, notes, print_json, show_records, table
+from truecast.cli.output import (
+    champion_document,
+    notes,
+    print_json,
+    show_notices,
+    show_records,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +68,7 @@ def rollback(
 def _show_champions(
     recipe: str, workspace: "Workspace", champions: "Sequence[ChampionRecord]", as_json: bool
 ) -> None:
-    for notice in workspace.registry.notices:
-        notes.print(notice, highlight=False, markup=False, soft_wrap=True)
+    show_notices(workspace.registry.notices)
     if as_json:
         print_json({"recipe": recipe, "champions": [champion_document(one) for one in champions]})
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from truecast.cli.output import progress_bars
+from truecast.cli.output import progress_bars, show_notices
 from truecast.core.clock import require_utc
 from truecast.core.errors import UsageError
 from truecast.core.recipe import Recipe, load_recipe
@@ -59,6 +59,7 @@ def open_studies(recipe: Recipe) -> "Iterator[Studies]":
     fetch_missing(workspace, recipe)
     with progress_bars() as bars:
         yield Studies(workspace, recipe, bars)
+    show_notices(workspace.registry.notices)
 
 
 def read_day(text: str, option: str) -> date:

@@ -85,6 +85,12 @@ def progress_bars() -> Iterator[_Bars]:
         yield _Bars(progress)
 
 
+def show_notices(notices: Sequence[str]) -> None:
+    """Print on standard error what a person should know besides."""
+    for notice in notices:
+        notes.print(notice, highlight=False, markup=False, soft_wrap=True)
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table for people."""
     drawn = Table(

@@ -111,7 +111,8 @@ class Question:
                 f"use `truecast replay {recipe} --from DATE --to DATE` or "
                 f"`truecast predict {recipe} --as-of MOMENT`: they take models of then",
             )
-        return cls(seat, opened, row, "replay", view.bars.version)
+        # Not scored: asked first, it would stand in the place of a replay by a model of then.
+        return cls(seat, opened, row, "whatif", view.bars.version)
 
     @property
     def key(self) -> _Key:

@@ -37,7 +37,7 @@ from truecast.serving.schemas import (
     Served,
 )
 from truecast.serving.track_record import track_records
-from truecast.serving.workspace import Workspace, own_trials
+from truecast.serving.workspace import Workspace, trials_before
 
 LINKS = {
     "docs": "/docs",
@@ -162,7 +162,10 @@ class Service:
     def track_record(self, asked: RecordAsked) -> list[TrackRecord]:
         """Say how the forecasts of slots have fared, beside the naive forecast's."""
         seats = self._champions.look().seats
-        trials = {str(slot): own_trials(one.recipe, slot.target) for slot, one in seats.items()}
+        trials = {
+            str(slot): trials_before(seat.recipe, asked.mode, str(slot))
+            for slot, seat in seats.items()
+        }
         query = Query(**asked.model_dump())
         return track_records(self._ledger, query, trials=lambda slot: trials.get(slot, 1))
 

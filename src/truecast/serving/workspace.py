@@ -22,8 +22,8 @@ from truecast.features.compute import Decisions, Market
 from truecast.features.plan import FeaturePlan
 from truecast.lake.history import BarHistory
 from truecast.lake.lake import Lake
-from truecast.models.catalog import create
 from truecast.ledger.ledger import Ledger
+from truecast.models.catalog import create
 from truecast.registry.registry import Registry, open_registry
 from truecast.registry.store import BundleStore
 from truecast.serving.forecaster import Series
