@@ -259,9 +259,7 @@ def test_a_live_forecast_is_not_issued_after_its_outcome(trained, monkeypatch):
     # The same server, a day on: what it holds in memory has happened.
     with frozen_at(datetime(2019, 1, 2, 21, tzinfo=UTC)), _client(service) as client:
         problem = _problem(client.post("/predict"), 503)
-        assert (
-            "the outcome was due at 2019-01-02T21:00:00+00:00, which is past" in problem["detail"]
-        )
+        assert "due at 2019-01-02T21:00:00+00:00, which is past" in problem["detail"]
         assert client.get("/health").json()["status"] == "healthy"
 
 
@@ -303,12 +301,13 @@ def test_a_spoilt_champion_is_refused_and_the_one_before_answers(client, trained
     said = client.post("/predict").json()
     assert (said["id"], said["model_version"]) == (before["id"], trained.earlier[PRICE])
     assert said["degraded"]
-    assert "calibration.json has been changed" in said["reason"]
+    assert "was refused (see /health)" in said["reason"]
     assert f"version {trained.earlier[PRICE]} answers" in said["reason"]
     health = client.get("/health").json()
     assert health["status"] == "degraded"
     (refused,) = health["refused"]
     assert refused["slot"] == str(PRICE)
+    assert "calibration.json has been changed" in refused["reason"]
     assert refused["version"] == trained.later[PRICE]
     assert refused["answering"] == trained.earlier[PRICE]
     assert client.get("/ready").status_code == 200
@@ -322,8 +321,8 @@ def test_a_server_that_starts_with_a_spoilt_champion_takes_the_one_before(traine
     with _client(trained.service()) as client:
         said = client.post("/predict").json()
         assert (said["model_version"], said["degraded"]) == (trained.earlier[PRICE], True)
-    # What the ledger has says so too: nobody had asked before.
-    assert trained.stored("SELECT degraded FROM forecasts") == [(1,)]
+    # The forecast itself is as good as ever.
+    assert trained.stored("SELECT degraded FROM forecasts") == [(0,)]
 
 
 def test_a_champion_without_a_substitute_is_said_to_be_missing(trained):
@@ -389,6 +388,16 @@ def test_nobody_waits_for_a_new_champion_and_nobody_sees_half_of_it(trained, mon
         go_on.set()
         assert after.result().model_version == trained.later[PRICE]
     assert service.predict(Asked()).model_version == trained.later[PRICE]
+
+
+def test_a_lake_without_bars_is_not_ready(client, trained):
+    assert client.get("/ready").status_code == 200
+    bars = trained.home / "lake" / "silver" / "bars"
+    bars.rename(bars.with_name("gone"))
+    assert "the lake has no bars" in _problem(client.get("/ready"), 503)["detail"]
+    assert client.get("/health").json()["status"] == "degraded"
+    bars.with_name("gone").rename(bars)
+    assert client.get("/ready").status_code == 200
 
 
 def test_newer_bars_are_seen(client, trained):

@@ -16,11 +16,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from truecast.core.calendars import get_calendar
 from truecast.core.clock import frozen_at, to_utc
 from truecast.core.forecast import Forecast, forecast_id
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
+from truecast.core.slot import Slot
 from truecast.database.engine import open_database
+from truecast.evaluation.trackrecord import TrackRecord
 from truecast.ledger.ledger import Ledger
 from truecast.ledger.query import Entry, Query
 from truecast.pipelines import settle as settling
@@ -42,6 +45,18 @@ SLOTS = 5
 ROWS = 36
 DELAY = timedelta(minutes=15)
 Z95 = 1.959963984540054
+
+
+def one_trial(slot: Slot) -> int:
+    return 1
+
+
+def no_calendar(slot: Slot) -> None:
+    return None
+
+
+def records_of(ledger: Ledger, query: Query) -> list[TrackRecord]:
+    return track_records(ledger, query, trials=one_trial, calendar=no_calendar)
 
 
 class Past:
@@ -265,8 +280,7 @@ def test_a_bar_that_has_not_come_yet_is_waited_for(
     without(after=date(2014, 3, 5))
     found = waits(past)
     assert set(found.values()) == {
-        f"the bar of {day} has not come: `truecast ingest small` fetches what there is"
-        for _, _, day in found
+        f"the bar of {day} is not in the lake yet" for _, _, day in found
     }
     assert {day for _, _, day in found} <= {f"2014-03-{day:02d}" for day in range(6, 13)}
     first = settle(past.workspace, past.ledger, past.recipe).waiting[0]
@@ -335,7 +349,9 @@ def test_the_track_record_is_what_the_rows_say(past: Past) -> None:
     """Every figure again from the database's own rows, by nothing of Truecast's."""
     settle(past.workspace, past.ledger, past.recipe, moment=datetime(2014, 3, 1, tzinfo=UTC))
     past.rows("UPDATE forecasts SET degraded = 1 WHERE seq % 7 = 0")
-    records = track_records(past.ledger, Query(mode="replay"), trials=lambda slot: len(slot))
+    records = track_records(
+        past.ledger, Query(mode="replay"), trials=lambda slot: len(str(slot)), calendar=no_calendar
+    )
     assert [record.slot for record in records] == sorted({one.slot for one in records})
     assert len(records) == SLOTS
     for record in records:
@@ -373,14 +389,54 @@ def test_the_track_record_is_what_the_rows_say(past: Past) -> None:
             hits = sum(row["prediction_label"] == row["label"] for row in rows)
             assert said["hits"] == {
                 "share": hits / n,
-                "ci95": pytest.approx(_wilson(hits, n)),
+                "ci95": pytest.approx(_wilson(hits / record.horizon, n / record.horizon)),
                 "n": n,
             }
         else:
             held = sum(row["lower"] <= row["value"] <= row["upper"] for row in rows)
             found = said["intervals"]["coverage"]
-            assert found == {"share": held / n, "ci95": pytest.approx(_wilson(held, n)), "n": n}
+            # Of overlapping forecasts, so many are worth one each.
+            worth = _wilson(held / record.horizon, n / record.horizon)
+            assert found == {"share": held / n, "ci95": pytest.approx(worth), "n": n}
             assert said["intervals"]["nominal"] == 0.9
+
+
+def test_a_replay_of_chosen_days_shows_no_skill(past: Past) -> None:
+    """With the days left out on which the model did worse, it looks skilled. It is not."""
+    settle(past.workspace, past.ledger, past.recipe)
+    calendar = get_calendar("XNYS")
+    query = Query(mode="replay", target="direction")
+    whole = track_records(past.ledger, query, trials=one_trial, calendar=lambda _: calendar)
+    assert [one.missing for one in whole] == [0]
+    scored = [entry for entry in entries(past) if entry.forecast.target == "direction"]
+
+    def gain(entry: Entry) -> float:
+        said, up = entry.forecast, entry.outcome.value
+        return (said.baseline_probability - up) ** 2 - (said.probability - up) ** 2
+
+    # Kept twice over, so that there are enough of them.
+    best = sorted(scored, key=gain)[-18:]
+    chosen = Ledger(open_database(f"sqlite:///{past.database.with_name('chosen.db')}"))
+    for shift in (0, 400):
+        said = {
+            renamed(
+                one.forecast,
+                due_at=one.forecast.due_at + timedelta(days=shift),
+                today_date=one.forecast.today_date + timedelta(days=shift),
+            ): one.outcome
+            for one in best
+        }
+        chosen.write(list(said))
+        chosen.settle({one.id: outcome for one, outcome in said.items()})
+    (record,) = track_records(chosen, query, trials=one_trial, calendar=lambda _: calendar)
+    assert record.settled == 36
+    assert record.versus[0].p_value < 0.05
+    assert record.versus[0].improvement_pct > 0
+    assert record.missing > 200
+    assert record.verdict == "no skill shown"
+    assert f"{record.missing} sessions in between were left out: no verdict" in record.notes
+    (record,) = records_of(chosen, query)
+    assert (record.missing, record.verdict) == (None, "beats naive")
 
 
 def test_live_forecasts_have_their_own_record(past: Past) -> None:
@@ -392,22 +448,28 @@ def test_live_forecasts_have_their_own_record(past: Past) -> None:
     ]
     past.ledger.write(live)
     settle(past.workspace, past.ledger, past.recipe)
-    (record,) = track_records(past.ledger, Query(recipe="small"))
+    (record,) = track_records(
+        past.ledger, Query(recipe="small"), trials=one_trial, calendar=no_calendar
+    )
     assert (record.mode, record.recipe_hash) == ("live", None)
     counts = (record.issued, record.settled, record.open, record.superseded)
     assert counts == (20, 10, 0, 10)
     since = sorted(one.as_of for one in live)[10]
-    (later,) = track_records(past.ledger, Query(since=since))
+    (later,) = track_records(
+        past.ledger, Query(since=since), trials=one_trial, calendar=no_calendar
+    )
     assert (later.settled, later.superseded) == (5, 5)
-    assert track_records(past.ledger, Query(recipe="other")) == []
-    assert track_records(past.ledger, Query(mode="whatif")) == []
+    assert records_of(past.ledger, Query(recipe="other")) == []
+    assert records_of(past.ledger, Query(mode="whatif")) == []
     # An edited recipe's replay is a record of its own, the newest first.
     edited = [
         one.model_copy(update={"recipe_hash": "edited", "id": one.id.__class__(int=number)})
         for number, one in enumerate(said[:3])
     ]
     past.ledger.write(edited)
-    found = track_records(past.ledger, Query(mode="replay", target="return"))
+    found = track_records(
+        past.ledger, Query(mode="replay", target="return"), trials=one_trial, calendar=no_calendar
+    )
     assert [(one.recipe_hash, one.issued) for one in found] == [
         ("edited", 3),
         (past.recipe.hash, ROWS),

@@ -69,6 +69,8 @@ def main() -> None:
         sys.exit(_complain(error, WRONG_USE))
     except TruecastError as error:
         sys.exit(_complain(error, FAILED))
+    except OSError as error:
+        sys.exit(_complain(TruecastError(f"{error.filename or 'disk'}: {error.strerror}"), FAILED))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: nothing was left half-written\n")
         sys.exit(INTERRUPTED)

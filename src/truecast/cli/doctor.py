@@ -9,7 +9,10 @@ import truecast
 from truecast.core.settings import load_settings
 from truecast.lake.lake import Lake
 
-PACKAGES = ("polars", "deltalake", "numpy", "numba", "lightgbm", "scikit-learn", "arch")
+PACKAGES = (
+    *("polars", "deltalake", "numpy", "numba", "lightgbm", "scikit-learn", "arch"),
+    *("mlflow", "sqlalchemy", "fastapi"),
+)
 
 
 def examine() -> dict[str, Any]:

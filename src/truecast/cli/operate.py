@@ -1,7 +1,6 @@
 """The commands that run a forecast's life: promote, roll back, replay, settle."""
 
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -23,6 +22,7 @@ from truecast.cli.output import (
     show_records,
     table,
 )
+from truecast.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +104,8 @@ def replay(
     from truecast.pipelines.replay import replay as step
 
     begin, end = read_day(first, "--from"), read_day(last, "--to")
+    if begin > end:
+        raise UsageError(f"--from {begin} lies after --to {end}")
     with open_studies(open_recipe(recipe, source)) as studies:
         result = step(studies, begin, end)
     if as_json:
@@ -131,9 +133,9 @@ def settle(recipe: RecipeName, source: SourceName = None, as_json: AsJson = Fals
     """Write down what came of every forecast that is due, and show the track record."""
     from truecast.core.forecast import Mode
     from truecast.ledger.query import Query
+    from truecast.pipelines.replay import records_of
     from truecast.pipelines.settle import settle as step
-    from truecast.serving.track_record import track_records
-    from truecast.serving.workspace import source_of, trials_before
+    from truecast.serving.workspace import source_of
 
     loaded, workspace = open_recipe(recipe, source), open_workspace()
     summary = step(workspace, workspace.ledger, loaded)
@@ -141,10 +143,8 @@ def settle(recipe: RecipeName, source: SourceName = None, as_json: AsJson = Fals
     records = [
         record
         for mode in get_args(Mode)
-        for record in track_records(
-            workspace.ledger,
-            Query(recipe=loaded.name, source=source_name, mode=mode),
-            trials=partial(trials_before, loaded, mode),
+        for record in records_of(
+            workspace, loaded, Query(recipe=loaded.name, source=source_name, mode=mode)
         )
     ]
     if as_json:
@@ -175,4 +175,5 @@ def _show_waiting(summary: "SettleSummary") -> None:
     """Say which forecasts stay open, those with one reason in one line."""
     reasons = Counter((one.predicted_date, one.why) for one in summary.waiting)
     for (day, why), count in reasons.items():
-        notes.print(f"{count} forecasts for {day} stay open: {why}", highlight=False, markup=False)
+        what = "1 forecast" if count == 1 else f"{count} forecasts"
+        notes.print(f"{what} for {day} open: {why}", highlight=False, markup=False)

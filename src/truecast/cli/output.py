@@ -182,7 +182,8 @@ def show_records(title: str, records: "Sequence[TrackRecord]") -> None:
         window = f", {one.window.from_} to {one.window.to}" if one.window else ""
         console.print(
             f"[bold]{escape(one.instrument)}[/bold] {one.target}{ahead} · {one.mode} · "
-            f"{one.settled} of {one.issued} settled{window}: [bold]{one.verdict}[/bold]",
+            f"{one.settled} of {one.issued} settled{window}: "
+            f"[bold]{one.verdict if one.settled else 'nothing to judge yet'}[/bold]",
             highlight=False,
         )
         for line in _record_lines(one):
@@ -193,12 +194,12 @@ def _record_lines(record: "TrackRecord") -> "Iterator[str]":
     """Say how a record's forecasts fared, a line a figure."""
     for one in record.versus:
         own, naive = record.losses[one.metric], record.baseline_losses[one.metric]
-        way = "lower" if one.improvement_pct >= 0 else "higher"
         low, high = one.ci95
+        counted = min(1.0, one.p_value * record.trials)
         yield (
-            f"{one.metric} {own:.4g}, {one.baseline} {naive:.4g}: {abs(one.improvement_pct):.1f}% "
-            f"{way} (95%: {low:.1f}% to {high:.1f}% better), p {one.p_value:.3f}"
-            + (f" × {record.trials} models compared" if record.trials > 1 else "")
+            f"{one.metric} {own:.4g}, {one.baseline} {naive:.4g}: better by "
+            f"{one.improvement_pct:.1f}% (95%: {low:.1f}% to {high:.1f}%), p {one.p_value:.3f}"
+            + (f", {counted:.3f} after counting {record.trials} trials" * (record.trials > 1))
         )
     for what, share in (
         ("right about the direction", record.hits),
@@ -211,7 +212,7 @@ def _record_lines(record: "TrackRecord") -> "Iterator[str]":
             low, high = share.ci95
             yield f"{what}: {share.share:.1%} (95%: {low:.1%} to {high:.1%})"
     if record.degraded_share:
-        yield f"the naive forecast stood in for {record.degraded_share:.1%}"
+        yield f"degraded: {record.degraded_share:.1%}"
     yield from record.notes
 
 

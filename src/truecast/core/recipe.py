@@ -274,6 +274,17 @@ class Recipe(_Part):
         options = {**kept, "path": path} if path else kept
         return self.model_copy(update={"source": Choice(name=name, parameters=options)})
 
+    def anywhere(self) -> "Recipe":
+        """Return this recipe with its source's path made absolute: the same from any folder.
+
+        Its hash may be another one.
+        """
+        path = self.source.parameters.get("path")
+        if not isinstance(path, str):
+            return self
+        options = {**self.source.parameters, "path": str(Path(path).expanduser().resolve())}
+        return self.model_copy(update={"source": Choice(name=self.source.name, parameters=options)})
+
 
 def shipped_recipes() -> dict[str, Path]:
     """Return the recipes that come with Truecast: name to file."""

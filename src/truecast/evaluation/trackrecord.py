@@ -6,12 +6,13 @@ written down before its outcome was known, and none is left out but those that s
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import fmean
 from typing import Annotated, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from truecast.core.forecast import Mode
 from truecast.core.slot import Slot
@@ -21,11 +22,14 @@ from truecast.evaluation.intervals import covered
 from truecast.evaluation.metrics import METRICS, Metric
 from truecast.evaluation.probabilities import accuracy
 from truecast.evaluation.scorecard import Window
-from truecast.evaluation.significance import Verdict, Versus, compare, verdict
+from truecast.evaluation.significance import LEAST_ROWS, Verdict, Versus, compare, verdict
 from truecast.evaluation.slots import COMPARED, SHOWN
 from truecast.models.intervals import wilson_interval
 
 T = TypeVar("T")
+
+#: Share of the sessions that a replay may lack, as where a source lacks a bar.
+MOST_MISSING = 0.02
 
 
 class _Part(BaseModel):
@@ -39,7 +43,10 @@ class _Part(BaseModel):
 
 
 class Share(_Part):
-    """A share of ``n`` forecasts, in [0, 1], with its 95% interval by Wilson."""
+    """A share of ``n`` forecasts, in [0, 1], with its 95% interval by Wilson.
+
+    Forecasts that are h bars ahead overlap: of n of them, n / h count as independent.
+    """
 
     share: float
     ci95: tuple[float, float]
@@ -62,14 +69,19 @@ class TrackRecord(_Part):
     """How a slot's forecasts of one mode have fared.
 
     ``recipe_hash`` is given where each version of the recipe has its own record (``replay``,
-    ``historical``). ``issued`` = ``settled`` + ``open`` + ``superseded``: the last were issued
-    after another forecast of the same moment, and do not count. ``window`` tells the first and
-    last session forecast that has settled; everything below is about these forecasts: ``losses``
-    and ``baseline_losses`` on identical rows (null where a metric is not defined), ``versus`` for
-    each loss that models are compared by, the deciding one (``metric``) first, ``verdict`` on it
-    after counting ``trials``. ``hits`` is for direction only, ``intervals`` for all else.
-    ``degraded_share`` is the share for which the naive forecast had to stand in. ``notes`` says
-    why a figure is null or on fewer rows.
+    ``historical``); ``since`` and ``until`` are what the record was asked for. ``issued`` =
+    ``settled`` + ``open`` + ``superseded``: the last were issued after another forecast of the
+    same moment, and do not count. ``missing`` counts the sessions in between that nothing was
+    forecast from (null where bars are not daily): a replay that leaves out more than
+    :data:`MOST_MISSING` of them shows no skill.
+
+    ``window`` tells the first and last session forecast that has settled; everything below is
+    about these forecasts: ``losses`` and ``baseline_losses`` on identical rows (null where a
+    metric is not defined), ``versus`` for each loss that models are compared by, the deciding one
+    (``metric``) first, ``verdict`` on it after counting ``trials``. ``hits`` is for direction
+    only, ``intervals`` for all else. ``degraded_share`` is the share for which the naive
+    forecast had to stand in. ``notes`` says why a figure is null or on
+    fewer rows.
     """
 
     slot: str
@@ -85,6 +97,9 @@ class TrackRecord(_Part):
     settled: int
     open: int
     superseded: int
+    missing: int | None
+    since: AwareDatetime | None
+    until: AwareDatetime | None
     baseline: str | None
     metric: str
     losses: dict[str, float | None]
@@ -129,6 +144,10 @@ class IssuedForecasts:
         coverage promised; NaN where there is none.
     degraded : array of bool, shape (n,)
         Where the naive forecast stood in.
+    missing : int or None
+        Sessions between the first and the last forecast that nothing was forecast from.
+    since, until : datetime or None
+        What the record was asked for.
     """
 
     slot: Slot
@@ -146,6 +165,9 @@ class IssuedForecasts:
     upper: Floats
     nominal: Floats
     degraded: NDArray[np.bool_]
+    missing: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def track_record(issued: IssuedForecasts, *, trials: int = 1) -> TrackRecord:
@@ -168,6 +190,13 @@ def track_record(issued: IssuedForecasts, *, trials: int = 1) -> TrackRecord:
     losses, baseline_losses = judged.losses(issued.forecasts), judged.losses(issued.baselines)
     versus = tuple(judged.versus())
     deciding = COMPARED[slot.target][0]
+    shown = verdict([one for one in versus if one.metric == deciding], trials)
+    if n < LEAST_ROWS:
+        judged.notes[f"{n} settled: fewer than {LEAST_ROWS} are not judged"] = None
+    if issued.mode != "live" and (issued.missing or 0) > MOST_MISSING * (n + issued.open):
+        # Whoever asks for the past may leave out the days that he does not like.
+        shown = "no skill shown"
+        judged.notes[f"{issued.missing} sessions in between were left out: no verdict"] = None
     return TrackRecord(
         slot=str(slot),
         recipe=slot.recipe,
@@ -182,13 +211,16 @@ def track_record(issued: IssuedForecasts, *, trials: int = 1) -> TrackRecord:
         settled=n,
         open=issued.open,
         superseded=issued.superseded,
+        missing=issued.missing,
+        since=issued.since,
+        until=issued.until,
         baseline=issued.baseline,
         metric=deciding,
         losses=losses,
         baseline_losses=baseline_losses,
         versus=versus,
         trials=trials,
-        verdict=verdict([one for one in versus if one.metric == deciding], trials),
+        verdict=shown,
         hits=_hits(issued),
         intervals=_intervals(issued),
         degraded_share=float(issued.degraded.mean()) if n else None,
@@ -250,15 +282,16 @@ def _window(session: NDArray[np.datetime64]) -> Window | None:
     return Window(from_=first, to=last, n=len(session))
 
 
-def _share(hits: int, n: int) -> Share:
-    return Share(share=hits / n, ci95=wilson_interval(hits, n), n=n)
+def _share(hits: int, n: int, horizon: int) -> Share:
+    return Share(share=hits / n, ci95=wilson_interval(hits / horizon, n / horizon), n=n)
 
 
 def _hits(issued: IssuedForecasts) -> Share | None:
     n = len(issued.session)
     if issued.slot.target != "direction" or not n:
         return None
-    return _share(round(n * accuracy(issued.outcomes["value"], issued.forecasts)), n)
+    hits = round(n * accuracy(issued.outcomes["value"], issued.forecasts))
+    return _share(hits, n, issued.slot.horizon)
 
 
 def _intervals(issued: IssuedForecasts) -> IntervalRecord | None:
@@ -275,6 +308,6 @@ def _intervals(issued: IssuedForecasts) -> IntervalRecord | None:
     width = 100 * np.log(upper / lower) if issued.slot.target == "price" else upper - lower
     return IntervalRecord(
         nominal=fmean(issued.nominal[rows]),
-        coverage=_share(int(hits.sum()), len(hits)),
+        coverage=_share(int(hits.sum()), len(hits), issued.slot.horizon),
         mean_width=float(width.mean()),
     )

@@ -101,13 +101,14 @@ def track_two_sided(
     return Bounds(lower, upper)
 
 
-def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson_interval(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Return Wilson's confidence interval for a share.
 
     Parameters
     ----------
-    successes, n : int
-        ``0 <= successes <= n``; without any case the interval is (0, 1).
+    successes, n : float
+        ``0 <= successes <= n``: counts, or where cases overlap, what these are worth. Without
+        any case the interval is (0, 1).
     level : float
         Confidence, in (0, 1).
 

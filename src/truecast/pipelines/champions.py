@@ -25,9 +25,11 @@ def train_slots(studies: Studies) -> list[VersionRecord]:
     recipe, workspace = studies.recipe, studies.workspace
     records = []
     for slot in slots_of(recipe):
-        researcher, study = studies.researcher(slot.instrument), studies.gated(slot)
+        researcher = studies.researcher(slot.instrument)
         decisions = researcher.dataset.decisions
         newest_row = decided_by(decisions, latest(decisions, recipe))
+        studies.study(slot)  # its own look counts as well
+        study = studies.gated(slot, decisions.as_of[newest_row], studies.trials(slot))
         fold = final_fold(study, newest_row)
         manifest = train(workspace.bundles, recipe, researcher, study, fold)
         chosen, metric = studies.study(slot), researcher.metric(slot).name

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from truecast.core.clock import frozen_at, to_utc
+from truecast.core.clock import frozen_at, now, to_utc
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Forecast
 from truecast.core.recipe import Recipe
@@ -17,6 +17,7 @@ from truecast.serving.service import open_service
 from truecast.serving.workspace import (
     Workspace,
     decided_by,
+    latest,
     series_of,
     slots_of,
 )
@@ -108,7 +109,10 @@ class Replay:
         """
         researcher = self.studies.researcher(self.symbol)
         decisions = researcher.dataset.decisions
-        row, first = decided_by(decisions, moment), researcher.parts.evaluation.start
+        _require_past(moment)
+        newest = decided_by(decisions, latest(decisions, self.studies.recipe))
+        row = min(decided_by(decisions, moment), newest)
+        first = researcher.parts.evaluation.start
         if row < first:
             raise UsageError(
                 f"{moment} is before the evaluation starts: the choice of the champion has seen "
@@ -133,3 +137,10 @@ class Replay:
             manifest = train(store, self.studies.recipe, researcher, study, fold)
             self._forecasters[key] = Forecaster(store.load(study.slot, manifest.version))
         return self._forecasters[key]
+
+
+def _require_past(moment: datetime | date) -> None:
+    present = now()
+    day = moment.date() if isinstance(moment, datetime) else moment
+    if day > present.date() or (isinstance(moment, datetime) and moment > present):
+        raise UsageError(f"{moment} lies in the future: leave it out for the newest forecast")

@@ -3,19 +3,28 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
+from uuid import UUID
 
 import numpy as np
 
 from truecast.core.clock import to_utc
 from truecast.core.errors import UsageError
+from truecast.core.recipe import Recipe
 from truecast.evaluation.trackrecord import TrackRecord
 from truecast.ledger.query import Query
 from truecast.pipelines.predict import Replay
 from truecast.pipelines.settle import SettleSummary, settle
 from truecast.pipelines.studies import Studies
 from truecast.serving.track_record import track_records
-from truecast.serving.workspace import series_of, source_of, trials_before
+from truecast.serving.workspace import (
+    Workspace,
+    calendar_of,
+    decided_by,
+    latest,
+    series_of,
+    source_of,
+    trials_of_record,
+)
 
 
 @dataclass(frozen=True)
@@ -77,19 +86,27 @@ def replay(studies: Studies, first: date, last: date) -> ReplayResult:
         since=to_utc(decisions[0][0]),
         until=to_utc(decisions[-1][0]),
     )
-    before = len(workspace.ledger.history(every))
-    issued = 0
+    before = {entry.forecast.id for entry in workspace.ledger.history(every)}
+    issued: list[UUID] = []
     for done, (as_of, symbol, _) in enumerate(decisions, start=1):
         said = replays[symbol].forecasts(to_utc(as_of), series[symbol])
-        issued += len(workspace.ledger.write(said))
+        issued += [one.id for one in workspace.ledger.write(said)]
         studies.progress.step(f"replay {recipe.name}", done, len(decisions))
-    added = len(workspace.ledger.history(every)) - before
+    added = len({*issued} - before)
     settled = settle(workspace, workspace.ledger, recipe, at_known=True)
-    records = track_records(
-        workspace.ledger, every, trials=partial(trials_before, recipe, "replay")
-    )
+    records = records_of(workspace, recipe, every)
     begin, end = (one[2].astype(date) for one in (decisions[0], decisions[-1]))
-    return ReplayResult(begin, end, issued, added, settled, records)
+    return ReplayResult(begin, end, len(issued), added, settled, records)
+
+
+def records_of(workspace: Workspace, recipe: Recipe, query: Query) -> list[TrackRecord]:
+    """Say how a recipe's forecasts have fared."""
+    return track_records(
+        workspace.ledger,
+        query,
+        trials=lambda slot: trials_of_record(workspace, recipe, query.mode, slot),
+        calendar=lambda slot: calendar_of(recipe, slot.instrument),
+    )
 
 
 def _decisions(
@@ -98,8 +115,8 @@ def _decisions(
     """Find when something is decided from the bars of the sessions between two days."""
     for symbol in studies.recipe.instruments:
         decisions = studies.researcher(symbol).dataset.decisions
-        within = (decisions.session >= np.datetime64(first)) & (
-            decisions.session <= np.datetime64(last)
-        )
+        sessions = decisions.session
+        within = (sessions >= np.datetime64(first)) & (sessions <= np.datetime64(last))
+        within[decided_by(decisions, latest(decisions, studies.recipe)) + 1 :] = False
         for as_of, session in zip(decisions.as_of[within], decisions.session[within], strict=True):
             yield as_of, symbol, session

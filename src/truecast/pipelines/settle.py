@@ -117,10 +117,7 @@ class Realised:
         newest = self._dataset.market.bars.versions["session"].max()
         if isinstance(newest, date) and newest > forecast.predicted_date:
             return f"there is no bar of {forecast.predicted_date}, but later ones: it stays open"
-        return (
-            f"the bar of {forecast.predicted_date} has not come: "
-            f"`truecast ingest {forecast.recipe}` fetches what there is"
-        )
+        return f"the bar of {forecast.predicted_date} is not in the lake yet"
 
 
 def row_of(dataset: Dataset, forecast: Forecast) -> int | None:

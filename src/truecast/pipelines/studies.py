@@ -18,7 +18,7 @@ from truecast.lake.trials import Trials
 from truecast.pipelines.judge import evaluated_rows, trial_keys, versus_baselines
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.train import fingerprint
-from truecast.serving.workspace import Workspace, own_trials, roster
+from truecast.serving.workspace import Workspace, all_trials, own_trials, roster
 
 
 @dataclass
@@ -62,7 +62,9 @@ class Studies:
             self._record_trials(self._studies[slot])
         return self._studies[slot]
 
-    def gated(self, slot: Slot, as_of: np.datetime64 | None = None) -> Study:
+    def gated(
+        self, slot: Slot, as_of: np.datetime64 | None = None, trials: int | None = None
+    ) -> Study:
         """Return a slot's study with the champion that the recipe's gates let through.
 
         Parameters
@@ -71,6 +73,8 @@ class Studies:
             Which.
         as_of : datetime64[us] or None
             Judge on outcomes known by then; None for all.
+        trials : int or None
+            See :meth:`verdict`.
 
         Returns
         -------
@@ -78,24 +82,36 @@ class Studies:
             Where the recipe requires skill and none is shown, the champion is ``naive``.
         """
         study = self.study(slot)
-        if self.recipe.gates.skill == "report" or self.verdict(study, as_of) == "beats naive":
+        if self.recipe.gates.skill == "report":
             return study
-        return replace(study, champion="naive")
+        shown = self.verdict(study, as_of, trials) == "beats naive"
+        return study if shown else replace(study, champion="naive")
 
-    def verdict(self, study: Study, as_of: np.datetime64 | None = None) -> Verdict:
+    def verdict(
+        self, study: Study, as_of: np.datetime64 | None = None, trials: int | None = None
+    ) -> Verdict:
         """Judge a study's champion on the evaluation rows whose outcome was known at a moment.
 
-        Of the past, only the recipe's own candidates and ``prior_trials`` are counted: what is
-        tried later changes no forecast of before.
+        Parameters
+        ----------
+        study : Study
+            Whose champion.
+        as_of : datetime64[us] or None
+            Only outcomes known by then; None for all.
+        trials : int or None
+            How many models were compared. None for all that ever were; of the past, for the
+            recipe's own candidates and ``prior_trials``: what is tried later changes no forecast
+            of before.
         """
         versus = versus_baselines(study, evaluated_rows(study, as_of))
-        if as_of is None:
-            return verdict(versus, self.trials(study.slot))
-        return verdict(versus, own_trials(self.recipe, study.slot.target))
+        if trials is None:
+            own = own_trials(self.recipe, study.slot.target)
+            trials = self.trials(study.slot) if as_of is None else own
+        return verdict(versus, trials)
 
     def trials(self, slot: Slot) -> int:
         """Return how many models were compared on a slot's series and target, in all."""
-        return self.recipe.evaluate.prior_trials + max(1, self._trials.count(slot))
+        return all_trials(self.workspace, self.recipe, slot)
 
     def _record_trials(self, study: Study) -> None:
         """Write down that the study's candidates were compared: before anyone judges them."""

@@ -89,7 +89,7 @@ def train(
     outcomes = dataset.outcomes(slot.horizon, as_of)
     scores = scale_calibration(dataset, study.variance, outcomes, slot.horizon)
     documents = {
-        RECIPE: recipe.model_dump(mode="json", by_alias=True, exclude={"description"}),
+        RECIPE: recipe.anywhere().model_dump(mode="json", by_alias=True, exclude={"description"}),
         CALIBRATION: scores.to_document(),
         PENDING: _pending(study, fold, outcomes),
         TERMS: {

@@ -1,7 +1,8 @@
 """Prove that the ledger says what training says: forecasts made again from the whole table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import numpy as np
 
@@ -28,6 +29,9 @@ AGREEMENT = 1e-6
 #: id made of it, when and how fast it was issued, and why it was degraded.
 _FREE = {"id", "input_hash", "issued_at", "latency_ms", "degraded", "reason"}
 
+#: Mode, edition and due moment: of each, one forecast of a slot is scored.
+_Record = tuple[str, str, datetime]
+
 
 def check_ledger(studies: Studies, ledger: Ledger, *, seed: int) -> Iterator[CheckResult]:
     """Hold the forecasts of a recipe's present version against training, slot by slot.
@@ -51,21 +55,33 @@ def check_ledger(studies: Studies, ledger: Ledger, *, seed: int) -> Iterator[Che
         One a slot; it names the first forecast that does not hold.
     """
     for slot in slots_of(studies.recipe):
-        query = Query(slot=str(slot), recipe_hash=studies.recipe.hash)
-        entries = [one for one in ledger.history(query) if one.forecast.mode != "whatif"]
+        every = [
+            one for one in ledger.history(Query(slot=str(slot))) if one.forecast.mode != "whatif"
+        ]
+        entries = [one for one in every if one.forecast.recipe_hash == studies.recipe.hash]
         if not entries:
             yield _result(slot, True, None, "no forecasts in the ledger yet")
             continue
         dataset = studies.researcher(slot.instrument).dataset
         chosen = np.random.default_rng(seed).permutation(len(entries))[:FORECASTS]
         batch = _Batch(studies.workspace.bundles, slot, dataset)
-        yield _check(batch, entries[::-1], [entries[::-1][place] for place in sorted(chosen)])
+        sample = [entries[::-1][place] for place in sorted(chosen)]
+        yield _check(batch, entries[::-1], sample, _first(every))
 
 
-def _check(batch: "_Batch", entries: Sequence[Entry], sample: Sequence[Entry]) -> CheckResult:
+def _check(
+    batch: "_Batch",
+    entries: Sequence[Entry],
+    sample: Sequence[Entry],
+    first: Mapping[_Record, Entry],
+) -> CheckResult:
     realised = Realised(batch.dataset, batch.slot)
     for entry in entries:
-        wrong = _contradiction(entry.forecast) or _other_outcome(entry, realised)
+        wrong = (
+            _contradiction(entry.forecast)
+            or _other_standing(entry, first)
+            or _other_outcome(entry, realised)
+        )
         if wrong:
             return _result(batch.slot, False, entry.forecast, wrong)
     for entry in sample:
@@ -91,6 +107,28 @@ def _contradiction(said: Forecast) -> str | None:
         said.slot, said.as_of, said.due_at, said.model_version, said.mode, said.input_hash
     )
     return None if named == said.id else f"its id is {said.id}, what it says is named {named}"
+
+
+def _record(entry: Entry) -> _Record:
+    said = entry.forecast
+    return said.mode, entry.edition, said.due_at
+
+
+def _first(entries: Sequence[Entry]) -> dict[_Record, Entry]:
+    """Return the forecast that was written first of each mode, edition and due moment."""
+    found: dict[_Record, Entry] = {}
+    for entry in sorted(entries, key=lambda one: one.seq):
+        found.setdefault(_record(entry), entry)
+    return found
+
+
+def _other_standing(entry: Entry, first: Mapping[_Record, Entry]) -> str | None:
+    """Say how a forecast's place in the record differs from the order of writing."""
+    scored = first[_record(entry)]
+    due = None if scored is entry else scored.forecast.id
+    if entry.supersedes == due:
+        return None
+    return f"it supersedes {entry.supersedes}, by the order of writing it should be {due}"
 
 
 def _other_outcome(entry: Entry, realised: Realised) -> str | None:

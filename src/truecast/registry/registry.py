@@ -10,7 +10,7 @@ from truecast.core.settings import Settings
 from truecast.core.slot import Slot
 from truecast.database.engine import Database, open_database
 from truecast.models.bundle import Bundle
-from truecast.models.manifest import Manifest
+from truecast.models.manifest import BundleError, Manifest
 from truecast.registry.catalogue import Catalogue, Description
 from truecast.registry.errors import NoChampionError, RegistryError
 from truecast.registry.mirror import Mirror
@@ -202,7 +202,7 @@ class Registry:
         if len(standing) < 2:
             raise UsageError(
                 f"{slot}: {standing[0].version} is the first champion: there is none to go "
-                f"back to; `truecast promote {slot.recipe}` makes another version the champion"
+                f"back to; train and promote another version first"
             )
         return standing[1]
 
@@ -289,7 +289,7 @@ class Registry:
         """Let MLflow follow a step that has been made; where it cannot, say so and go on."""
         try:
             action()
-        except RegistryError as error:
+        except (RegistryError, BundleError) as error:
             self.notices.append(
                 f"{error}; the step is made all the same, and MLflow is told at the next one"
             )

@@ -12,7 +12,7 @@ from uuid import uuid4
 from truecast.core.clock import now
 from truecast.core.slot import Slot, escape
 from truecast.models.bundle import Bundle, Part, load_bundle, save_bundle
-from truecast.models.manifest import Manifest, Training
+from truecast.models.manifest import BundleError, Manifest, Training
 from truecast.registry.errors import RegistryError
 
 _VERSION = re.compile(r"v[0-9a-f]{12}")
@@ -114,7 +114,16 @@ class BundleStore:
         except OSError as error:
             if not final.is_dir():
                 raise RegistryError(f"{final}: cannot be written: {error}") from error
+            self._mend(draft, final, version)
+
+    @staticmethod
+    def _mend(draft: Path, final: Path, version: str) -> None:
+        """Put an intact bundle in the place of a damaged one, which is kept beside it."""
+        try:
             load_bundle(final, expected_version=version)
+        except BundleError:
+            final.rename(final.with_name(f".damaged-{version}-{uuid4().hex}"))
+            draft.rename(final)
 
     def _place(self, slot: Slot) -> Path:
         return self.folder / escape(str(slot))

@@ -1,8 +1,9 @@
 """From a decision to an answer: said again from memory, or computed, written down, then said."""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +17,8 @@ from truecast.serving.workspace import decided_by, latest
 
 #: Answers that are kept in memory.
 _KEPT = 2_000
+#: How long a question waits for another one about the same slot.
+_PATIENCE_SECONDS = 5
 #: How far another machine's clock may be ahead of this one's.
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
@@ -153,6 +156,7 @@ class Answers:
     def __init__(self, ledger: Ledger, computing: threading.RLock) -> None:
         self._ledger, self._computing = ledger, computing
         self._said: OrderedDict[_Key, Answer] = OrderedDict()
+        self._turn: defaultdict[Slot, threading.Lock] = defaultdict(threading.Lock)
 
     def of(self, questions: Sequence[Question]) -> list[Answer]:
         """Answer from memory; compute the rest, write all of it down at once, then answer.
@@ -165,15 +169,39 @@ class Answers:
             If it cannot be written down: then it is not given out.
         """
         with self._computing:
-            new = [question for question in questions if not self._holds(question)]
+            known = {one.key: self._said[one.key] for one in questions if self._holds(one)}
+        if len(known) < len({one.key for one in questions}):
+            with self._turns({one.seat.slot for one in questions}):
+                known = self._answered(questions)
+        return [known[question.key] for question in questions]
+
+    def _answered(self, questions: Sequence[Question]) -> dict[_Key, Answer]:
+        with self._computing:
+            known = {one.key: self._said[one.key] for one in questions if self._holds(one)}
+            new = [question for question in questions if question.key not in known]
             said = [question.forecast() for question in new]
-            written = self._ledger.write(said) if said else []
+        # A ledger that is slow to take it holds up nobody who asks for something else.
+        written = self._ledger.write(said) if said else []
+        with self._computing:
             for question, forecast in zip(new, written, strict=True):
-                self._said[question.key] = question.answer(forecast)
-            answers = [self._said[question.key] for question in questions]
+                self._said[question.key] = known[question.key] = question.answer(forecast)
             while len(self._said) > _KEPT:
                 self._said.popitem(last=False)
-        return answers
+        return known
+
+    @contextmanager
+    def _turns(self, slots: Collection[Slot]) -> Iterator[None]:
+        """Let one thread at a time answer for a slot: those behind find its answer."""
+        with ExitStack() as held:
+            for slot in sorted(slots, key=str):
+                turn = self._turn[slot]
+                if not turn.acquire(timeout=_PATIENCE_SECONDS):
+                    raise ServingError(
+                        f"{slot}: an answer has been on its way into the ledger for over "
+                        f"{_PATIENCE_SECONDS} seconds: something keeps the database locked"
+                    )
+                held.callback(turn.release)
+            yield
 
     def _holds(self, question: Question) -> bool:
         answer = self._said.get(question.key)

@@ -20,8 +20,8 @@ from truecast.serving.routes import add_routes
 from truecast.serving.service import Service
 
 _DESCRIPTION = (
-    "Forecasts of markets beside the naive forecast, each written down before its outcome is "
-    "known. Errors are problem documents (RFC 9457) that say what to do."
+    "Forecasts of markets beside the naive forecast, each written down before it is answered. "
+    "Errors are problem documents (RFC 9457) that say what to do."
 )
 #: The page of documentation loads its own two files and the description of the routes.
 _POLICY = (

@@ -109,13 +109,17 @@ class Seat:
         return "live" if self.live else "historical"
 
     def forecast(self, series: Series, as_of: datetime, mode: Mode) -> Forecast:
-        """Issue the forecast of the last decision up to a moment, and say what is amiss."""
+        """Issue the forecast of the last decision up to a moment."""
         skill = self.champion.skill or NOT_EVALUATED
-        return self.marked(self.forecaster.forecast(series, as_of, mode=mode, skill=skill))
+        return self.forecaster.forecast(series, as_of, mode=mode, skill=skill)
 
     def marked(self, said: Forecast) -> Forecast:
-        """Return a forecast that says so if another model should have made it."""
-        if self.refused is None or (said.degraded and self.refused in (said.reason or "")):
+        """Return a forecast that says so if another model should have made it.
+
+        It says so as it goes out, not in the ledger: the forecast itself is as good as it was
+        when its model was the champion, and may be again.
+        """
+        if self.refused is None:
             return said
         reason = self.refused if said.reason is None else f"{said.reason}; {self.refused}"
         return said.model_copy(update={"degraded": True, "reason": reason})
@@ -234,6 +238,8 @@ class Champions:
             if before.trouble is None:
                 _log.warning("the registry or the lake cannot be read: %s", error)
             return replace(before, trouble=str(error))
+        if champions and version is None:
+            return replace(before, trouble="the lake has no bars: run `truecast ingest RECIPE`")
         return self._found(champions, version, before)
 
     def _found(
@@ -271,7 +277,8 @@ class Champions:
                 _log.warning("%s: %s", record.slot, reason)
         seat = seat or self._fallback(record, bars)
         if seat is not None:
-            seat = replace(seat, refused=f"{reason}; version {seat.champion.version} answers")
+            said = f"the champion {record.version} was refused (see /health)"
+            seat = replace(seat, refused=f"{said}; version {seat.champion.version} answers")
         return seat, Refusal(record.slot, record.version, reason, now(), time.monotonic())
 
     def _fallback(self, refused: ChampionRecord, bars: OpenSeries) -> Seat | None:

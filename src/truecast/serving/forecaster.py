@@ -163,11 +163,12 @@ class Forecaster:
         said = self._say(rows)
         due = _due(rows, self.slot.horizon)
         issued_at = now()
-        if mode == "live" and due[1] <= issued_at:
+        following = _due(rows, 1)[1]
+        if mode == "live" and following <= issued_at:
             raise OverdueError(
-                f"{self.slot}: the outcome was due at {due[1].isoformat()}, which is past; "
-                f"the newest bar is of {to_utc(rows.decisions.event_time[-1]).isoformat()}: "
-                "ingest newer bars"
+                f"{self.slot}: the newest bar is of "
+                f"{to_utc(rows.decisions.event_time[-1]).isoformat()}, and the one after it was "
+                f"due at {following.isoformat()}, which is past: ingest newer bars"
             )
         return self._forecast(rows, said, due, mode, skill, issued_at, started)
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from truecast.serving.kinds import FAILED, HOST
@@ -62,6 +63,8 @@ class Guard:
             return
         try:
             await self._app(scope, receive, say)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
         except Exception:
             _log.exception("%s %s", scope["method"], path)
             if started:

@@ -86,7 +86,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ValidationError, _on_invalid)
 
 
-def _on_error(request: Request, error: Exception) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
     kind, path = _kind(error), request.url.path
     if kind is UNAVAILABLE:
         _log.error("%s: %s", path, error)
@@ -113,7 +113,7 @@ def _kind(error: Exception) -> Kind:
     return next((kind for of, kind in kinds if isinstance(error, of)), UNAVAILABLE)
 
 
-def _on_http(request: Request, error: Exception) -> Response:
+async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     kinds = {404: ROUTE, 405: METHOD}
     kind = kinds.get(error.status_code, HTTP)
@@ -123,7 +123,7 @@ def _on_http(request: Request, error: Exception) -> Response:
     return response
 
 
-def _on_invalid(request: Request, error: Exception) -> Response:
+async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError | ValidationError)  # noqa: S101 - as above
     found = [*error.errors()]
     said = "; ".join(_in_words(one) for one in found[:5])

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
@@ -45,6 +46,8 @@ _JSON = "application/json"
 
 def add_routes(app: FastAPI, service: Service) -> None:
     """Add every route of the service; the one that is asked most is looked at first."""
+    # Whoever watches the server is answered, however many questions wait for the database.
+    watching = CapacityLimiter(4)
 
     @app.post(
         "/predict",
@@ -87,7 +90,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
     )
     @app.get("/health/", include_in_schema=False)
     async def health() -> Response:
-        return _json(await run_in_threadpool(service.health))
+        return _json(await to_thread.run_sync(service.health, limiter=watching))
 
     @app.get(
         "/ready",
@@ -96,7 +99,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         responses={200: _example(examples.READY), **_problems(NOT_READY)},
     )
     async def ready() -> Response:
-        return _json(await run_in_threadpool(service.ready))
+        return _json(await to_thread.run_sync(service.ready, limiter=watching))
 
     @app.get(
         "/predictions/history",

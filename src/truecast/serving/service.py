@@ -11,6 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import truecast
+from truecast.core.calendars import Calendar
 from truecast.core.clock import now
 from truecast.core.forecast import Forecast
 from truecast.core.settings import Settings
@@ -37,7 +38,7 @@ from truecast.serving.schemas import (
     Served,
 )
 from truecast.serving.track_record import track_records
-from truecast.serving.workspace import Workspace, trials_before
+from truecast.serving.workspace import Workspace, calendar_of, trials_of_record
 
 LINKS = {
     "docs": "/docs",
@@ -69,7 +70,8 @@ class Service:
         # Compiled kernels of one process take turns.
         computing = threading.RLock()
         self._ledger = ledger
-        self._champions = Champions(Workspace(settings), registry, computing)
+        self._workspace = Workspace(settings)
+        self._champions = Champions(self._workspace, registry, computing)
         self._answers = Answers(ledger, computing)
         # What was answered from a view: gone with it as soon as bars or champions are new.
         self._newest: tuple[View | None, dict[Asked, Answer]] = (None, {})
@@ -162,12 +164,17 @@ class Service:
     def track_record(self, asked: RecordAsked) -> list[TrackRecord]:
         """Say how the forecasts of slots have fared, beside the naive forecast's."""
         seats = self._champions.look().seats
-        trials = {
-            str(slot): trials_before(seat.recipe, asked.mode, str(slot))
-            for slot, seat in seats.items()
-        }
+        recipes = {slot: seat.recipe for slot, seat in seats.items()}
+
+        def trials(slot: Slot) -> int:
+            return trials_of_record(self._workspace, recipes.get(slot), asked.mode, slot)
+
+        def calendar(slot: Slot) -> Calendar | None:
+            recipe = recipes.get(slot)
+            return None if recipe is None else calendar_of(recipe, slot.instrument)
+
         query = Query(**asked.model_dump())
-        return track_records(self._ledger, query, trials=lambda slot: trials.get(slot, 1))
+        return track_records(self._ledger, query, trials=trials, calendar=calendar)
 
     def health(self) -> Health:
         """Say whether all is well, and what is not."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from truecast.core.calendars import Calendar
 from truecast.core.forecast import Mode
 from truecast.core.slot import Slot
 from truecast.evaluation.arrays import Floats
@@ -14,7 +15,11 @@ from truecast.ledger.query import Entry, Query
 
 
 def track_records(
-    ledger: Ledger, query: Query, *, trials: int | Callable[[str], int] = 1
+    ledger: Ledger,
+    query: Query,
+    *,
+    trials: Callable[[Slot], int],
+    calendar: Callable[[Slot], Calendar | None],
 ) -> list[TrackRecord]:
     """Say how the forecasts of slots have fared.
 
@@ -24,8 +29,11 @@ def track_records(
         Read once.
     query : Query
         Whose records. Without a mode, of live forecasts; a what-if has no record.
-    trials : int or callable
-        How many models were compared before they were issued, or a function of the slot's text.
+    trials : callable
+        How many models of a slot may have been chosen with a look at the outcomes.
+    calendar : callable
+        The sessions of a slot's instrument, so that those without a forecast are counted; None
+        where they are not known.
 
     Returns
     -------
@@ -33,16 +41,31 @@ def track_records(
         By slot; where each version of a recipe has a record of its own, the newest first.
     """
     mode = query.mode or "live"
-    groups: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[tuple[Slot, str], list[Entry]] = {}
     for entry in ledger.history(replace(query, mode=mode)) if mode != "whatif" else ():
-        groups.setdefault((entry.forecast.slot, entry.edition), []).append(entry)
+        groups.setdefault((Slot.parse(entry.forecast.slot), entry.edition), []).append(entry)
     return [
         track_record(
-            _issued(Slot.parse(name), mode, edition, entries),
-            trials=trials(name) if callable(trials) else trials,
+            replace(
+                _issued(slot, mode, edition, entries),
+                missing=_missing(entries, calendar(slot)),
+                since=query.since,
+                until=query.until,
+            ),
+            trials=trials(slot),
         )
-        for (name, edition), entries in sorted(groups.items(), key=lambda group: group[0][0])
+        for (slot, edition), entries in sorted(groups.items(), key=lambda group: str(group[0][0]))
     ]
+
+
+def _missing(entries: Sequence[Entry], calendar: Calendar | None) -> int | None:
+    """Count the sessions between the first and the last that nothing was forecast from."""
+    said = [entry.forecast for entry in entries if entry.supersedes is None]
+    if calendar is None or any(one.interval != "1d" for one in said) or not said:
+        return None
+    days = np.array(sorted({one.today_date for one in said}), dtype="datetime64[D]")
+    first, last = calendar.ordinals(days[[0, -1]])
+    return int(last - first) + 1 - len(days)
 
 
 def _issued(slot: Slot, mode: Mode, edition: str, entries: Sequence[Entry]) -> IssuedForecasts:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from truecast.core.calendars import get_calendar
+from truecast.core.calendars import Calendar, get_calendar
 from truecast.core.clock import now, to_datetime64, to_utc
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Mode
@@ -22,6 +22,7 @@ from truecast.features.compute import Decisions, Market
 from truecast.features.plan import FeaturePlan
 from truecast.lake.history import BarHistory
 from truecast.lake.lake import Lake
+from truecast.lake.trials import Trials
 from truecast.ledger.ledger import Ledger
 from truecast.models.catalog import create
 from truecast.registry.registry import Registry, open_registry
@@ -118,11 +119,10 @@ class Workspace:
 
 def series_of(workspace: Workspace, recipe: Recipe, symbol: str) -> Series:
     """Open what a forecaster reads of an instrument."""
-    instrument = source_of(recipe).instrument(symbol)
     return Series(
         market=workspace.market(recipe, symbol),
         plan=feature_plan(recipe)[0],
-        calendar=get_calendar(instrument.calendar),
+        calendar=calendar_of(recipe, symbol),
         interval=recipe.bar_interval,
     )
 
@@ -168,12 +168,31 @@ def own_trials(recipe: Recipe, target: str) -> int:
     return recipe.evaluate.prior_trials + len(candidates(recipe, target))
 
 
-def trials_before(recipe: Recipe, mode: Mode | None, slot: str) -> int:
-    """Count the models that were compared with a look at the outcomes of a record's forecasts.
+def all_trials(workspace: "Workspace", recipe: Recipe, slot: Slot) -> int:
+    """Count the models that were ever compared on a slot's series and target, by any recipe."""
+    compared = Trials(workspace.settings.lake_url).count(slot)
+    own = len(candidates(recipe, slot.target))
+    return recipe.evaluate.prior_trials + max(own, compared)
 
-    Of live forecasts there is one: they were written down before anyone could look.
+
+def trials_of_record(
+    workspace: "Workspace", recipe: Recipe | None, mode: Mode | None, slot: Slot
+) -> int:
+    """Count the models that may have been chosen with a look at the outcomes of a record.
+
+    Of live forecasts there is one: they are written down before their outcome is known. Of a
+    replay it is every model that was ever compared on the series and target.
     """
-    return 1 if mode in {None, "live"} else own_trials(recipe, Slot.parse(slot).target)
+    if mode in {None, "live"}:
+        return 1
+    if recipe is None:
+        return max(1, Trials(workspace.settings.lake_url).count(slot))
+    return all_trials(workspace, recipe, slot)
+
+
+def calendar_of(recipe: Recipe, symbol: str) -> Calendar:
+    """Return the sessions of one of a recipe's instruments."""
+    return get_calendar(source_of(recipe).instrument(symbol).calendar)
 
 
 def candidate_name(choice: Choice, among: tuple[Choice, ...]) -> str:

@@ -67,6 +67,8 @@ def forecast(slot: str, **changes: object) -> Forecast:
         "coverage": 0.9,
         "probability": None,
         "baseline": 2506.85,
+        "baseline_probability": None,
+        "baseline_name": "naive",
         "skill": "no skill shown",
         "model_name": "ridge",
         "model_type": "Ridge regression",

@@ -102,7 +102,10 @@ def test_a_record_of_prices() -> None:
     assert said["degraded_share"] == pytest.approx(1 / 3)
     assert (said["simulated"], said["trials"], said["hits"]) == (True, 7, None)
     assert (said["slot"], said["metric"]) == ("small@sample:~5EGSPC:price:1", "mape")
-    assert (said["verdict"], said["notes"]) == ("no skill shown", [])
+    assert (said["verdict"], said["notes"]) == (
+        "no skill shown",
+        ["3 settled: fewer than 30 are not judged"],
+    )
 
 
 def test_a_record_of_directions() -> None:
@@ -148,7 +151,10 @@ def test_a_record_of_volatility() -> None:
     assert said["losses"]["mse_gk"] == pytest.approx(4.5)
     assert [one["metric"] for one in said["versus"]] == ["qlike_gk", "qlike_r2", "mse_gk"]
     assert [one["n"] for one in said["versus"]] == [2, 1, 2]
-    assert said["notes"] == ["qlike_r2: on the 1 of 2 forecasts that have its outcome"]
+    assert said["notes"] == [
+        "qlike_r2: on the 1 of 2 forecasts that have its outcome",
+        "2 settled: fewer than 30 are not judged",
+    ]
     # The interval is of the standard deviation: 1 lies in 0.5 to 1.5 and not in 1.5 to 2.5.
     assert said["intervals"]["coverage"]["share"] == 0.5
     assert said["intervals"]["mean_width"] == 1.0
@@ -161,7 +167,8 @@ def test_a_record_without_outcomes_says_so(target: str) -> None:
     assert {*said["losses"].values(), *said["baseline_losses"].values()} == {None}
     empty = ("window", "baseline", "hits", "intervals", "degraded_share")
     assert [said[name] for name in empty] == [None] * 5
-    assert (said["versus"], said["notes"], said["verdict"]) == ([], [], "no skill shown")
+    assert (said["versus"], said["verdict"]) == ([], "no skill shown")
+    assert said["notes"] == ["0 settled: fewer than 30 are not judged"]
     assert [said[name] for name in ("issued", "settled", "open")] == [3, 0, 3]
 
 

@@ -25,16 +25,18 @@ def test_versions_are_kept_and_the_same_training_is_one_version(tmp_path: Path) 
     assert store.load(SLOT, first).documents["n"] == [1]
 
 
-def test_a_damaged_version_is_refused_and_not_written_over(tmp_path: Path) -> None:
+def test_a_damaged_version_is_refused_until_it_is_trained_again(tmp_path: Path) -> None:
     store = BundleStore(tmp_path)
     version = save(store).version
     broken = store.path(SLOT, version) / "point" / "model.json"
     broken.write_bytes(broken.read_bytes()[:-1])
     with pytest.raises(BundleError, match=r"model\.json has been changed"):
         store.load(SLOT, version)
-    with pytest.raises(BundleError, match=r"model\.json has been changed"):
-        save(store)
-    assert [path.name for path in (tmp_path / FOLDER).iterdir()] == [version]
+    assert save(store).version == version
+    assert store.load(SLOT, version).documents["n"] == [1]
+    kept = sorted(path.name for path in (tmp_path / FOLDER).iterdir())
+    assert kept[1] == version
+    assert kept[0].startswith(f".damaged-{version}-")
 
 
 @pytest.mark.parametrize("version", ["../other", "", "v123", "v" + "g" * 12, "/etc/passwd"])
