@@ -8,4 +8,4 @@ judged by ``evaluation``, ``serving`` issues forecasts, ``pipelines`` join the s
 ``cli`` is what a person types. ``core`` holds the words they share.
 """
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"

@@ -36,6 +36,8 @@ PRINTS = {
     "truecast run sp500-daily": "No skill shown: lightgbm cannot be told from naive.",
     "truecast predict sp500-daily --as-of": "as of 2018-06-01 20:30 UTC",
     "truecast predict sp500-daily": "^GSPC price for 2019-01-02",
+    "truecast replay sp500-daily": "57 forecasts from 2018-12-03 to 2018-12-31, 57 new",
+    "truecast settle sp500-daily": "historical · 0 of 1 settled: nothing to judge yet",
     "truecast report sp500-daily --json": '"verdict": "beats naive"',
     "truecast report": "report.html",
     "truecast verify mine.yaml": "mine: all checks passed",

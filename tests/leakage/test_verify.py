@@ -95,6 +95,7 @@ def test_an_honest_recipe_passes(small_recipe: Make, studies: Open) -> None:
         "truncation",
         "perturbation",
         "tail",
+        "ledger equals training",
         "outcomes come later",
         "training lies before",
         "choice without the evaluation",
