@@ -294,6 +294,25 @@ def test_a_forecast_carries_the_verdict_on_its_own_version(
     assert back.version == older.version
 
 
+def test_the_version_that_is_judged_is_the_one_that_would_be_promoted(
+    small_recipe: Make, studies: Open
+) -> None:
+    """The one that has seen most, in whatever order they were registered."""
+    opened = studies(small_recipe())
+    workspace, recipe = opened.workspace, opened.recipe
+    with pytest.raises(UsageError, match="has no version yet: run `truecast train small`"):
+        promote(workspace, recipe)
+    (newer,) = train_slots(opened)
+    with frozen_at(datetime(2018, 6, 1, 12, tzinfo=UTC)):
+        train_slots(opened)
+    card, _ = stages.evaluate(opened)
+    assert card.slots[0].champion.version == newer.version
+    (champion,) = promote(workspace, recipe)
+    assert champion.version == newer.version
+    with pytest.raises(UsageError, match="only versions trained by another version of the recipe"):
+        promote(workspace, small_recipe(features=["rsi_14"]))
+
+
 def test_what_is_not_decided_yet_has_no_part_in_training(
     opened: Studies, home: Path, tmp_path: Path
 ) -> None:

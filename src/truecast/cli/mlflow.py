@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from typing import Annotated
@@ -10,11 +9,10 @@ from typing import Annotated
 import typer
 
 from truecast.cli.output import console
-from truecast.core.errors import TruecastError, UsageError
+from truecast.core.errors import UsageError
+from truecast.core.loopback import is_loopback, listening
 from truecast.core.settings import Settings, load_settings
 
-#: The names and addresses that only this machine reaches.
-HOSTS = ("127.0.0.1", "localhost", "::1")
 #: How long the server may take to end before it is killed.
 PATIENCE_SECONDS = 15
 
@@ -80,22 +78,14 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 def _require_free(host: str, port: int) -> None:
     """Refuse an address that others reach, or that another program has."""
-    if host not in HOSTS:
+    if not is_loopback(host):
         raise UsageError(
-            f"--host {host}: expected {', '.join(HOSTS)}. MLflow asks nobody for a key, so whoever "
-            "reached another address could change runs and models; to see it from elsewhere, "
-            f"forward a port: ssh -L {port}:127.0.0.1:{port} HOST"
+            f"--host {host}: expected 127.0.0.1, localhost, ::1. MLflow asks nobody for a key, so "
+            "whoever reached another address could change runs and models; to see it from "
+            f"elsewhere, forward a port: ssh -L {port}:127.0.0.1:{port} HOST"
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-        except OSError as error:
-            raise TruecastError(
-                f"{host}:{port} cannot be listened on: {error.strerror}; end the program that has "
-                "the port, or choose another one with --port"
-            ) from error
+    with listening(host, port):
+        pass  # MLflow listens on it itself
 
 
 def _say(text: str) -> None:

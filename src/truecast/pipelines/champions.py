@@ -70,18 +70,21 @@ def judge_versions(workspace: Workspace, card: Scorecard) -> None:
         )
 
 
-def newest(workspace: Workspace, recipe: Recipe, slot: Slot) -> VersionRecord:
-    """Return the version that this recipe trained on most: what is promoted unless one is named.
+def newest(workspace: Workspace, recipe: Recipe, slot: Slot) -> VersionRecord | None:
+    """Return the version that this recipe trained on most, or None.
 
-    Raises
-    ------
-    UsageError
-        If this recipe has trained none.
+    It is judged, and promoted unless another one is named.
     """
-    trained = workspace.registry.versions(slot)
+    trained = workspace.registry.versions(slot)[::-1]  # of equals, the one registered last
     fitting = [one for one in trained if one.recipe_hash == recipe.hash]
-    if fitting:
-        return max(reversed(fitting), key=lambda one: one.trained_through)
+    return max(fitting, key=lambda one: one.trained_through, default=None)
+
+
+def _promotable(workspace: Workspace, recipe: Recipe, slot: Slot) -> VersionRecord:
+    found = newest(workspace, recipe, slot)
+    if found is not None:
+        return found
+    trained = workspace.registry.versions(slot)
     other = "only versions trained by another version of the recipe" if trained else "no version"
     raise UsageError(f"{slot} has {other} yet: run `truecast train {recipe.name}`")
 
@@ -100,7 +103,7 @@ def promote(
     """
     registry = workspace.registry
     if versions is None:
-        versions = [newest(workspace, recipe, slot) for slot in slots_of(recipe)]
+        versions = [_promotable(workspace, recipe, slot) for slot in slots_of(recipe)]
     for one in versions:  # all are looked at before any is promoted
         registry.bundle(one.slot, one.version)
     return [registry.promote(one.slot, one.version, reason=one.reason) for one in versions]

@@ -22,7 +22,7 @@ from truecast.evaluation.scoring import SlotPlots, score_slot
 from truecast.evaluation.slots import COMPARED
 from truecast.lake.lake import IngestSummary
 from truecast.models.catalog import create
-from truecast.pipelines.champions import UNTRAINED, judge_versions, promote, train_slots
+from truecast.pipelines.champions import UNTRAINED, judge_versions, newest, promote, train_slots
 from truecast.pipelines.judge import champion_importances, evaluated_rows, slot_forecasts
 from truecast.pipelines.predict import predict
 from truecast.pipelines.studies import Studies
@@ -161,12 +161,8 @@ def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
 def _champion(workspace: Workspace, recipe: Recipe, study: Study) -> Champion:
     """Name the model that is judged, and its version if it has been trained by this recipe."""
     name = study.champion
-    trained = [
-        one.version
-        for one in workspace.registry.versions(study.slot)
-        if (one.name, one.recipe_hash) == (name, recipe.hash)
-    ]
-    version = trained[-1] if trained else UNTRAINED
+    trained = newest(workspace, recipe, study.slot)
+    version = trained.version if trained is not None and trained.name == name else UNTRAINED
     return Champion(name=name, version=version, model_type=study.choices[name].name)
 
 

@@ -18,7 +18,7 @@ from truecast.pipelines.judge import interval_of
 from truecast.pipelines.predict import Replay
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study, in_units
-from truecast.pipelines.verify_ledger import check_ledger
+from truecast.pipelines.verify_ledger import AGREEMENT, check_ledger
 from truecast.serving.workspace import series_of
 
 #: Where the future is cut off, and how many forecasts are made again.
@@ -26,8 +26,6 @@ CUTS = 12
 FORECASTS = 4
 #: What the model that scales the intervals is called in a result.
 SCALE = "the interval's scale"
-#: Forecasts made from the whole table and from the tail agree within this, relative.
-AGREEMENT = 1e-6
 
 
 def verify(studies: Studies, *, seed: int = 0) -> list[CheckResult]:

@@ -125,24 +125,6 @@ class Registry:
                     change_version(connection, record, **values, judged_at=now())
             self._tell(lambda: self.catalogue.judge(record.listing, skill, figures))
 
-    def newest(self, slot: Slot) -> VersionRecord:
-        """Return the version that was registered last.
-
-        Raises
-        ------
-        UsageError
-            If there is none.
-        """
-        found = self.newest_or_none(slot)
-        if found is None:
-            raise UsageError(f"{slot} has no version yet: run `truecast train {slot.recipe}`")
-        return found
-
-    def newest_or_none(self, slot: Slot) -> VersionRecord | None:
-        """Return the version that was registered last, or None."""
-        versions = self.versions(slot)
-        return versions[-1] if versions else None
-
     def versions(self, slot: Slot) -> list[VersionRecord]:
         """Return every version of a slot, oldest first."""
         return list(self._versions(slot).values())

@@ -1,13 +1,12 @@
 """Run the server: one process, one address of this machine."""
 
-import ipaddress
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import uvicorn
 
-from truecast.core.errors import SettingsError, TruecastError
+from truecast.core.errors import SettingsError
+from truecast.core.loopback import is_loopback, listening
 from truecast.core.settings import Settings
 from truecast.serving.app import create_app
 from truecast.serving.guard import LOOPBACK
@@ -17,13 +16,8 @@ from truecast.serving.service import open_service
 CONCURRENT = 256
 #: How long requests may take to end after the server was told to stop.
 DRAIN_SECONDS = 10
-_WAITING = 128
 _LARGEST_HEAD = 32 * 1024
 _LARGEST_MESSAGE = 64 * 1024
-
-
-class AddressError(TruecastError):
-    """The server cannot listen where it shall."""
 
 
 def serve(
@@ -54,7 +48,7 @@ def serve(
         If it cannot be listened on.
     """
     require_loopback(host)
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         app = create_app(open_service(settings), hosts=LOOPBACK | {shown.lower()})
@@ -82,11 +76,7 @@ def require_loopback(host: str) -> None:
     SettingsError
         Says why, and what can be done.
     """
-    try:
-        safe = host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        safe = False
-    if not safe:
+    if not is_loopback(host):
         raise SettingsError(
             f"--host {host}: expected 127.0.0.1, ::1 or localhost. This version knows no API "
             "keys, so whoever reached another address could use it; to reach it from elsewhere, "
@@ -105,21 +95,3 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._tell()
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named, so that asyncio sees TCP and sends each part of an answer at once: otherwise every
-    # answer on a kept connection waits 40 ms for the other side's acknowledgement.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-            listener.listen(_WAITING)
-        except OSError as error:
-            raise AddressError(
-                f"{host}:{port} cannot be listened on: {error.strerror}; end the program that "
-                "has the port, or choose another one with --port"
-            ) from error
-        yield listener

@@ -170,9 +170,8 @@ def own_trials(recipe: Recipe, target: str) -> int:
 
 def all_trials(workspace: "Workspace", recipe: Recipe, slot: Slot) -> int:
     """Count the models that were ever compared on a slot's series and target, by any recipe."""
-    compared = Trials(workspace.settings.lake_url).count(slot)
-    own = len(candidates(recipe, slot.target))
-    return recipe.evaluate.prior_trials + max(own, compared)
+    compared = recipe.evaluate.prior_trials + Trials(workspace.settings.lake_url).count(slot)
+    return max(own_trials(recipe, slot.target), compared)
 
 
 def trials_of_record(

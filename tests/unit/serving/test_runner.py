@@ -5,8 +5,9 @@ import socket
 import pytest
 
 from truecast.core.errors import SettingsError
+from truecast.core.loopback import AddressError
 from truecast.core.settings import Settings
-from truecast.serving.runner import AddressError, require_loopback, serve
+from truecast.serving.runner import require_loopback, serve
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost", "LOCALHOST"])
