@@ -52,7 +52,7 @@ def test_an_unknown_symbol_is_named(source):
 
 def test_a_payload_says_what_it_is(source):
     before = clock.now()
-    payload = source.fetch(source.symbols()[0], DAILY)
+    payload = next(source.fetch(source.symbols()[0], DAILY))
     assert (payload.source, payload.symbol) == (source.name, source.symbols()[0])
     assert payload.interval == "1d"
     assert before <= payload.received_at <= clock.now()
@@ -62,23 +62,23 @@ def test_a_payload_says_what_it_is(source):
 
 def test_rows_have_the_columns_of_a_bar_and_say_the_same_each_time(source):
     for symbol in source.symbols():
-        payload = source.fetch(symbol, DAILY)
-        rows = source.parse(payload)
+        payload = next(source.fetch(symbol, DAILY))
+        rows = source.parse(payload).bars
         assert dict(rows.schema) == PARSED_BARS
         assert rows["event_time"].null_count() == rows["session"].null_count() == 0
         assert rows["row"].is_sorted()
         assert rows["row"].n_unique() == len(rows) > 0
-        assert source.parse(payload).equals(rows)
+        assert source.parse(payload).bars.equals(rows)
 
 
 def test_ingest_keeps_the_bytes_and_every_row_is_accounted_for(source, tmp_path: Path):
     lake = Lake(str(tmp_path / "lake"))
     symbol = source.symbols()[0]
-    payload = source.fetch(symbol, DAILY)
+    payload = next(source.fetch(symbol, DAILY))
     summary = lake.ingest(source, symbol, DAILY)
-    assert summary.payload == sha256_of(payload.content)
-    assert lake.bronze.read(summary.payload) == payload.content
-    assert summary.received == len(source.parse(payload))
+    assert summary.payloads[0] == sha256_of(payload.content)
+    assert lake.bronze.read(summary.payloads[0]) == payload.content
+    assert summary.received == len(source.parse(payload).bars)
     parts = summary.added + summary.revised + summary.unchanged + summary.duplicates
     assert summary.received == parts + sum(summary.quarantined.values())
     again = lake.ingest(source, symbol, DAILY)

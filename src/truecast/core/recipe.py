@@ -192,6 +192,10 @@ class Gates(_Part):
     skill: Literal["report", "require"] = "report"
 
 
+# Keys that came after 0.1.0: where a recipe does not use them its hash stays what it was.
+_LATER = ("news", "adjust", "checks")
+
+
 class Recipe(_Part):
     """One recipe. See ``docs/recipes.md`` for each key with an example."""
 
@@ -201,6 +205,9 @@ class Recipe(_Part):
     context: tuple[str, ...] = ()
     interval: str = "1d"
     source: Choice = Choice(name="sample")
+    news: tuple[Choice, ...] = ()
+    adjust: Literal["none", "split", "total"] = "split"
+    checks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     decide_after: Duration | None = None
     history: History = History()
     features: tuple[Choice, ...] = Field(min_length=1)
@@ -260,7 +267,10 @@ class Recipe(_Part):
     @property
     def hash(self) -> str:
         """SHA-256 of everything but the description, as 64 hexadecimal digits."""
-        return hash_of(self.model_dump(mode="json", by_alias=True, exclude={"description"}))
+        left_out = {"description"} | {
+            name for name in _LATER if getattr(self, name) == _default_of(name)
+        }
+        return hash_of(self.model_dump(mode="json", by_alias=True, exclude=left_out))
 
     def with_source(self, text: str | None) -> "Recipe":
         """Return this recipe reading another source: ``sample`` or ``files:PATH``.
@@ -284,6 +294,10 @@ class Recipe(_Part):
             return self
         options = {**self.source.parameters, "path": str(Path(path).expanduser().resolve())}
         return self.model_copy(update={"source": Choice(name=self.source.name, parameters=options)})
+
+
+def _default_of(name: str) -> Any:
+    return Recipe.model_fields[name].get_default(call_default_factory=True)
 
 
 def shipped_recipes() -> dict[str, Path]:

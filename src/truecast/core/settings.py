@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from truecast.core.errors import SettingsError
@@ -21,7 +21,10 @@ class Settings(BaseSettings):
     ``home`` holds everything Truecast writes. ``lake`` holds the tables; unset, it is the folder
     ``lake`` in ``home``. ``database_url`` holds forecasts, outcomes and champions; unset, it is a
     file in ``home``, and so are MLflow's runs and models. ``registry_prefix`` stands before the
-    names of models in MLflow: ``catalog.schema`` for Unity Catalog.
+    names of models in MLflow: ``catalog.schema`` for Unity Catalog. ``oanda_token``,
+    ``alphavantage_key`` and ``finnhub_key`` are the vendors' keys; ``oanda_live`` asks OANDA's live
+    environment instead of the practice one. ``private_hosts`` are hosts, separated by commas, that
+    may be asked although they lie in a private network, such as a vendor's stand-in.
     """
 
     model_config = SettingsConfigDict(
@@ -36,6 +39,11 @@ class Settings(BaseSettings):
     lake: str | None = None
     database_url: str | None = None
     registry_prefix: str = Field(default="", pattern=r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?)?$")
+    oanda_token: SecretStr | None = None
+    oanda_live: bool = False
+    alphavantage_key: SecretStr | None = None
+    finnhub_key: SecretStr | None = None
+    private_hosts: str = ""
     mlflow_tracking_uri: str | None = Field(default=None, alias="MLFLOW_TRACKING_URI")
     mlflow_registry_uri: str | None = Field(default=None, alias="MLFLOW_REGISTRY_URI")
 
@@ -73,6 +81,11 @@ class Settings(BaseSettings):
             "lake": self.lake_url,
             "database_url": _masked(self.database),
             "registry_prefix": self.registry_prefix,
+            "oanda_token": _hidden(self.oanda_token),
+            "oanda_live": str(self.oanda_live).lower(),
+            "alphavantage_key": _hidden(self.alphavantage_key),
+            "finnhub_key": _hidden(self.finnhub_key),
+            "private_hosts": self.private_hosts,
             "mlflow_tracking_uri": _masked(self.tracking_uri),
             "mlflow_registry_uri": _masked(self.registry_uri),
         }
@@ -87,6 +100,10 @@ class Settings(BaseSettings):
 def _variable(field: str) -> str:
     """Name the environment variable of a setting."""
     return Settings.model_fields[field].alias or PREFIX + field.upper()
+
+
+def _hidden(secret: SecretStr | None) -> str:
+    return "***" if secret else ""
 
 
 def _masked(url: str) -> str:

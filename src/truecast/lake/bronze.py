@@ -53,6 +53,8 @@ class Bronze:
             "request": canonical_json(dict(payload.request)),
             "media_type": payload.media_type,
             "bytes": len(payload.content),
+            "covers_from": payload.covers[0] if payload.covers else None,
+            "covers_to": payload.covers[1] if payload.covers else None,
             "received_at": payload.received_at,
             "written_at": datetime.now(UTC),
         }

@@ -1,58 +1,33 @@
 """The lake as one thing: what comes in, and what can be asked."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 
 from truecast.core.bars import PARSED_BARS
+from truecast.core.clock import now
 from truecast.core.errors import UsageError
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
+from truecast.lake.actions import STORED as STORED_ACTIONS
+from truecast.lake.actions import merge_actions
 from truecast.lake.bars import STORED, Merge, Receipt, merge_bars
 from truecast.lake.bronze import Bronze
 from truecast.lake.contracts import Checked, check_bars
 from truecast.lake.errors import NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
 from truecast.lake.history import BarHistory
-from truecast.lake.schemas import QUARANTINE, SILVER_BARS
+from truecast.lake.schemas import FAILURES, QUARANTINE, REPAIRS, SILVER_ACTIONS, SILVER_BARS
+from truecast.lake.summary import IngestSummary
 from truecast.lake.tables import Table, retried
-from truecast.sources.base import Payload, Source
+from truecast.sources.base import Parsed, Payload, Source, SourceError
 
 SERIES = ("source", "instrument", "interval")
 # What makes a row in quarantine the same as one that is there already.
 _SAME = ("event_time", "reason", "content")
-
-
-@dataclass(frozen=True)
-class IngestSummary:
-    """What became of a payload's rows.
-
-    ``received`` = ``added`` + ``revised`` + ``unchanged`` + ``duplicates`` + all ``quarantined``.
-
-    Parameters
-    ----------
-    payload : str
-        Its SHA-256.
-    received : int
-        Rows in it.
-    added, revised, unchanged : int
-        New bars, further versions of bars, and rows that say what is known already.
-    quarantined : dict of str to int
-        Rows kept out, by reason.
-    duplicates : int
-        Rows that another row of the payload repeats exactly.
-    """
-
-    payload: str
-    received: int
-    added: int
-    revised: int
-    unchanged: int
-    quarantined: dict[str, int] = field(default_factory=dict)
-    duplicates: int = 0
+_SAME_REPAIR = ("session", "event_time", "field", "original", "repaired", "repair")
 
 
 class Lake:
@@ -77,30 +52,65 @@ class Lake:
         self.bronze = Bronze(Path(url) / "bronze")
         self._bars = Table(f"{url}/silver/bars", SILVER_BARS, SERIES)
         self._quarantine = Table(f"{url}/silver/quarantine", QUARANTINE)
+        self._actions = Table(f"{url}/silver/actions", SILVER_ACTIONS)
+        self._repairs = Table(f"{url}/silver/repairs", REPAIRS)
+        self._failures = Table(f"{url}/bronze/failures", FAILURES)
 
-    def ingest(self, source: Source, symbol: str, interval: Interval) -> IngestSummary:
+    def ingest(
+        self,
+        source: Source,
+        symbol: str,
+        interval: Interval,
+        *,
+        start: date | None = None,
+        tell: Callable[[IngestSummary], None] = lambda _: None,
+    ) -> IngestSummary:
         """Fetch a symbol's bars and take in what is new.
 
-        The payload is kept before anyone interprets it. A crash at any point leaves the lake
-        whole, and the next call completes what it left out.
+        Each payload is kept before anyone interprets it, and taken in before the next is asked
+        for. A crash at any point leaves the lake whole, and the next call completes what it left
+        out.
+
+        Parameters
+        ----------
+        source : Source
+            Where the bars come from.
+        symbol, interval : str, Interval
+            The series.
+        start : date or None
+            Where a backfill begins if there is nothing yet; None for all that the source has.
+        tell : callable
+            Called with what became of all payloads so far, after each.
 
         Raises
         ------
         SourceError
-            If the source cannot be read, or its payload not understood.
+            If the source cannot be read, or its payload not understood. That it could not be
+            read is written down in ``bronze/failures``.
         LakeError
             If the lake cannot be written.
         """
         instrument = source.instrument(symbol)
-        payload = source.fetch(symbol, interval)
-        name = self.bronze.keep(payload)
-        receipt = _receipt(payload, name, instrument, source.simulated, source.live)
-        return self._take_in(source.parse(payload), receipt)
+        series = dict(zip(SERIES, (source.name, symbol, str(interval)), strict=True))
+        since = self._last_close(series)
+        if since is None and start is not None:
+            since = datetime(start.year, start.month, start.day, tzinfo=UTC)
+        summary = IngestSummary()
+        try:
+            for payload in source.fetch(symbol, interval, since):
+                name = self.bronze.keep(payload)
+                receipt = _receipt(payload, name, instrument, source.simulated, source.live)
+                summary += self._take_in(source.parse(payload), receipt, payload.covers)
+                tell(summary)
+        except SourceError as error:
+            self._note_failure(series, since, error)
+            raise
+        return summary
 
     def store(
         self,
         payload: Payload,
-        parsed: pl.DataFrame,
+        parsed: Parsed,
         instrument: Instrument,
         simulated: bool,
         live: bool = False,
@@ -111,15 +121,16 @@ class Lake:
         ----------
         payload : Payload
             What was received.
-        parsed : pl.DataFrame
-            Its rows, columns of ``PARSED_BARS``.
+        parsed : Parsed
+            What it says.
         instrument : Instrument
             Whose bars they are.
         simulated, live : bool
             What the source says of itself.
         """
         name = self.bronze.keep(payload)
-        return self._take_in(parsed, _receipt(payload, name, instrument, simulated, live))
+        receipt = _receipt(payload, name, instrument, simulated, live)
+        return self._take_in(parsed, receipt, payload.covers)
 
     def history(
         self,
@@ -204,24 +215,81 @@ class Lake:
         """Return ``gold/<name>`` with its lineage; see :func:`truecast.lake.gold.read_gold`."""
         return read_gold(gold_table(f"{self.url}/gold", name), version)
 
-    def _take_in(self, parsed: pl.DataFrame, receipt: Receipt) -> IngestSummary:
-        checked = check_bars(parsed, receipt.instrument, receipt.interval, receipt.received_at)
+    def actions(self, source_name: str, symbol: str, interval: Interval) -> pl.DataFrame:
+        """Return every version of a series' splits and dividends, by ex-date."""
+        series = dict(zip(SERIES, (source_name, symbol, str(interval)), strict=True))
+        return self._actions.read(series).sort("session", "kind", "version")
+
+    def repairs(self, source_name: str, symbol: str, interval: Interval) -> pl.DataFrame:
+        """Return every number of a series that was changed on its way in, with the original."""
+        series = dict(zip(SERIES, (source_name, symbol, str(interval)), strict=True))
+        return self._repairs.read(series).sort("session", "event_time", "field")
+
+    def failures(self, source_name: str, symbol: str, interval: Interval) -> pl.DataFrame:
+        """Return each time that a series could not be read, the oldest first."""
+        series = dict(zip(SERIES, (source_name, symbol, str(interval)), strict=True))
+        return self._failures.read(series).sort("failed_at")
+
+    def _last_close(self, series: Mapping[str, str]) -> datetime | None:
+        last: datetime | None = self._bars.read(series, ["event_time"])["event_time"].max()  # type: ignore[assignment]
+        return last
+
+    def _take_in(
+        self, parsed: Parsed, receipt: Receipt, covers: tuple[datetime, datetime] | None
+    ) -> IngestSummary:
+        checked = check_bars(parsed.bars, receipt.instrument, receipt.interval, receipt.received_at)
+        # Actions first: a bar must not be read without a split that came with it.
+        actions = retried(lambda: self._append_actions(parsed.actions, receipt, covers))
+        retried(lambda: self._append_repairs(parsed.repairs, receipt))
         merge = retried(lambda: self._append_bars(checked, receipt))
         late = merge.late.drop("flags").with_columns(
             reason=pl.lit("late_vintage"), detail=pl.format("known_at={}", "known_at")
         )
         kept_out = pl.concat([checked.quarantined, late.select(checked.quarantined.columns)])
         retried(lambda: self._append_quarantine(kept_out, receipt))
-        counts = kept_out["reason"].value_counts(sort=True)
         return IngestSummary(
-            payload=receipt.payload,
-            received=len(parsed),
+            payloads=(receipt.payload,),
+            received=len(parsed.bars),
             added=merge.added,
             revised=merge.revised,
             unchanged=merge.unchanged,
-            quarantined=dict(counts.iter_rows()),
+            quarantined=_counts(kept_out["reason"]),
             duplicates=checked.duplicates,
+            actions=actions,
+            repaired=_counts(parsed.repairs["repair"]),
+            notes=parsed.notes,
         )
+
+    def _append_actions(
+        self,
+        parsed: pl.DataFrame,
+        receipt: Receipt,
+        covers: tuple[datetime, datetime] | None,
+    ) -> int:
+        if parsed.is_empty() and (covers is None or self._actions.version() is None):
+            return 0
+        snapshot = self._actions.snapshot()
+        rows = merge_actions(parsed, snapshot.read(receipt.series, STORED_ACTIONS), receipt, covers)
+        if len(rows):
+            snapshot.append(rows, guard=" ".join(receipt.series.values()))
+        return len(rows)
+
+    def _append_repairs(self, repairs: pl.DataFrame, receipt: Receipt) -> None:
+        self._append_new(self._repairs, repairs, receipt, _SAME_REPAIR)
+
+    def _note_failure(
+        self, series: Mapping[str, str], since: datetime | None, error: SourceError
+    ) -> None:
+        row = {
+            **series,
+            "since": since,
+            "error": type(error).__name__,
+            "message": str(error),
+            "failed_at": now(),
+            "written_at": datetime.now(UTC),
+        }
+        rows = pl.DataFrame([row], schema=FAILURES)
+        retried(lambda: self._failures.snapshot().append(rows))
 
     def _append_bars(self, checked: Checked, receipt: Receipt) -> Merge:
         snapshot = self._bars.snapshot()
@@ -231,23 +299,32 @@ class Lake:
         return merge
 
     def _append_quarantine(self, kept_out: pl.DataFrame, receipt: Receipt) -> None:
-        if kept_out.is_empty():
-            return
-        snapshot = self._quarantine.snapshot()
         content = pl.struct(
             pl.col(name).cast(pl.String) for name in PARSED_BARS if name != "row"
         ).struct.json_encode()
-        rows = kept_out.with_columns(
-            content=content,
+        self._append_new(self._quarantine, kept_out.with_columns(content=content), receipt, _SAME)
+
+    def _append_new(
+        self, table: Table, rows: pl.DataFrame, receipt: Receipt, same: tuple[str, ...]
+    ) -> None:
+        """Append the rows of a receipt that are not there: none equal in the columns ``same``."""
+        if rows.is_empty() or table.schema is None:
+            return
+        snapshot = table.snapshot()
+        completed = rows.with_columns(
             payload=pl.lit(receipt.payload),
             received_at=pl.lit(receipt.received_at),
             written_at=pl.lit(datetime.now(UTC)),
             **{name: pl.lit(value) for name, value in receipt.series.items()},
-        ).select(pl.col(name).cast(kind) for name, kind in QUARANTINE.items())
-        there = snapshot.read(receipt.series, _SAME)
-        fresh = rows.join(there, on=_SAME, how="anti", nulls_equal=True)
+        ).select(pl.col(name).cast(kind) for name, kind in table.schema.items())
+        there = snapshot.read(receipt.series, same)
+        fresh = completed.join(there, on=list(same), how="anti", nulls_equal=True)
         if len(fresh):
             snapshot.append(fresh, guard=" ".join(receipt.series.values()))
+
+
+def _counts(names: pl.Series) -> dict[str, int]:
+    return dict(names.value_counts(sort=True).iter_rows())
 
 
 def _receipt(

@@ -41,7 +41,56 @@ QUARANTINE: dict[str, pl.DataType] = {
     "written_at": UTC_TIME,
 }
 
+#: ``silver/actions``: every version of every split and dividend. ``session`` is the ex-date;
+#: ``value`` is null from the version on that says the source has taken it back.
+SILVER_ACTIONS: dict[str, pl.DataType] = {
+    "source": pl.String(),
+    "instrument": pl.String(),
+    "interval": pl.String(),
+    "session": pl.Date(),
+    "kind": pl.String(),
+    "value": pl.Float64(),
+    "version": pl.Int32(),
+    "known_at": UTC_TIME,
+    "basis": pl.String(),
+    "received_at": UTC_TIME,
+    "simulated": pl.Boolean(),
+    "payload": pl.String(),
+    "written_at": UTC_TIME,
+}
+
+#: ``silver/repairs``: every number that was changed on its way in, beside the one that came.
+REPAIRS: dict[str, pl.DataType] = {
+    "source": pl.String(),
+    "instrument": pl.String(),
+    "interval": pl.String(),
+    "payload": pl.String(),
+    "row": pl.Int64(),
+    "session": pl.Date(),
+    "event_time": UTC_TIME,
+    "field": pl.String(),
+    "original": pl.Float64(),
+    "repaired": pl.Float64(),
+    "repair": pl.String(),
+    "detail": pl.String(),
+    "received_at": UTC_TIME,
+    "written_at": UTC_TIME,
+}
+
+#: ``bronze/failures``: every time that a source could not be read: an outage, not "no data".
+FAILURES: dict[str, pl.DataType] = {
+    "source": pl.String(),
+    "instrument": pl.String(),
+    "interval": pl.String(),
+    "since": UTC_TIME,
+    "error": pl.String(),
+    "message": pl.String(),
+    "failed_at": UTC_TIME,
+    "written_at": UTC_TIME,
+}
+
 #: ``bronze/index``: one row a receipt; the payload itself lies beside the table by its SHA-256.
+#: From ``covers_from`` up to ``covers_to`` the source said all that it has.
 BRONZE_INDEX: dict[str, pl.DataType] = {
     "payload": pl.String(),
     "source": pl.String(),
@@ -50,6 +99,8 @@ BRONZE_INDEX: dict[str, pl.DataType] = {
     "request": pl.String(),
     "media_type": pl.String(),
     "bytes": pl.Int64(),
+    "covers_from": UTC_TIME,
+    "covers_to": UTC_TIME,
     "received_at": UTC_TIME,
     "written_at": UTC_TIME,
 }

@@ -20,7 +20,7 @@ from truecast.evaluation.report import write_report
 from truecast.evaluation.scorecard import Champion, Scorecard, SlotCard
 from truecast.evaluation.scoring import SlotPlots, score_slot
 from truecast.evaluation.slots import COMPARED
-from truecast.lake.lake import IngestSummary
+from truecast.lake.summary import IngestSummary
 from truecast.models.catalog import create
 from truecast.pipelines.champions import UNTRAINED, judge_versions, newest, promote, train_slots
 from truecast.pipelines.judge import champion_importances, evaluated_rows, slot_forecasts

@@ -1,15 +1,19 @@
 """What a source is, and what it hands over."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import polars as pl
 
+from truecast.core.bars import PARSED_ACTIONS, PARSED_REPAIRS
 from truecast.core.errors import TruecastError
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
+
+#: Spans of time, UTC: from the first moment up to, not including, the second.
+Windows = Sequence[tuple[datetime, datetime]]
 
 
 class SourceError(TruecastError):
@@ -34,6 +38,9 @@ class Payload:
         What the bytes are, such as ``text/csv``.
     received_at : datetime
         When they arrived, UTC.
+    covers : tuple of two datetimes, or None
+        From when to when, UTC, the source said all that it has: what is absent in between did not
+        trade. None where that cannot be known, as of a file.
     """
 
     source: str
@@ -43,6 +50,30 @@ class Payload:
     content: bytes
     media_type: str
     received_at: datetime
+    covers: tuple[datetime, datetime] | None = None
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What a payload says.
+
+    Parameters
+    ----------
+    bars : pl.DataFrame
+        Columns of :data:`truecast.core.bars.PARSED_BARS`, in the payload's order, repaired.
+    actions : pl.DataFrame
+        Splits and dividends, columns of :data:`truecast.core.bars.PARSED_ACTIONS`.
+    repairs : pl.DataFrame
+        Every number that was changed or taken out, columns of
+        :data:`truecast.core.bars.PARSED_REPAIRS`.
+    notes : tuple of str
+        What a person should know of how it was read: a dialect that was detected, say.
+    """
+
+    bars: pl.DataFrame
+    actions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PARSED_ACTIONS))
+    repairs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PARSED_REPAIRS))
+    notes: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -77,8 +108,22 @@ class Source(Protocol):
         """
         ...
 
-    def fetch(self, symbol: str, interval: Interval) -> Payload:
-        """Get the bytes that hold a symbol's bars.
+    def fetch(
+        self, symbol: str, interval: Interval, since: datetime | None = None
+    ) -> Iterator[Payload]:
+        """Get the bytes that hold a symbol's bars, the oldest payload first.
+
+        What comes first can be kept before the next is asked for, so a long backfill goes on
+        where it was interrupted.
+
+        Parameters
+        ----------
+        symbol, interval : str, Interval
+            What to get.
+        since : datetime or None
+            Close of the last bar that is there already; None for all that the source has. A
+            source asks for some bars before it too, since they may have been corrected, and may
+            hand over everything.
 
         Raises
         ------
@@ -89,13 +134,52 @@ class Source(Protocol):
         """
         ...
 
-    def parse(self, payload: Payload) -> pl.DataFrame:
-        """Turn a payload into rows, as they are.
+    def parse(self, payload: Payload) -> Parsed:
+        """Say what a payload holds, row by row, as the vendor gave it.
 
-        Returns
-        -------
-        pl.DataFrame
-            Columns of :data:`truecast.core.bars.PARSED_BARS`, in the payload's order.
+        Raises
+        ------
+        SourceError
+            If the payload cannot be understood; the message says where.
+        """
+        ...
+
+
+class NewsSource(Protocol):
+    """One place that articles come from."""
+
+    @property
+    def name(self) -> str:
+        """Effective name, part of silver's key: ``[a-z0-9._-]+``."""
+        ...
+
+    @property
+    def live(self) -> bool:
+        """Whether new articles still arrive; False for a source that has ended."""
+        ...
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its articles are made up; then every row says so."""
+        ...
+
+    def fetch(self, done: Windows = ()) -> Iterator[Payload]:
+        """Get the bytes that hold articles, the oldest payload first.
+
+        Parameters
+        ----------
+        done : sequence of two datetimes each
+            Spans, UTC, that were taken in before and need not be asked for again.
+
+        Raises
+        ------
+        SourceError
+            If they cannot be had.
+        """
+        ...
+
+    def parse(self, payload: Payload) -> pl.DataFrame:
+        """Return a payload's articles, columns of :data:`truecast.core.news.PARSED_NEWS`.
 
         Raises
         ------

@@ -102,6 +102,11 @@ def test_settings_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.M
         "TRUECAST_LAKE": (str(home / "lake"), "default"),
         "TRUECAST_DATABASE_URL": (f"sqlite:///{home / 'truecast.db'}", "default"),
         "TRUECAST_REGISTRY_PREFIX": ("", "default"),
+        "TRUECAST_OANDA_TOKEN": ("", "default"),
+        "TRUECAST_OANDA_LIVE": ("false", "default"),
+        "TRUECAST_ALPHAVANTAGE_KEY": ("", "default"),
+        "TRUECAST_FINNHUB_KEY": ("", "default"),
+        "TRUECAST_PRIVATE_HOSTS": ("", "default"),
         "MLFLOW_TRACKING_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
         "MLFLOW_REGISTRY_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
     }
@@ -123,3 +128,12 @@ def test_a_mistyped_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUECAST_HOMME", "x")
     with pytest.raises(SettingsError, match="unknown setting TRUECAST_HOMME: did you mean"):
         load_settings()
+
+
+def test_a_vendors_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUECAST_FINNHUB_KEY", "canary-7f3a")
+    settings = load_settings()
+    assert settings.origins()["TRUECAST_FINNHUB_KEY"] == ("***", "environment")
+    assert settings.finnhub_key is not None
+    assert settings.finnhub_key.get_secret_value() == "canary-7f3a"
+    assert "canary-7f3a" not in repr(settings)

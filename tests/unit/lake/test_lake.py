@@ -1,6 +1,7 @@
 """The lake as one thing, on disk."""
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +21,7 @@ from truecast.lake.errors import ConflictError, LakeError, NoDataError
 from truecast.lake.lake import Lake
 from truecast.lake.schemas import BRONZE_INDEX, QUARANTINE, SILVER_BARS
 from truecast.lake.tables import Table
-from truecast.sources.base import Payload
+from truecast.sources.base import Parsed, Payload
 
 DAILY = Interval("1d")
 RECEIVED = datetime(2020, 6, 1, tzinfo=UTC)
@@ -44,13 +45,15 @@ class Feed:
     def instrument(self, symbol: str) -> Instrument:
         return Instrument(symbol, "XNYS", timedelta(minutes=15), adjustment="split")
 
-    def fetch(self, symbol: str, interval: Interval) -> Payload:
+    def fetch(
+        self, symbol: str, interval: Interval, since: datetime | None = None
+    ) -> Iterator[Payload]:
         content = self.text.encode()
-        return Payload(
+        yield Payload(
             self.name, symbol, str(interval), {"q": symbol}, content, "text/csv", self.received_at
         )
 
-    def parse(self, payload: Payload) -> pl.DataFrame:
+    def parse(self, payload: Payload) -> Parsed:
         rows = []
         for place, line in enumerate(payload.content.decode().split(), start=1):
             day, close = line.split(",")
@@ -58,7 +61,7 @@ class Feed:
             event = datetime(session.year, session.month, session.day, 21, tzinfo=UTC)
             price = float(close) if close else None
             rows.append({"row": place, "session": session, "event_time": event, "close": price})
-        return pl.DataFrame(rows, schema=PARSED_BARS)
+        return Parsed(pl.DataFrame(rows, schema=PARSED_BARS))
 
 
 def lines(*closes: float | str) -> str:
@@ -77,7 +80,7 @@ def meaning(lake: Lake) -> list[tuple]:
 
 def test_ingest_counts_what_became_of_each_row(lake):
     first = lake.ingest(Feed(lines(1, 2, "", -4)), "^X", DAILY)
-    assert first.payload == sha256_of(lines(1, 2, "", -4))
+    assert first.payloads[0] == sha256_of(lines(1, 2, "", -4))
     assert (first.received, first.added, first.revised, first.unchanged) == (4, 2, 0, 0)
     assert first.quarantined == {"missing_close": 1, "not_positive": 1}
     text = lines(1, 2.5, 3) + f"\n{WEEK[0]},1"
@@ -94,7 +97,11 @@ def test_silver_says_where_each_row_came_from(lake):
     (row,) = lake.history("feed", "^X", DAILY).versions.rows(named=True)
     assert list(row) == list(SILVER_BARS)
     assert (row["source"], row["instrument"], row["interval"]) == ("feed", "^X", "1d")
-    assert (row["adjustment"], row["simulated"], row["payload"]) == ("split", True, summary.payload)
+    assert (row["adjustment"], row["simulated"], row["payload"]) == (
+        "split",
+        True,
+        summary.payloads[0],
+    )
     assert (row["basis"], row["received_at"]) == ("assumed", RECEIVED)
     assert lake.bronze.read(row["payload"]) == lines(1).encode()
 
@@ -112,7 +119,7 @@ def test_the_same_payload_twice_adds_nothing_but_its_receipt(lake):
     assert lake.quarantine("feed", "^X", DAILY).equals(kept_out)
     index = lake.bronze.index.read()
     assert index.schema == pl.Schema(BRONZE_INDEX)
-    assert index["payload"].to_list() == [again.payload] * 2
+    assert index["payload"].to_list() == [*again.payloads] * 2
 
 
 def test_quarantine_keeps_the_row_as_it_came(lake):
@@ -159,7 +166,7 @@ def test_history_can_start_later_and_says_how_to_get_what_is_missing(lake):
 def test_store_equals_ingest(lake, tmp_path):
     feed = Feed(lines(1, 2))
     lake.ingest(feed, "^X", DAILY)
-    other, payload = Lake(str(tmp_path / "other")), feed.fetch("^X", DAILY)
+    other, payload = Lake(str(tmp_path / "other")), next(feed.fetch("^X", DAILY))
     other.store(payload, feed.parse(payload), feed.instrument("^X"), True, live=True)
     assert meaning(other) == meaning(lake)
 
@@ -202,7 +209,7 @@ def test_a_crash_while_writing_a_payload_leaves_none(lake, monkeypatch):
 
 
 def test_a_damaged_payload_is_noticed(lake):
-    name = lake.ingest(Feed(lines(1)), "^X", DAILY).payload
+    name = lake.ingest(Feed(lines(1)), "^X", DAILY).payloads[0]
     path = lake.bronze.folder / "payloads" / name[:2] / name
     path.write_bytes(path.read_bytes()[:-1] + b"9")
     with pytest.raises(LakeError, match="damaged"):
@@ -291,10 +298,10 @@ def test_a_lake_may_lie_in_a_folder_with_an_odd_name(tmp_path, monkeypatch):
 
 
 def test_the_vintage_of_a_payload_does_not_depend_on_its_receipt(lake):
-    payload = Feed(lines(1)).fetch("^X", DAILY)
+    payload = next(Feed(lines(1)).fetch("^X", DAILY))
     parsed = Feed("").parse(replace(payload, content=lines(1, 2).encode()))
-    known = parsed.with_columns(known_at=pl.col("event_time") + timedelta(hours=2))
-    lake.store(payload, known, Feed("").instrument("^X"), False)
+    known = parsed.bars.with_columns(known_at=pl.col("event_time") + timedelta(hours=2))
+    lake.store(payload, Parsed(known), Feed("").instrument("^X"), False)
     rows = lake.history("feed", "^X", DAILY).versions
     assert rows["known_at"].to_list() == [
         datetime(2020, 1, 6, 23, tzinfo=UTC), datetime(2020, 1, 7, 23, tzinfo=UTC)

@@ -28,7 +28,7 @@ def source(path: Path, **options):
 
 def rows(path: Path, symbol: str = "X", interval: Interval = DAILY, **options) -> pl.DataFrame:
     opened = source(path, **options)
-    return opened.parse(opened.fetch(symbol, interval))
+    return opened.parse(next(opened.fetch(symbol, interval))).bars
 
 
 def write(folder: Path, text: str, name: str = "x.csv") -> Path:
@@ -198,10 +198,13 @@ def test_a_file_of_several_symbols(tmp_path):
     path = write(tmp_path, "ticker,date,close\nA,2018-12-24,1\nB,2018-12-24,2\nA,2018-12-26,3\n")
     opened = source(path)
     assert opened.symbols() == ("A", "B")
-    payload = opened.fetch("A", DAILY)
+    payload = next(opened.fetch("A", DAILY))
     assert payload.content == path.read_bytes()
-    assert opened.parse(payload).select("row", "close").rows() == [(1, 1.0), (3, 3.0)]
-    for ask in (opened.instrument, lambda symbol: opened.parse(opened.fetch(symbol, DAILY))):
+    assert opened.parse(payload).bars.select("row", "close").rows() == [(1, 1.0), (3, 3.0)]
+    for ask in (
+        opened.instrument,
+        lambda symbol: opened.parse(next(opened.fetch(symbol, DAILY))).bars,
+    ):
         with pytest.raises(UnknownNameError, match=r"unknown instrument 'C'.*Valid: A, B"):
             ask("C")
 
@@ -220,23 +223,23 @@ def test_a_folder_serves_each_symbol_by_its_file(tmp_path):
     opened = source(tmp_path)
     assert opened.symbols() == ("EURUSD", "GC_F", "gspc")
     closes = [
-        opened.parse(opened.fetch(symbol, DAILY))["close"][0]
+        opened.parse(next(opened.fetch(symbol, DAILY))).bars["close"][0]
         for symbol in ("^GSPC", "GC=F", "EURUSD")
     ]
     assert closes == [1.0, 2.0, 3.0]
     with pytest.raises(UnknownNameError, match="did you mean 'EURUSD'"):
-        opened.fetch("EURUSDX", DAILY)
+        next(opened.fetch("EURUSDX", DAILY))
     write(tmp_path, CSV, "G-SPC.csv")
     with pytest.raises(UsageError, match=r"could be any of G-SPC.csv, gspc.csv"):
-        opened.fetch("^GSPC", DAILY)
+        next(opened.fetch("^GSPC", DAILY))
     write(tmp_path, CSV, "gspc.parquet")
     with pytest.raises(UsageError, match=r"gspc.csv and gspc.parquet are both files of gspc"):
-        opened.fetch("^GSPC", DAILY)
+        next(opened.fetch("^GSPC", DAILY))
     mapped = source(tmp_path, instruments={"^GSPC": "gspc.csv"})
     assert mapped.symbols() == ("^GSPC",)
-    assert mapped.parse(mapped.fetch("^GSPC", DAILY))["close"][0] == 1.0
+    assert mapped.parse(next(mapped.fetch("^GSPC", DAILY))).bars["close"][0] == 1.0
     with pytest.raises(UnknownNameError, match=r"source.files.instruments"):
-        mapped.fetch("GC=F", DAILY)
+        next(mapped.fetch("GC=F", DAILY))
 
 
 def test_what_is_said_of_an_instrument(tmp_path):
@@ -294,4 +297,4 @@ def test_a_file_that_goes_away(tmp_path):
     opened = source(write(tmp_path, CSV))
     (tmp_path / "x.csv").unlink()
     with pytest.raises(SourceError, match="cannot be read: No such file"):
-        opened.fetch("X", DAILY)
+        next(opened.fetch("X", DAILY))

@@ -130,4 +130,4 @@ def test_dialects_are_refused_with_the_reason():
     }.items():
         opened = source(name)
         with pytest.raises(SourceError, match=message):
-            opened.parse(opened.fetch("X", DAILY))
+            opened.parse(next(opened.fetch("X", DAILY)))

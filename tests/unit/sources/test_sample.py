@@ -36,7 +36,7 @@ def raw(symbol: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("symbol", ["^GSPC", "^IXIC"])
 def test_prices_equal_the_file(sample, symbol):
-    found = sample.parse(sample.fetch(symbol, DAILY))
+    found = sample.parse(next(sample.fetch(symbol, DAILY))).bars
     expected = [
         (
             place,
@@ -52,7 +52,7 @@ def test_prices_equal_the_file(sample, symbol):
 
 @pytest.mark.parametrize(("symbol", "column"), [("^VIX", "vix"), ("DCOILWTICO", "DCOILWTICO")])
 def test_rows_without_a_price_are_kept_for_quarantine(sample, symbol, column):
-    found = sample.parse(sample.fetch(symbol, DAILY))
+    found = sample.parse(next(sample.fetch(symbol, DAILY))).bars
     # FRED writes a missing value as a dot.
     expected = [float(row[column]) if row[column] != "." else None for row in raw(symbol)]
     assert found["close"].to_list() == expected
@@ -60,7 +60,7 @@ def test_rows_without_a_price_are_kept_for_quarantine(sample, symbol, column):
 
 
 def test_bars_close_when_the_session_does(sample):
-    rows = sample.parse(sample.fetch("^GSPC", DAILY)).select("session", "event_time")
+    rows = sample.parse(next(sample.fetch("^GSPC", DAILY))).bars.select("session", "event_time")
     closes = dict(rows.rows())
     assert closes[date(2018, 12, 24)] == datetime(2018, 12, 24, 18, tzinfo=UTC)
     assert closes[date(2018, 12, 31)] == datetime(2018, 12, 31, 21, tzinfo=UTC)
@@ -81,9 +81,9 @@ def test_when_each_series_is_known(sample):
 
 def test_wrong_questions_are_answered_with_what_is_right(sample):
     with pytest.raises(UnknownNameError, match=r"did you mean '\^GSPC'"):
-        sample.fetch("GSPC", DAILY)
+        next(sample.fetch("GSPC", DAILY))
     with pytest.raises(UsageError, match=r"daily bars only.*asked for 1h.*source files"):
-        sample.fetch("^GSPC", Interval("1h"))
+        next(sample.fetch("^GSPC", Interval("1h")))
     with pytest.raises(UsageError, match=r"unknown key 'path' in source\.sample"):
         open_source(Choice(name="sample", parameters={"path": "x"}))
     with pytest.raises(UnknownNameError, match="did you mean 'sample'"):
@@ -91,7 +91,7 @@ def test_wrong_questions_are_answered_with_what_is_right(sample):
 
 
 def test_a_damaged_package_is_noticed(sample):
-    payload = sample.fetch("^VIX", DAILY)
+    payload = next(sample.fetch("^VIX", DAILY))
     for content in (payload.content[:100], gzip.compress(b"Date,vixx\n1/3/2014,13.76\n")):
         with pytest.raises(SourceError, match="not a gzipped CSV with the columns Date, vix"):
             sample.parse(type(payload)(**{**vars(payload), "content": content}))

@@ -1,19 +1,17 @@
 """Files as a source."""
 
 import re
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from truecast.core import clock
 from truecast.core.errors import UsageError
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.core.names import UnknownNameError
-from truecast.sources.base import Payload
+from truecast.sources.base import Parsed, Payload
 from truecast.sources.files.client import (
     SUFFIXES,
     find_file,
@@ -79,11 +77,14 @@ class FilesSource:
             description=f"{symbol} from {path.name}",
         )
 
-    def fetch(self, symbol: str, interval: Interval) -> Payload:
-        """Read the file that serves a symbol; see :class:`truecast.sources.base.Source`."""
+    def fetch(
+        self, symbol: str, interval: Interval, since: datetime | None = None
+    ) -> Iterator[Payload]:
+        """Read the file that serves a symbol, whole; see :class:`truecast.sources.base.Source`."""
+        del since  # the file is one
         path = find_file(self.options, symbol)
         content, media_type, _, file = self._file(path)
-        return Payload(
+        yield Payload(
             source=self.name,
             symbol=symbol,
             interval=str(interval),
@@ -93,10 +94,10 @@ class FilesSource:
             received_at=clock.now(),
         )
 
-    def parse(self, payload: Payload) -> pl.DataFrame:
+    def parse(self, payload: Payload) -> Parsed:
         """Turn a payload into rows; see :class:`truecast.sources.base.Source`."""
         delay = self._delay(Interval(payload.interval).is_daily)
-        return parse_file(payload, self.options, delay)
+        return Parsed(parse_file(payload, self.options, delay))
 
     def _delay(self, daily: bool) -> timedelta:
         if self.options.publication_delay is not None:

@@ -1,11 +1,9 @@
 """The sample as a source."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
-
-import polars as pl
 
 from truecast.core import clock
 from truecast.core.calendars import get_calendar
@@ -13,7 +11,7 @@ from truecast.core.errors import UsageError
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.core.names import Registry, suggestion
-from truecast.sources.base import Payload
+from truecast.sources.base import Parsed, Payload
 from truecast.sources.sample.client import read_sample
 from truecast.sources.sample.parse import parse_sample
 
@@ -71,21 +69,24 @@ class SampleSource:
         """Return what must be known of a symbol to read its bars."""
         return _SERIES.find(symbol, "source sample").instrument
 
-    def fetch(self, symbol: str, interval: Interval) -> Payload:
-        """Read the file of a symbol.
+    def fetch(
+        self, symbol: str, interval: Interval, since: datetime | None = None
+    ) -> Iterator[Payload]:
+        """Read the file of a symbol, whole.
 
         Raises
         ------
         UsageError
             If the interval is not ``1d``.
         """
+        del since  # the file is one
         if not interval.is_daily:
             raise UsageError(
                 f"source sample has daily bars only (interval 1d); asked for {interval} of "
                 f"{symbol}: set interval: 1d, or read your own bars with source files"
             )
         file = _SERIES.find(symbol, "source sample").file
-        return Payload(
+        yield Payload(
             source=self.name,
             symbol=symbol,
             interval=str(interval),
@@ -95,11 +96,11 @@ class SampleSource:
             received_at=clock.now(),
         )
 
-    def parse(self, payload: Payload) -> pl.DataFrame:
+    def parse(self, payload: Payload) -> Parsed:
         """Turn a payload into rows; see :class:`truecast.sources.base.Source`."""
         series = _SERIES.find(payload.symbol, "source sample")
         calendar = get_calendar(series.instrument.calendar)
-        return parse_sample(payload.content, series.columns, calendar)
+        return Parsed(parse_sample(payload.content, series.columns, calendar))
 
 
 def open_sample(options: Mapping[str, Any]) -> SampleSource:
