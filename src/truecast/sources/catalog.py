@@ -1,17 +1,19 @@
-"""Open the source that a recipe names."""
+"""Open the sources that a recipe names: one of bars, and those of news."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from truecast.core.names import Registry
 from truecast.core.recipe import Choice
-from truecast.sources.base import Source
+from truecast.sources.base import NewsSource, Source
 from truecast.sources.files.source import open_files
 from truecast.sources.sample.source import open_sample
 
 SOURCES: Registry[Callable[[Mapping[str, Any]], Source]] = Registry(
     "source", {"files": open_files, "sample": open_sample}
 )
+
+NEWS_SOURCES: Registry[Callable[[Mapping[str, Any]], NewsSource]] = Registry("news source", {})
 
 
 def open_source(choice: Choice) -> Source:
@@ -30,3 +32,23 @@ def open_source(choice: Choice) -> Source:
         If an option is unknown or has no valid value.
     """
     return SOURCES.find(choice.name, "source")(choice.parameters)
+
+
+def open_news_source(choice: Choice) -> NewsSource:
+    """Open a source of news by its name and options.
+
+    Parameters
+    ----------
+    choice : Choice
+        One of the recipe's ``news``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such source; the message gives the nearest one.
+    UsageError
+        If an option is unknown or has no valid value.
+    SettingsError
+        If the source needs a key that no setting gives.
+    """
+    return NEWS_SOURCES.find(choice.name, "news")(choice.parameters)
