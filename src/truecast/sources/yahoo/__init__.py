@@ -1,0 +1,1 @@
+"""Yahoo: its chart document and tables made from it."""
