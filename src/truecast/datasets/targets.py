@@ -30,7 +30,8 @@ class Outcomes:
     log_return : array of float64, shape (n,)
         100·ln(C[due]/C[t]), percent.
     close : array of float64, shape (n,)
-        C[due], in the instrument's currency.
+        C[due], in the instrument's currency, a share as it was at t: a split on the way does not
+        change it.
     garman_klass : array of float64, shape (n,)
         Mean open-to-close Garman–Klass variance of the bars after t up to due, percent² a bar,
         at least one basis point squared. NaN where the source has no open, high and low.
@@ -96,7 +97,8 @@ def outcomes_of(
     -----
     Daily: the outcome is valued by the bar of the h-th session after t; if that bar is absent
     there is no outcome, and without a bar on the way no variance: nothing is filled. Intraday: by
-    the last bar in ((h−1)·i, h·i] after t within the same session.
+    the last bar in ((h−1)·i, h·i] after t within the same session. A bar that was withdrawn by the
+    time its outcome settles is absent.
 
     An outcome is known when the last bar from t to due is, and is settled then, once: by the
     versions of the bars known at that moment. A later revision neither changes it nor makes it
@@ -121,11 +123,12 @@ def outcomes_of(
         due = _bar_within(times, sessions, base, horizon, interval.length)
     settled = _last_known(known_at, base, due)
     outcomes = _unknown(len(event_time))
+    units = first["scale"].to_numpy() if "scale" in first.columns else np.ones(len(first))
     rows = np.flatnonzero(due >= 0)
     rows = rows[np.argsort(settled[rows], kind="stable")]
     for part, bars in history.epochs(settled[rows]):
         here = rows[part]
-        _value(outcomes, here, bars, times[base[here]], times[due[here]])
+        _value(outcomes, here, bars, times[base[here]], times[due[here]], units[base[here]])
     there = due >= 0
     outcomes.due[there] = times[due[there]]
     outcomes.due_session[there] = sessions[due[there]]
@@ -166,17 +169,28 @@ def _last_known(known_at: Times, base: NDArray[np.intp], due: NDArray[np.intp]) 
 
 
 def _value(
-    outcomes: Outcomes, rows: NDArray[np.intp], bars: pl.DataFrame, start: Times, end: Times
+    outcomes: Outcomes,
+    rows: NDArray[np.intp],
+    bars: pl.DataFrame,
+    start: Times,
+    end: Times,
+    units: F64,
 ) -> None:
     """Write the values of some rows from the bars as they were known when the rows settled."""
     times, close = _moments(bars, "event_time"), bars["close"].to_numpy()
-    base, due = np.searchsorted(times, start), np.searchsorted(times, end)
+    base, due = (
+        np.minimum(np.searchsorted(times, moments), len(times) - 1) for moments in (start, end)
+    )
+    standing = (times[base] == start) & (times[due] == end)
+    rows, base, due, units = rows[standing], base[standing], due[standing], units[standing]
     returns = np.full(len(close), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         returns[1:] = 100 * np.diff(np.log(close))
         outcomes.log_return[rows] = 100 * np.log(close[due] / close[base])
         ranges = np.maximum(garman_klass_variance(bars), VARIANCE_FLOOR)
-    outcomes.close[rows] = close[due]
+    if "scale" in bars.columns:
+        units = units / bars["scale"].to_numpy()[base]
+    outcomes.close[rows] = close[due] * units
     outcomes.garman_klass[rows] = _mean_between(ranges, base, due)
     outcomes.squared_return[rows] = _mean_between(returns**2, base, due)
 

@@ -167,14 +167,23 @@ class Market:
         -------
         Decisions
             One for each bar that is known ``decide_after`` its close, at that moment. A bar that
-            became known later than that was never decided on.
+            became known later than that, or was withdrawn by then, was never decided on.
         """
         bars = self.versions(None)
         first = bars.values("version") == 0
         closes = bars.times("event_time")[first]
         moments = closes + np.timedelta64(self.decide_after)
-        kept = bars.times("known_at")[first] <= moments
+        kept = (bars.times("known_at")[first] <= moments) & ~self._withdrawn_at(closes, moments)
         if as_of is not None:
             kept &= moments <= to_datetime64(as_of)
         days = bars.values("session")[first].astype("int64").view("datetime64[D]")
         return Decisions(closes[kept], moments[kept], days[kept])
+
+    def _withdrawn_at(self, closes: Moments, moments: Moments) -> NDArray[np.bool_]:
+        """Say of each bar whether it had been withdrawn by the moment of its decision."""
+        gone = np.zeros(len(closes), bool)
+        if "withdrawn" in self.bars.versions.columns:
+            bars = Bars(self.bars.versions.filter(pl.col("withdrawn")))
+            rows = np.searchsorted(closes, bars.times("event_time"))
+            gone[rows[bars.times("known_at") <= moments[rows]]] = True
+        return gone

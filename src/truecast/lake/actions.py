@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from truecast.core.bars import UTC_TIME
+from truecast.core.bars import ACTIONS, UTC_TIME
 from truecast.core.calendars import get_calendar
 from truecast.lake.bars import TOLERANCE, Receipt
 from truecast.lake.schemas import SILVER_ACTIONS
@@ -18,6 +18,27 @@ from truecast.lake.schemas import SILVER_ACTIONS
 KEY = ("session", "kind")
 #: The columns that :func:`merge_actions` needs of the versions that are there.
 STORED = (*KEY, "value", "version", "known_at")
+
+
+def check_actions(parsed: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part actions into those that can be and those that cannot.
+
+    Returns
+    -------
+    pl.DataFrame, pl.DataFrame
+        The good ones; and the others as rows for quarantine: ``row``, ``session``, ``event_time``
+        (the start of the ex-date, UTC), ``reason``, ``detail``.
+    """
+    good = pl.col("kind").is_in(ACTIONS) & pl.col("session").is_not_null()
+    good &= pl.col("value").is_finite() & (pl.col("value") > 0)
+    bad = parsed.filter(~good.fill_null(value=False))
+    return parsed.filter(good.fill_null(value=False)), bad.select(
+        "row",
+        "session",
+        event_time=pl.col("session").cast(UTC_TIME),
+        reason=pl.lit("impossible_action"),
+        detail=pl.format("{} of {}", pl.col("kind"), pl.col("value").fill_null(float("nan"))),
+    )
 
 
 def merge_actions(
@@ -40,9 +61,15 @@ def merge_actions(
     covers : tuple of two datetimes, or None
         The span of which the payload says all that there is.
     """
-    amount = pl.when(pl.col("kind") == "split").then(pl.col("value").product())
-    mine = parsed.group_by(KEY).agg(
-        amount.otherwise(pl.col("value").sum()).first().alias("value"), pl.col("known_at").min()
+    value = pl.when(pl.col("kind") == "split").then("ratio").otherwise("amount")
+    mine = (
+        parsed.group_by(KEY)
+        .agg(
+            pl.col("value").product().alias("ratio"),
+            pl.col("value").sum().alias("amount"),
+            pl.col("known_at").min(),
+        )
+        .select(*KEY, value=value.cast(pl.Float64), known_at="known_at")
     )
     last = stored.sort("version").unique(KEY, keep="last")
     taken_back = _absent(mine, last, receipt, covers)

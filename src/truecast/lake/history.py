@@ -22,7 +22,8 @@ class BarHistory:
     ----------
     versions : pl.DataFrame
         Rows of ``silver/bars`` for one source, instrument and interval, sorted by
-        ``event_time`` and ``version``.
+        ``event_time`` and ``version``. A version that is ``withdrawn`` (a column that need not be
+        there) takes its bar out of what is read from then on.
     """
 
     versions: pl.DataFrame
@@ -43,7 +44,7 @@ class BarHistory:
         rows = self.versions
         if as_of is not None:
             rows = rows.filter(pl.col("known_at") <= require_utc(as_of, "as_of"))
-        return rows.unique("event_time", keep="last", maintain_order=True)
+        return _standing(rows)
 
     def epochs(self, moments: Moments) -> Iterator[tuple[slice, pl.DataFrame]]:
         """Group moments between which no earlier bar was revised, so one frame serves them all.
@@ -76,7 +77,7 @@ class BarHistory:
             )
             limit = pl.when("in_order").then(end).otherwise(begin)
             frame = rows.filter(pl.col("known_at") <= limit).drop("in_order")
-            yield slice(start, stop), frame.unique("event_time", keep="last", maintain_order=True)
+            yield slice(start, stop), _standing(frame)
 
     def _marked(self) -> pl.DataFrame:
         """Mark the first versions that became known before every later bar did."""
@@ -85,3 +86,9 @@ class BarHistory:
         late = first.filter(pl.col("known_at") > earliest_later)["event_time"]
         in_order = (pl.col("version") == 0) & ~pl.col("event_time").is_in(late.implode())
         return self.versions.with_columns(in_order=in_order)
+
+
+def _standing(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the last version of each bar, without the bars that were withdrawn."""
+    last = rows.unique("event_time", keep="last", maintain_order=True)
+    return last.filter(~pl.col("withdrawn")) if "withdrawn" in last.columns else last

@@ -12,7 +12,7 @@ from truecast.core.errors import UsageError
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.lake.actions import STORED as STORED_ACTIONS
-from truecast.lake.actions import merge_actions
+from truecast.lake.actions import check_actions, merge_actions
 from truecast.lake.bars import STORED, Merge, Receipt, merge_bars
 from truecast.lake.bronze import Bronze
 from truecast.lake.contracts import Checked, check_bars
@@ -238,18 +238,22 @@ class Lake:
         self, parsed: Parsed, receipt: Receipt, covers: tuple[datetime, datetime] | None
     ) -> IngestSummary:
         checked = check_bars(parsed.bars, receipt.instrument, receipt.interval, receipt.received_at)
+        possible, impossible = check_actions(parsed.actions)
         # Actions first: a bar must not be read without a split that came with it.
-        actions = retried(lambda: self._append_actions(parsed.actions, receipt, covers))
+        actions = retried(lambda: self._append_actions(possible, receipt, covers))
         retried(lambda: self._append_repairs(parsed.repairs, receipt))
         merge = retried(lambda: self._append_bars(checked, receipt))
         late = merge.late.drop("flags").with_columns(
             reason=pl.lit("late_vintage"), detail=pl.format("known_at={}", "known_at")
         )
-        kept_out = pl.concat([checked.quarantined, late.select(checked.quarantined.columns)])
+        kept_out = pl.concat(
+            [checked.quarantined, late.select(checked.quarantined.columns), impossible],
+            how="diagonal",
+        )
         retried(lambda: self._append_quarantine(kept_out, receipt))
         return IngestSummary(
             payloads=(receipt.payload,),
-            received=len(parsed.bars),
+            received=len(parsed.bars) + len(impossible),
             added=merge.added,
             revised=merge.revised,
             unchanged=merge.unchanged,

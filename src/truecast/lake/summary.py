@@ -16,7 +16,7 @@ class IngestSummary:
     payloads : tuple of str
         Their SHA-256, in the order of receipt.
     received : int
-        Rows in them.
+        Bars in them, and actions that were kept out.
     added, revised, unchanged : int
         New bars, further versions of bars, and rows that say what is known already.
     quarantined : dict of str to int

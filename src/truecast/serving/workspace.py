@@ -20,6 +20,7 @@ from truecast.datasets.assembly import RATIO, Dataset
 from truecast.evaluation.slots import BASELINES, REFERENCES
 from truecast.features.compute import Decisions, Market
 from truecast.features.plan import FeaturePlan
+from truecast.lake.adjust import adjust_bars
 from truecast.lake.history import BarHistory
 from truecast.lake.lake import Lake
 from truecast.lake.trials import Trials
@@ -82,12 +83,7 @@ class Workspace:
         """
         source = source_of(recipe)
         bars, *context = (
-            _in_session(
-                self.lake.history(
-                    source.name, name, recipe.bar_interval, start=recipe.history.start
-                )
-            )
-            for name in (symbol, *recipe.context)
+            self._bars(recipe, source.name, name) for name in (symbol, *recipe.context)
         )
         return Market(
             symbol=symbol,
@@ -95,6 +91,15 @@ class Workspace:
             context=dict(zip(recipe.context, context, strict=True)),
             decide_after=recipe.decision_delay,
         )
+
+    def _bars(self, recipe: Recipe, source: str, symbol: str) -> BarHistory:
+        """Read a series as the recipe wants it: in the units of each moment."""
+        series = (source, symbol, recipe.bar_interval)
+        history = _in_session(self.lake.history(*series, start=recipe.history.start))
+        actions = self.lake.actions(*series)
+        if actions.is_empty() or recipe.adjust == "none":
+            return history
+        return BarHistory(adjust_bars(history.versions, actions, recipe.adjust))
 
     def dataset(self, recipe: Recipe, symbol: str, as_of: datetime | None = None) -> Dataset:
         """Compute all rows of one instrument up to a moment."""

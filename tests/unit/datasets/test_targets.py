@@ -7,6 +7,7 @@ import pytest
 from truecast.core.calendars import get_calendar
 from truecast.core.interval import Interval
 from truecast.datasets.targets import DatasetError, Outcomes, garman_klass_variance, outcomes_of
+from truecast.lake.adjust import adjust_bars
 from truecast.lake.history import BarHistory
 
 XNYS = get_calendar("XNYS")
@@ -183,3 +184,46 @@ def test_what_was_known_by_a_moment() -> None:
     found = _settle(bars, 1).known_by(np.datetime64("2018-12-24T18:15"))
     np.testing.assert_array_equal(np.isnan(found.close), [False, False, True, True, True])
     assert np.isnat(found.due[2:]).all()
+
+
+def _split(bars: pl.DataFrame, ex_date: date, ratio: float) -> pl.DataFrame:
+    actions = pl.DataFrame(
+        {
+            "session": [ex_date],
+            "kind": ["split"],
+            "value": [ratio],
+            "version": [0],
+            "known_at": [XNYS.open_of(ex_date)],
+        },
+        schema_overrides={"known_at": pl.Datetime("us", "UTC")},
+    )
+    return adjust_bars(bars, actions, "split")
+
+
+def test_a_split_on_the_way_is_no_fall_and_changes_no_price_that_was_forecast() -> None:
+    whole = _settle(_bars(DAYS, CLOSE), 2)
+    halves = [value / (2 if day >= DAYS[2] else 1) for day, value in zip(DAYS, CLOSE, strict=True)]
+    found = _settle(_split(_bars(DAYS, halves), DAYS[2], 2.0), 2)
+    np.testing.assert_allclose(found.log_return, whole.log_return, rtol=1e-12)
+    np.testing.assert_allclose(found.garman_klass, whole.garman_klass, rtol=1e-12)
+    # Of the 20th and 21st in old shares, from the 24th on in new ones.
+    np.testing.assert_allclose(found.close[:3], [95.0, 100.0, 101.0 / 2], rtol=1e-12)
+    np.testing.assert_array_equal(found.known_at, whole.known_at)
+
+
+def test_a_bar_that_was_withdrawn_when_its_outcome_settles_gives_none() -> None:
+    bars = _bars(DAYS, CLOSE)
+    false = bars.filter(pl.col("session") == DAYS[1]).with_columns(
+        version=pl.lit(1, pl.Int32), known_at=pl.lit(XNYS.close_of(DAYS[2]) + timedelta(hours=1))
+    )
+    versions = pl.concat(
+        [
+            bars.with_columns(pl.col("version").cast(pl.Int32), withdrawn=False),
+            false.with_columns(pl.col("known_at").cast(bars.schema["known_at"]), withdrawn=True),
+        ],
+    ).sort("event_time", "version")
+    one, two = _settle(versions, 1), _settle(versions, 2)
+    # The first outcome was settled before anyone knew; the next rests on a bar that is there still.
+    np.testing.assert_array_equal(np.isnan(one.close), [False, False, False, False, True])
+    # Two sessions on, the withdrawn bar is no longer there to count from.
+    np.testing.assert_array_equal(np.isnan(two.close), [False, True, False, True, True])

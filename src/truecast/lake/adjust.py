@@ -1,0 +1,134 @@
+"""Prices adjusted for splits and dividends, as of then.
+
+Prices are stored raw. From the moment an action is known, every bar before its ex-date is read in
+the units of after it: a further version of the bar, known when the action is. So whoever reads as
+of a moment sees the prices that were quoted then, and no later action reaches back before it was
+known.
+"""
+
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from truecast.core.bars import ACTIONS, PRICES, QUOTES, UTC_TIME
+
+Adjust = Literal["none", "split", "total"]
+F64 = NDArray[np.float64]
+
+_QUOTED = tuple(name for name in QUOTES if not name.endswith("size"))
+_AMOUNTS = ("volume", "bid_size", "ask_size")
+_FIRST, _LAST = np.datetime64("0001-01-01", "us"), np.datetime64("9999-12-31", "us")
+
+
+def adjust_bars(versions: pl.DataFrame, actions: pl.DataFrame, how: Adjust) -> pl.DataFrame:
+    """Return a series' versions in the units of each moment.
+
+    Parameters
+    ----------
+    versions : pl.DataFrame
+        Rows of ``silver/bars`` for one series, sorted by ``event_time`` and ``version``.
+    actions : pl.DataFrame
+        Rows of ``silver/actions`` for it.
+    how : {"none", "split", "total"}
+        For nothing, for splits, or for splits, dividends and capital gains.
+
+    Returns
+    -------
+    pl.DataFrame
+        The versions with those that actions add, numbered anew; and ``scale``, the factor from
+        the raw price to the row's.
+
+    Notes
+    -----
+    A split of r new shares for an old one divides the prices before its ex-date by r and
+    multiplies volume and sizes. A dividend of D multiplies prices by 1 − D/C, with C the raw close
+    before the ex-date as it was known then, as CRSP and Yahoo do; volume stays.
+    """
+    told = _relevant(actions, how)
+    if told.is_empty():
+        return versions.with_columns(scale=pl.lit(1.0))
+    told = told.with_columns(price_factor=pl.Series(_price_factors(versions, told)))
+    rows = versions.with_columns(until=pl.col("known_at").shift(-1).over("event_time"))
+    parts = []
+    for start, stop in pairwise([_FIRST, *told["since"].unique().sort().to_numpy(), _LAST]):
+        begin, end = _utc(start), _utc(stop)
+        # The versions that are the newest of their bar at some time between the two.
+        standing = pl.col("until").fill_null(_utc(_LAST)) > begin
+        valid = rows.filter(standing, pl.col("known_at") < end)
+        prices, amounts = _factors(valid["session"], told.filter(pl.col("since") <= begin))
+        parts.append(
+            valid.with_columns(
+                known_at=pl.max_horizontal("known_at", begin),
+                scale=pl.Series(prices),
+                amount_scale=pl.Series(amounts),
+            )
+        )
+    return _numbered(pl.concat(parts), versions.columns)
+
+
+def _relevant(actions: pl.DataFrame, how: Adjust) -> pl.DataFrame:
+    """Return the actions that count, with the moment from which each does: its ex-date or later."""
+    kinds = {"none": [], "split": ["split"], "total": list(ACTIONS)}[how]
+    ex_date = pl.col("session").cast(UTC_TIME)
+    return actions.filter(pl.col("kind").is_in(kinds)).with_columns(
+        since=pl.max_horizontal("known_at", ex_date)
+    )
+
+
+def _price_factors(versions: pl.DataFrame, told: pl.DataFrame) -> F64:
+    """Return by what each version of an action multiplies the prices before its ex-date."""
+    sessions, known, closes = (
+        versions[name].to_numpy() for name in ("session", "known_at", "close")
+    )
+    factors = np.ones(len(told))
+    columns = (told[name].to_numpy() for name in ("session", "since", "value"))
+    rows = zip(told["kind"], *columns, strict=True)
+    for place, (kind, ex_date, since, value) in enumerate(rows):
+        if not value > 0:  # taken back
+            continue
+        if kind == "split":
+            factor = 1 / value
+        else:
+            row = int(np.searchsorted(sessions, ex_date)) - 1
+            while row >= 0 and known[row] > since:
+                row -= 1
+            factor = 1 - value / closes[row] if row >= 0 else 1.0
+        factors[place] = factor if np.isfinite(factor) and factor > 0 else 1.0
+    return factors
+
+
+def _factors(sessions: pl.Series, told: pl.DataFrame) -> tuple[F64, F64]:
+    """Return the factors of prices and of amounts for rows of some sessions."""
+    newest = told.sort("session", "kind", "version").unique(["session", "kind"], keep="last")
+    newest = newest.filter(pl.col("value").is_not_null()).sort("session", "kind")
+    amount = newest.select(pl.when(pl.col("kind") == "split").then("value").otherwise(1.0))
+    after = np.searchsorted(newest["session"].to_numpy(), sessions.to_numpy(), side="right")
+    prices, amounts = (
+        np.append(np.cumprod(one.to_numpy()[::-1])[::-1], 1.0)[after]
+        for one in (newest["price_factor"], amount.to_series())
+    )
+    return prices, amounts
+
+
+def _numbered(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """Scale the numbers, drop what says nothing new, and number each bar's versions anew."""
+    rows = rows.sort("event_time", "known_at", "version", maintain_order=True)
+    same = pl.all_horizontal(
+        pl.col(name) == pl.col(name).shift(1).over("event_time")
+        for name in ("version", "scale", "amount_scale")
+    ).fill_null(value=False)
+    kept = rows.filter(~same)
+    present = set(columns)
+    scaled = kept.with_columns(
+        *(pl.col(name) * pl.col("scale") for name in (*PRICES, *_QUOTED) if name in present),
+        *(pl.col(name) * pl.col("amount_scale") for name in _AMOUNTS if name in present),
+        version=pl.int_range(pl.len()).over("event_time").cast(rows.schema["version"]),
+    )
+    return scaled.select(*columns, "scale")
+
+
+def _utc(moment: np.datetime64) -> pl.Expr:
+    return pl.lit(moment).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").cast(UTC_TIME)
