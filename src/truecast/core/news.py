@@ -84,9 +84,7 @@ def plain_text(text: str | None) -> str | None:
     """
     if text is None:
         return None
-    decoded = _HIDDEN.sub("", html.unescape(text))
-    kept = (char for char in decoded if char.isspace() or unicodedata.category(char) != "Cc")
-    return " ".join("".join(kept).split()) or None
+    return _visible(html.unescape(text)) or None
 
 
 def normalised_url(url: str | None) -> str | None:
@@ -154,6 +152,12 @@ def story_of(title: str | None) -> str | None:
     return hash_of(["story", words])[:32] if words else None
 
 
+def _visible(text: str) -> str:
+    shown = _HIDDEN.sub("", text)
+    kept = (char for char in shown if char.isspace() or unicodedata.category(char) != "Cc")
+    return " ".join("".join(kept).split())
+
+
 def _encodable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -165,7 +169,8 @@ def _encodable(value: Any) -> Any:
 def _split(url: str | None) -> SplitResult | None:
     """Part an address of the web, scheme and host in lower case; None where it is none."""
     try:
-        parts = urlsplit((plain_text(url) or "").replace(" ", "%20"))
+        # Only this entity: `&copy=1` is a parameter, not a sign.
+        parts = urlsplit(_visible(url or "").replace("&amp;", "&").replace(" ", "%20"))
         port = parts.port
     except ValueError:
         return None
