@@ -27,6 +27,8 @@ Moments = NDArray[np.datetime64]
 _ANCHOR = np.datetime64("1998-01-01", "D")
 _EARLIEST = date(1900, 1, 1)
 _AHEAD = timedelta(days=366)
+# exchange_calendars leaves the regular holidays before this day out of its schedules.
+_HOLIDAYS_SINCE = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class _Table:
     days: Days
     opens: Moments
     closes: Moments
+    #: When each session's lunch break starts and ends, NaT where it has none; None for no breaks.
+    breaks: tuple[Moments, Moments] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,32 @@ class Calendar:
         """
         days = self._known(start, end).days
         return days[(days >= np.datetime64(start, "D")) & (days <= np.datetime64(end, "D"))]
+
+    def stretches(self, start: date, end: date) -> tuple[Days, Moments, Moments]:
+        """Return when the market is open from ``start`` to ``end``, both included.
+
+        Returns
+        -------
+        days : array of datetime64[D], shape (n,)
+            The session of each stretch, in time order. A session with a lunch break is two.
+        opens, closes : arrays of datetime64[us], shape (n,), UTC
+            Its first and last moment. Outside the years that the calendar knows there are none.
+        """
+        table = self._table(start, end)
+        inside = (table.days >= np.datetime64(start, "D")) & (table.days <= np.datetime64(end, "D"))
+        days, opens, closes = table.days[inside], table.opens[inside], table.closes[inside]
+        if table.breaks is None:
+            return days, opens, closes
+        pause, resume = (moments[inside] for moments in table.breaks)
+        split = ~np.isnat(pause)
+        first_closes = np.where(split, pause, closes)
+        all_opens = np.concatenate([opens, resume[split]])
+        order = np.argsort(all_opens, kind="stable")
+        return (
+            np.concatenate([days, days[split]])[order],
+            all_opens[order],
+            np.concatenate([first_closes, closes[split]])[order],
+        )
 
     def open_of(self, day: date) -> datetime:
         """Return when a session opens, in UTC.
@@ -350,13 +380,18 @@ def _from_library(name: str) -> Calendar:
     from exchange_calendars import get_calendar
 
     def load(first: date, last: date) -> _Table:
-        schedule = get_calendar(name, start=first.isoformat(), end=last.isoformat()).schedule
+        calendar = get_calendar(name, start=first.isoformat(), end=last.isoformat())
+        schedule = calendar.schedule
+        if first < _HOLIDAYS_SINCE and calendar.regular_holidays is not None:
+            early = calendar.regular_holidays.holidays(first, _HOLIDAYS_SINCE)
+            schedule = schedule.drop(index=early, errors="ignore")
         days = schedule.index.to_numpy().astype("datetime64[D]")
-        opens, closes = (
+        opens, closes, pauses, resumes = (
             schedule[side].dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-            for side in ("open", "close")
+            for side in ("open", "close", "break_start", "break_end")
         )
-        return _Table(first, last, days, opens, closes)
+        breaks = None if np.isnat(pauses).all() else (pauses, resumes)
+        return _Table(first, last, days, opens, closes, breaks)
 
     # A year that every calendar knows: the hours and the bounds need no more, and cost little.
     sample = get_calendar(name, start="2024-01-01", end="2024-12-31")

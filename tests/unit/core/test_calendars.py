@@ -184,3 +184,23 @@ def test_unknown_calendar_names_the_nearest():
     with pytest.raises(UnknownNameError, match="did you mean 'XNYS'"):
         get_calendar("XNYSE")
     assert get_calendar("FX") is get_calendar("FX")
+
+
+def test_holidays_before_1970_are_no_sessions():
+    xnys = get_calendar("XNYS")
+    closed = days("1928-07-04", "1928-12-25", "1940-01-01", "1955-05-30", "1969-11-27")
+    assert not xnys.are_sessions(closed).any()
+    assert xnys.are_sessions(closed + np.timedelta64(1, "D")).tolist() == [True] * 5
+
+
+def test_stretches_part_a_session_at_its_lunch_break():
+    found, opens, closes = get_calendar("XHKG").stretches(date(2024, 2, 8), date(2024, 2, 9))
+    # 2024-02-09, the day before the new year, ends at noon.
+    assert found.tolist() == days("2024-02-08", "2024-02-08", "2024-02-09").tolist()
+    expected = [f"2024-02-{at}" for at in ("08T01:30", "08T05:00", "09T01:30")]
+    assert opens.tolist() == moments(*expected).tolist()
+    expected = [f"2024-02-{at}" for at in ("08T04:00", "08T08:00", "09T04:00")]
+    assert closes.tolist() == moments(*expected).tolist()
+    found, opens, closes = get_calendar("XNYS").stretches(date(2018, 12, 22), date(2018, 12, 25))
+    assert found.tolist() == days("2018-12-24").tolist()
+    assert closes.tolist() == moments("2018-12-24T18:00").tolist()
