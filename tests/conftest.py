@@ -20,6 +20,10 @@ from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
 from truecast.serving.workspace import Workspace, slots_of
 
+# What plays a vendor serves tests of several folders, which cannot import from each other.
+sys.path.insert(0, str(Path(__file__).parent))
+from vendors.server import vendor  # noqa: F401
+
 #: Walks forward over a year and a half: seconds, where the shipped recipe takes most of a minute.
 SMALL = {
     "name": "small",
