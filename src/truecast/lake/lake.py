@@ -19,10 +19,11 @@ from truecast.lake.contracts import Checked, check_bars
 from truecast.lake.errors import NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
 from truecast.lake.history import BarHistory
+from truecast.lake.news import News, NewsHistory
 from truecast.lake.schemas import FAILURES, QUARANTINE, REPAIRS, SILVER_ACTIONS, SILVER_BARS
 from truecast.lake.summary import IngestSummary
 from truecast.lake.tables import Table, retried
-from truecast.sources.base import Parsed, Payload, Source, SourceError
+from truecast.sources.base import NewsSource, Parsed, Payload, Source, SourceError
 
 SERIES = ("source", "instrument", "interval")
 # What makes a row in quarantine the same as one that is there already.
@@ -55,6 +56,7 @@ class Lake:
         self._actions = Table(f"{url}/silver/actions", SILVER_ACTIONS)
         self._repairs = Table(f"{url}/silver/repairs", REPAIRS)
         self._failures = Table(f"{url}/bronze/failures", FAILURES)
+        self.articles = News(url, self.bronze)
 
     def ingest(
         self,
@@ -132,6 +134,42 @@ class Lake:
         receipt = _receipt(payload, name, instrument, simulated, live)
         return self._take_in(parsed, receipt, payload.covers)
 
+    def ingest_news(
+        self, source: NewsSource, *, tell: Callable[[IngestSummary], None] = lambda _: None
+    ) -> IngestSummary:
+        """Fetch a source's articles and take in what is new.
+
+        Each payload is kept before anyone interprets it, and taken in before the next is asked
+        for. A span that was taken in whole is not asked for again: a backfill that was stopped,
+        by a kill or a vendor's quota, goes on behind it.
+
+        Parameters
+        ----------
+        source : NewsSource
+            Where the articles come from.
+        tell : callable
+            Called with what became of all payloads so far, after each.
+
+        Raises
+        ------
+        SourceError
+            If the source cannot be read, or its payload not understood. What came before is
+            kept, and the failure is written down in ``bronze/failures``.
+        LakeError
+            If the lake cannot be written.
+        """
+        return self.articles.ingest(source, tell)
+
+    def news(self, source_name: str) -> NewsHistory:
+        """Return every version of a source's articles.
+
+        Raises
+        ------
+        NoDataError
+            If there is none; the message says how to get it.
+        """
+        return self.articles.history(source_name)
+
     def history(
         self,
         source_name: str,
@@ -171,6 +209,11 @@ class Lake:
     def version(self, table: str) -> int | None:
         """Return the last version of a table such as ``silver/bars``; None if there is none."""
         return Table(f"{self.url}/{table}").version()
+
+    def versions(self) -> dict[str, int]:
+        """Return the last version of each table that series are read from, of those there are."""
+        found = {"silver/bars": self._bars.version(), "silver/actions": self._actions.version()}
+        return {table: version for table, version in found.items() if version is not None}
 
     def series(self) -> pl.DataFrame:
         """Return what is there.
