@@ -104,3 +104,41 @@ BRONZE_INDEX: dict[str, pl.DataType] = {
     "received_at": UTC_TIME,
     "written_at": UTC_TIME,
 }
+
+#: ``silver/news``: every version of every article. ``item`` is the article, the same at whatever
+#: address variant it came; ``story`` what its headline tells, the same on any site. ``version``
+#: is a hash of what this version says, so that it does not depend on the order of receipt.
+#: ``known_at`` is the vendor's first-seen time (basis ``vendor``) or the receipt (``observed``).
+SILVER_NEWS: dict[str, pl.DataType] = {
+    "source": pl.String(),
+    "item": pl.String(),
+    "story": pl.String(),
+    "version": pl.String(),
+    "published_at": UTC_TIME,
+    "known_at": UTC_TIME,
+    "basis": pl.String(),
+    "received_at": UTC_TIME,
+    "title": pl.String(),
+    "summary": pl.String(),
+    "url": pl.String(),
+    "publisher": pl.String(),
+    "author": pl.String(),
+    "language": pl.String(),
+    "symbols": pl.List(pl.String()),
+    "vendor_score": pl.Float64(),
+    "vendor_label": pl.String(),
+    "flags": pl.List(pl.String()),
+    "simulated": pl.Boolean(),
+    "payload": pl.String(),
+    "written_at": UTC_TIME,
+}
+
+#: ``bronze/windows``: spans of which all that a source of news has is in silver: a backfill that
+#: was stopped goes on behind them.
+WINDOWS: dict[str, pl.DataType] = {
+    "source": pl.String(),
+    "covers_from": UTC_TIME,
+    "covers_to": UTC_TIME,
+    "payload": pl.String(),
+    "written_at": UTC_TIME,
+}
