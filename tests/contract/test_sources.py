@@ -25,6 +25,8 @@ def source(request, tmp_path: Path):
         text = "symbol,date,close\nA,2018-12-24,1\nB,2018-12-24,2\nA,2018-12-26,\n"
         (tmp_path / "prices.csv").write_text(text)
         options = {"path": str(tmp_path / "prices.csv")}
+    if request.param == "simulated":
+        options = {"instruments": 2, "start": "2018-12-03", "end": "2018-12-31"}
     return open_source(Choice(name=request.param, parameters=options))
 
 

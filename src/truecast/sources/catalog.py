@@ -8,12 +8,16 @@ from truecast.core.recipe import Choice
 from truecast.sources.base import NewsSource, Source
 from truecast.sources.files.source import open_files
 from truecast.sources.sample.source import open_sample
+from truecast.sources.simulated.news import open_simulated_news
+from truecast.sources.simulated.source import open_simulated
 
 SOURCES: Registry[Callable[[Mapping[str, Any]], Source]] = Registry(
-    "source", {"files": open_files, "sample": open_sample}
+    "source", {"files": open_files, "sample": open_sample, "simulated": open_simulated}
 )
 
-NEWS_SOURCES: Registry[Callable[[Mapping[str, Any]], NewsSource]] = Registry("news source", {})
+NEWS_SOURCES: Registry[Callable[[Mapping[str, Any]], NewsSource]] = Registry(
+    "news source", {"simulated": open_simulated_news}
+)
 
 
 def open_source(choice: Choice) -> Source:

@@ -1,0 +1,117 @@
+"""The words of made-up articles: what each says of an instrument is plain to a lexicon."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Sentiment = Literal["positive", "negative", "neutral"]
+
+#: The address of articles: a name that is reserved for examples, so it leads nowhere.
+ADDRESS = "https://news.example"
+PUBLISHER = "simulated"
+
+#: Headline and body. ``{a}`` and ``{b}`` are figures from 0.1 to 99.9, which make two headlines
+#: of one kind two stories.
+_WORDS: dict[Sentiment, tuple[tuple[str, str], ...]] = {
+    "positive": (
+        (
+            "{name} beats expectations: profit gains {a} percent, margin improves to {b} percent",
+            "{name} reported excellent results and strong growth. Analysts praised the "
+            "outstanding progress and see further gains ahead.",
+        ),
+        (
+            "{name} surges {a} percent after strong results and a {b} percent higher outlook",
+            "Investors welcomed the great improvement. The rally lifted {name} to a record high, "
+            "and confidence is strong.",
+        ),
+        (
+            "Upgrade for {name}: strong demand, profitable growth of {a} percent, gain of {b}",
+            "Analysts are optimistic and expect better profits. The outlook for {name} is very "
+            "positive.",
+        ),
+        (
+            "Record success for {name}: best profit ever, up {a} percent, with rewards of {b}",
+            "The impressive achievement exceeded all hopes. {name} is winning, efficient and "
+            "stronger than ever.",
+        ),
+    ),
+    "negative": (
+        (
+            "{name} misses expectations: loss widens {a} percent, margin weakens by {b} percent",
+            "{name} reported terrible results and a severe decline. Analysts criticised the "
+            "failure and fear further losses ahead.",
+        ),
+        (
+            "{name} plunges {a} percent after weak results and a {b} percent worse outlook",
+            "Investors were alarmed by the bad deterioration. The slump pulled {name} to a low, "
+            "and fear is growing.",
+        ),
+        (
+            "Downgrade for {name}: weak demand, unprofitable decline of {a} percent, loss of {b}",
+            "Analysts are pessimistic and expect worse losses. The outlook for {name} is very "
+            "negative.",
+        ),
+        (
+            "Fraud lawsuit hits {name}: worst loss ever, down {a} percent, with damages of {b}",
+            "The disastrous scandal hurt all hopes. {name} is in trouble, suffering and weaker "
+            "than ever.",
+        ),
+    ),
+    "neutral": (
+        (
+            "{name} holds its meeting on item {a}; the agenda has number {b}",
+            "The meeting takes place as scheduled. Documents are available at the office.",
+        ),
+        (
+            "{name} publishes its calendar for the coming year, edition {a}, document {b}",
+            "The calendar lists the dates of reports and meetings.",
+        ),
+        (
+            "{name} files its regular report {a} with the authority, reference {b}",
+            "The report has the usual sections. The next one follows on its usual date.",
+        ),
+        (
+            "{name} moves its office to room {a}, building {b}",
+            "The address changes at the end of the month. The telephone number stays the same.",
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Text:
+    """What an article says: headline and body."""
+
+    title: str
+    body: str
+
+
+def write_text(sentiment: Sentiment, name: str, wording: int) -> Text:
+    """Write an article.
+
+    Parameters
+    ----------
+    sentiment : {"positive", "negative", "neutral"}
+        What it says.
+    name : str
+        Of whom.
+    wording : int
+        Chooses among some millions of wordings.
+
+    Examples
+    --------
+    >>> write_text("neutral", "SIM001", 2).title
+    'SIM001 files its regular report 0.1 with the authority, reference 0.1'
+    """
+    choices = _WORDS[sentiment]
+    rest, place = divmod(wording, len(choices))
+    rest, first = divmod(rest, 999)
+    figures = {"a": f"{(first + 1) / 10:.1f}", "b": f"{(rest % 999 + 1) / 10:.1f}"}
+    title, body = choices[place]
+    return Text(title.format(name=name, **figures), body.format(name=name))
+
+
+def sentiment_of(score: float) -> Sentiment:
+    """Name a score in [-1, 1]: what is within 0.1 of nothing is neutral."""
+    if abs(score) <= 0.1:
+        return "neutral"
+    return "positive" if score > 0 else "negative"
