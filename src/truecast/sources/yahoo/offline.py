@@ -97,8 +97,8 @@ class Repairs:
 
 @cache
 def _offline_history() -> type:
-    import yfinance  # noqa: PLC0415  (takes a second, and most tables need no repair)
-    from yfinance.scrapers.history import PriceHistory  # noqa: PLC0415
+    import yfinance  # takes a second, and most tables need no repair
+    from yfinance.scrapers.history import PriceHistory
 
     missing = [name for name in METHODS if not callable(getattr(PriceHistory, name, None))]
     if missing:
