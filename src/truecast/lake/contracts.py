@@ -2,7 +2,11 @@
 
 A row is checked in the order of :func:`checks_for`; the first that fails names the reason. Then
 rows that contradict each other within one payload are kept out together, since nothing says
-which is right. What is odd but may be true is let in with a flag.
+which is right. What is odd but may be true is let in with a flag. An open, high or low of zero
+beside a good close is a vendor's way to say "none": it becomes missing, with a record of it.
+
+All of this depends on the row alone, so it does not matter with which others a row comes. What
+only the bars around it reveal is found when bars are read, by :mod:`truecast.lake.checks`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +14,7 @@ from datetime import datetime
 
 import polars as pl
 
-from truecast.core.bars import PARSED_BARS, PRICES, QUOTES
+from truecast.core.bars import PARSED_BARS, PARSED_REPAIRS, PRICES, QUOTES
 from truecast.core.calendars import get_calendar
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
@@ -22,6 +26,10 @@ _QUOTED = tuple(name for name in QUOTES if not name.endswith("size"))
 _AMOUNTS = ("volume", "bid_size", "ask_size")
 # Room for a float's last digits where a vendor rounds high or low and not the close.
 _ROUNDING = 1e-9
+# Room for a number that was kept in single precision on its way; what needs it gets a flag.
+_SINGLE = 1e-6
+# The prices that a bar can do without.
+_SPARE = ("open", "high", "low")
 
 
 @dataclass(frozen=True)
@@ -55,11 +63,14 @@ class Checked:
         Rows that did not: those of ``PARSED_BARS``, ``reason`` and ``detail``.
     duplicates : int
         Rows left out because another row says exactly the same.
+    repairs : pl.DataFrame
+        Columns of ``PARSED_REPAIRS``: the numbers of ``bars`` that were made missing.
     """
 
     bars: pl.DataFrame
     quarantined: pl.DataFrame
     duplicates: int
+    repairs: pl.DataFrame
 
 
 def checks_for(instrument: Instrument, received_at: datetime) -> tuple[Check, ...]:
@@ -79,7 +90,7 @@ def checks_for(instrument: Instrument, received_at: datetime) -> tuple[Check, ..
         Check("missing_close", pl.col("close").is_null(), _show("session")),
         Check("not_finite", ~pl.all_horizontal(_finite()), _show(*VALUES)),
         Check("not_positive", below, _show(*PRICES, *_QUOTED)),
-        Check("inconsistent_ohlc", _inconsistent(), _show(*PRICES, *_QUOTED)),
+        Check("inconsistent_ohlc", _inconsistent(_SINGLE), _show(*PRICES, *_QUOTED)),
         Check("negative_volume", _any(pl.col(_AMOUNTS) < 0), _show(*_AMOUNTS)),
         Check("not_yet_closed", late, _show("event_time")),
         Check("known_before_close", pl.col("known_at") < pl.col("event_time"), _show("known_at")),
@@ -103,7 +114,7 @@ def check_bars(
         When they arrived, UTC.
     """
     checks = checks_for(instrument, received_at)
-    judged = parsed.with_columns(
+    judged = _without_zeros(parsed, instrument).with_columns(
         reason=pl.coalesce(pl.when(check.fails).then(pl.lit(check.reason)) for check in checks)
     )
     passed = judged.filter(pl.col("reason").is_null()).drop("reason")
@@ -114,12 +125,46 @@ def check_bars(
         *(pl.when(pl.col("reason") == check.reason).then(check.detail) for check in checks),
         _show("event_time"),
     )
-    quarantined = pl.concat([failed, disputed.with_columns(conflict)]).with_columns(detail=detail)
+    kept_out = pl.concat([failed, disputed.with_columns(conflict)])
     return Checked(
-        bars=bars.with_columns(_flags(bars, instrument, interval)),
-        quarantined=quarantined.sort("row"),
+        bars=bars.drop("came").with_columns(_flags(bars, instrument, interval)),
+        # Kept as it came, zeros and all.
+        quarantined=kept_out.with_columns(pl.col("came").struct.unnest())
+        .drop("came")
+        .with_columns(detail=detail)
+        .sort("row"),
         duplicates=len(passed) - len(disputed) - len(bars),
+        repairs=_list_zeros(bars),
     )
+
+
+def _without_zeros(parsed: pl.DataFrame, instrument: Instrument) -> pl.DataFrame:
+    """Make zeros in a bar with a good close missing; ``came`` holds what was there."""
+    good = (pl.col("close") > 0) & pl.lit(not instrument.may_be_negative)
+    return parsed.with_columns(
+        *(pl.when((pl.col(name) != 0) | ~good).then(name).alias(name) for name in _SPARE),
+        came=pl.struct(_SPARE),
+    )
+
+
+def _list_zeros(bars: pl.DataFrame) -> pl.DataFrame:
+    """Record what :func:`_without_zeros` made missing."""
+    fixed = {"repaired": None, "repair": "zero_price", "detail": "beside a good close"}
+    parts = []
+    for name in _SPARE:
+        came = pl.col("came").struct.field(name)
+        zeros = bars.filter(pl.col(name).is_null() & came.is_not_null())
+        parts.append(
+            zeros.select(
+                "row",
+                "session",
+                "event_time",
+                field=pl.lit(name),
+                original=came,
+                **{key: pl.lit(value, PARSED_REPAIRS[key]) for key, value in fixed.items()},
+            )
+        )
+    return pl.concat(parts).sort("event_time", "field")
 
 
 def _settle_repeats(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -147,6 +192,7 @@ def _flags(bars: pl.DataFrame, instrument: Instrument, interval: Interval) -> pl
     flags = {
         "off_session": pl.lit(pl.Series(~inside, dtype=pl.Boolean)),
         "crossed_quotes": (pl.col("bid_close") > pl.col("ask_close")).fill_null(value=False),
+        "rounded_ohlc": _inconsistent(_ROUNDING),
     }
     raised = [pl.when(flag).then(pl.lit(name)) for name, flag in flags.items()]
     return pl.concat_list(raised).list.drop_nulls().alias("flags")
@@ -164,14 +210,17 @@ def _finite() -> pl.Expr:
     return pl.col(VALUES).is_finite().fill_null(value=True)
 
 
-def _inconsistent() -> pl.Expr:
-    """Whether high is below low, or open or close outside them, of the trades or either side."""
+def _inconsistent(part: float) -> pl.Expr:
+    """Whether high is below low, or open or close outside them, of the trades or either side.
+
+    By more than a part of the larger of high and low.
+    """
     sides = []
     for side in ("", "bid_", "ask_"):
         first, high, low, last = (pl.col(side + name) for name in PRICES)
-        room = _ROUNDING * pl.max_horizontal(high.abs(), low.abs())
+        room = part * pl.max_horizontal(high.abs(), low.abs())
         sides += [
-            high < low,
+            high < low - room,
             pl.max_horizontal(first, last) > high + room,
             pl.min_horizontal(first, last) < low - room,
         ]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from truecast.core.bars import PARSED_BARS
+from truecast.core.bars import PARSED_BARS, PARSED_REPAIRS
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.lake.contracts import check_bars
@@ -25,6 +25,7 @@ GOOD = {
     "close": 11.0,
     "volume": 100.0,
 }  # fmt: skip
+LATER = {"session": date(2020, 1, 7), "event_time": CLOSE + timedelta(days=1)}
 QUOTES = {
     "bid_open": 1.0, "bid_high": 1.2, "bid_low": 0.9, "bid_close": 1.1, "bid_size": 5.0,
     "ask_open": 1.1, "ask_high": 1.3, "ask_low": 1.0, "ask_close": 1.2, "ask_size": 5.0,
@@ -48,14 +49,14 @@ def check(*changes: dict, instrument: Instrument = INDEX, interval: str = "1d"):
         ({"volume": math.nan}, "not_finite"),
         ({"volume": -math.inf}, "not_finite"),
         ({**QUOTES, "ask_high": math.inf}, "not_finite"),
-        ({"open": 0.0}, "not_positive"),
+        ({"close": 0.0, "low": 0.0}, "not_positive"),
         ({"low": -1.0}, "not_positive"),
         ({"close": -11.0}, "not_positive"),
         ({**QUOTES, "bid_low": 0.0}, "not_positive"),
         ({"high": 8.0}, "inconsistent_ohlc"),
         ({"open": 12.1}, "inconsistent_ohlc"),
         ({"open": 8.9}, "inconsistent_ohlc"),
-        ({"close": 12.0 * (1 + 1e-8)}, "inconsistent_ohlc"),
+        ({"close": 12.0 * (1 + 1e-5)}, "inconsistent_ohlc"),
         ({"close": 8.5, "open": None}, "inconsistent_ohlc"),
         ({**QUOTES, "ask_close": 1.4}, "inconsistent_ohlc"),
         ({**QUOTES, "bid_high": 0.8}, "inconsistent_ohlc"),
@@ -105,6 +106,48 @@ def test_a_price_below_zero_is_legal_where_the_instrument_says_so():
     ]
 
 
+@pytest.mark.parametrize("missing", [["open"], ["high"], ["low"], ["high", "low", "open"]])
+def test_a_zero_beside_a_good_close_becomes_missing_and_is_written_down(missing):
+    checked = check({}, {**dict.fromkeys(missing, 0.0), **LATER})
+    assert checked.bars.row(1, named=True) == {
+        **dict.fromkeys(PARSED_BARS), "row": 2, **GOOD, **LATER, **dict.fromkeys(missing),
+        "flags": [],
+    }  # fmt: skip
+    assert checked.repairs.rows(named=True) == [
+        {
+            "row": 2,
+            **LATER,
+            "field": name,
+            "original": 0.0,
+            "repaired": None,
+            "repair": "zero_price",
+            "detail": "beside a good close",
+        }
+        for name in missing
+    ]
+    assert list(checked.repairs.schema.items()) == list(PARSED_REPAIRS.items())
+
+
+def test_what_is_kept_out_keeps_its_zeros():
+    broken = check({"open": 0.0, "volume": -1.0})
+    assert broken.quarantined.select("open", "reason").rows() == [(0.0, "negative_volume")]
+    disputed = check({"open": 0.0}, {"open": 0.0, "close": 11.5})
+    assert disputed.quarantined["open"].to_list() == [0.0, 0.0]
+    assert (len(broken.repairs), len(disputed.repairs)) == (0, 0)
+
+
+def test_a_zero_is_a_price_where_prices_may_be_negative():
+    checked = check({"low": 0.0}, instrument=OIL)
+    assert checked.bars["low"].to_list() == [0.0]
+    assert len(checked.repairs) == 0
+
+
+def test_a_repeat_with_a_zero_for_none_is_the_same_row():
+    checked = check({"open": 0.0}, {"open": None})
+    assert checked.bars["open"].to_list() == [None]
+    assert checked.duplicates == 1
+
+
 def test_rows_that_contradict_each_other_are_all_kept_out():
     checked = check(
         {},
@@ -143,6 +186,8 @@ def test_vintages_of_one_bar_are_no_contradiction():
 
 
 def test_what_is_odd_but_may_be_true_is_flagged():
+    rounded = {"close": 12.0 * (1 + 1e-7), **LATER}
+    assert check(rounded).bars["flags"].to_list() == [["rounded_ohlc"]]
     sunday = {"session": date(2020, 1, 5), "event_time": CLOSE - timedelta(days=1)}
     crossed = {**QUOTES, "bid_close": 1.2, "ask_close": 1.1}
     checked = check(sunday, crossed)
@@ -154,3 +199,4 @@ def test_what_is_odd_but_may_be_true_is_flagged():
 def test_no_rows():
     checked = check()
     assert (len(checked.bars), len(checked.quarantined), checked.duplicates) == (0, 0, 0)
+    assert len(checked.repairs) == 0
