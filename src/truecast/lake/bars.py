@@ -109,27 +109,40 @@ def merge_bars(bars: pl.DataFrame, stored: pl.DataFrame, receipt: Receipt) -> Me
         What the batch is.
     """
     rest, late = _part_vintages(bars, stored)
-    last = stored.sort("event_time", "version").unique(
-        "event_time", keep="last", maintain_order=True
-    )
+    last = _last_versions(stored)
     added = [pl.DataFrame(schema=SILVER_BARS)]
     for batch in _rounds(rest):
         if len(added[-1]):
-            last = pl.concat([last, added[-1].select(STORED)]).unique(
-                "event_time", keep="last", maintain_order=True
-            )
+            last = _last_versions(pl.concat([last, added[-1].select(STORED)]))
         added.append(_next_versions(batch, last, receipt))
-    rows = pl.concat(added)
+    rows = pl.concat(part for part in added if len(part)) if any(map(len, added)) else added[0]
     return Merge(
-        rows=rows.sort("event_time", "version"),
+        rows=rows if _rises(rows["event_time"]) else rows.sort("event_time", "version"),
         late=late,
         unchanged=len(bars) - len(late) - len(rows),
     )
 
 
+def _last_versions(stored: pl.DataFrame) -> pl.DataFrame:
+    """Return the last version of each bar."""
+    if _rises(stored["event_time"]):
+        return stored
+    return stored.sort("event_time", "version").unique(
+        "event_time", keep="last", maintain_order=True
+    )
+
+
+def _rises(moments: pl.Series) -> bool:
+    """Say whether each moment is later than the one before: then no bar is there twice.
+
+    Bars come and lie in the order of time, nearly always, and this costs a hundredth of sorting.
+    """
+    return bool((moments.diff().dt.total_microseconds() > 0).all())
+
+
 def _rounds(bars: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Yield the first row of each bar, then the second vintage of each, and so on."""
-    if not bars["event_time"].is_duplicated().any():
+    if _rises(bars["event_time"]) or not bars["event_time"].is_duplicated().any():
         yield bars
         return
     turns = bars.with_columns(turn=pl.int_range(pl.len()).over("event_time"))

@@ -1,15 +1,13 @@
 """Payloads as they were received, by their SHA-256, and an index of each receipt."""
 
-import os
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 
 from truecast.core.hashing import canonical_json, sha256_of
 from truecast.lake.errors import LakeError
 from truecast.lake.schemas import BRONZE_INDEX
+from truecast.lake.storage import Storage, as_lake_errors
 from truecast.lake.tables import Table, retried
 from truecast.sources.base import Payload
 
@@ -19,13 +17,13 @@ class Bronze:
 
     Parameters
     ----------
-    folder : Path
+    storage : Storage
         Where payloads and index lie.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.index = Table(str(folder / "index"), BRONZE_INDEX)
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.index = Table(f"{storage.url}/index", BRONZE_INDEX)
 
     def keep(self, payload: Payload) -> str:
         """Store a payload, then note its receipt.
@@ -70,48 +68,18 @@ class Bronze:
         LakeError
             If it is not there, or is not what its name says.
         """
-        path = self._path(name)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise LakeError(f"{path}: the payload cannot be read: {error.strerror}") from error
+        place = f"{self.storage.url}/{_file(name)}"
+        with as_lake_errors(place, "read the payload"):
+            content = self.storage.read(_file(name))
         if sha256_of(content) != name:
-            raise LakeError(f"{path}: the payload is damaged: its SHA-256 is not its name")
+            raise LakeError(f"{place}: the payload is damaged: its SHA-256 is not its name")
         return content
 
-    def _path(self, name: str) -> Path:
-        return self.folder / "payloads" / name[:2] / name
-
     def _write(self, name: str, content: bytes) -> None:
-        path = self._path(name)
-        try:
-            if path.exists() and path.stat().st_size == len(content):
-                return
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".incoming-")
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
-            _sync_folder(path.parent)
-        except OSError as error:
-            raise LakeError(
-                f"{path}: the payload could not be written: {error.strerror}; "
-                "check the disk's space and permissions"
-            ) from error
+        with as_lake_errors(f"{self.storage.url}/{_file(name)}", "write the payload"):
+            if self.storage.size(_file(name)) != len(content):
+                self.storage.write(_file(name), content)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _file(name: str) -> str:
+    return f"payloads/{name[:2]}/{name}"

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import polars as pl
 
 from truecast.core.bars import PARSED_BARS
 from truecast.core.clock import now
-from truecast.core.errors import UsageError
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.lake.actions import STORED as STORED_ACTIONS
@@ -21,6 +19,7 @@ from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
 from truecast.lake.history import BarHistory
 from truecast.lake.news import News, NewsHistory
 from truecast.lake.schemas import FAILURES, QUARANTINE, REPAIRS, SILVER_ACTIONS, SILVER_BARS
+from truecast.lake.storage import open_storage
 from truecast.lake.summary import IngestSummary
 from truecast.lake.tables import Table, retried
 from truecast.sources.base import NewsSource, Parsed, Payload, Source, SourceError
@@ -32,25 +31,18 @@ _SAME_REPAIR = ("session", "event_time", "field", "original", "repaired", "repai
 
 
 class Lake:
-    """Bronze, silver and gold under one folder.
+    """Bronze, silver and gold under one folder or S3 prefix.
 
     Parameters
     ----------
     url : str
-        The folder; made when first written to.
+        The folder, made when first written to, or ``s3://bucket/prefix``, whose bucket is there.
     """
 
     def __init__(self, url: str) -> None:
-        if "://" in url:
-            raise UsageError(f"TRUECAST_LAKE={url}: expected a local folder")
-        if "%" in str(Path(url).absolute()):
-            # Delta would read what follows as an escaped character, and look elsewhere.
-            raise UsageError(
-                f"the lake {Path(url).absolute()} has a % in its path, which Delta tables cannot "
-                "have: set TRUECAST_HOME or TRUECAST_LAKE to another folder"
-            )
-        self.url = url
-        self.bronze = Bronze(Path(url) / "bronze")
+        storage = open_storage(url)
+        self.url = url = storage.url
+        self.bronze = Bronze(storage.below("bronze"))
         self._bars = Table(f"{url}/silver/bars", SILVER_BARS, SERIES)
         self._quarantine = Table(f"{url}/silver/quarantine", QUARANTINE)
         self._actions = Table(f"{url}/silver/actions", SILVER_ACTIONS)
@@ -284,7 +276,8 @@ class Lake:
         possible, impossible = check_actions(parsed.actions)
         # Actions first: a bar must not be read without a split that came with it.
         actions = retried(lambda: self._append_actions(possible, receipt, covers))
-        retried(lambda: self._append_repairs(parsed.repairs, receipt))
+        repairs = pl.concat([parsed.repairs, checked.repairs])
+        retried(lambda: self._append_repairs(repairs, receipt))
         merge = retried(lambda: self._append_bars(checked, receipt))
         late = merge.late.drop("flags").with_columns(
             reason=pl.lit("late_vintage"), detail=pl.format("known_at={}", "known_at")
@@ -303,7 +296,7 @@ class Lake:
             quarantined=_counts(kept_out["reason"]),
             duplicates=checked.duplicates,
             actions=actions,
-            repaired=_counts(parsed.repairs["repair"]),
+            repaired=_counts(repairs["repair"]),
             notes=parsed.notes,
         )
 
@@ -340,7 +333,9 @@ class Lake:
 
     def _append_bars(self, checked: Checked, receipt: Receipt) -> Merge:
         snapshot = self._bars.snapshot()
-        merge = merge_bars(checked.bars, snapshot.read(receipt.series, STORED), receipt)
+        near = checked.bars["event_time"]
+        stored = snapshot.read(receipt.series, STORED, near)
+        merge = merge_bars(checked.bars, stored, receipt)
         if len(merge.rows):
             snapshot.append(merge.rows, guard=" ".join(receipt.series.values()))
         return merge

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -17,13 +16,15 @@ from deltalake import (
     WriterProperties,
     write_deltalake,
 )
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from truecast.lake.datafiles import write_files
 from truecast.lake.errors import ConflictError, LakeError
+from truecast.lake.storage import Storage, as_lake_errors, open_storage
 
 T = TypeVar("T")
 
-_ATTEMPTS = 10
+_ATTEMPTS = 20
 
 # Old versions are what a forecast was made from: Delta would forget them after 30 days.
 _KEEP_LOG: Mapping[str, str | None] = {"delta.logRetentionDuration": "interval 36500 days"}
@@ -33,10 +34,13 @@ _KEEP_LOG: Mapping[str, str | None] = {"delta.logRetentionDuration": "interval 3
 class Table:
     """A Delta table at a place, whether it exists yet or not.
 
+    A table that an earlier version of Truecast wrote may lack columns: they read as null, and the
+    first commit that has them adds them. Columns that only a later version knows are left alone.
+
     Parameters
     ----------
     url : str
-        Folder or URL.
+        Folder, or ``s3://bucket/prefix``.
     schema : mapping of str to pl.DataType, or None
         Its columns; None where each overwrite brings its own.
     partition_by : tuple of str
@@ -48,10 +52,20 @@ class Table:
     schema: Mapping[str, pl.DataType] | None = None
     partition_by: tuple[str, ...] = ()
 
+    @cached_property
+    def storage(self) -> Storage:
+        """The files of the table."""
+        return open_storage(self.url)
+
     def version(self) -> int | None:
         """Return the number of the last commit, from 0; None if there is no table."""
         delta = self._find()
         return None if delta is None else delta.version()
+
+    def mark(self, guard: str) -> str | None:
+        """Return :meth:`Snapshot.mark` of the last commit; None if there is no table."""
+        delta = self._find()
+        return None if delta is None else Snapshot(self, delta).mark(guard)
 
     def read(
         self, where: Mapping[str, str] | None = None, columns: Iterable[str] | None = None
@@ -79,8 +93,8 @@ class Table:
         LakeError
             If it cannot be opened or made, or has no such version.
         """
-        with _as_lake_errors(self.url, "open"):
-            delta = self._find()
+        delta = self._find()
+        with as_lake_errors(self.url, "open the table"):
             if delta is None and self.schema is not None:
                 delta = self._create(self.schema)
             if delta is None:
@@ -104,17 +118,18 @@ class Table:
         int
             Version of the commit.
         """
-        with _as_lake_errors(self.url, "write"):
+        with as_lake_errors(self.url, "write the table"):
             write_deltalake(
                 self.url,
                 frame,
                 mode="overwrite",
                 schema_mode="overwrite",
                 configuration=_KEEP_LOG,
+                storage_options=self.storage.options,
                 writer_properties=_writer(frame.schema),
                 commit_properties=CommitProperties(custom_metadata=dict(metadata)),
             )
-            return DeltaTable(self.url).version()
+            return DeltaTable(self.url, storage_options=self.storage.options).version()
 
     def _create(self, schema: Mapping[str, pl.DataType]) -> DeltaTable | None:
         try:
@@ -124,15 +139,16 @@ class Table:
                 mode="error",
                 partition_by=list(self.partition_by) or None,
                 configuration=_KEEP_LOG,
+                storage_options=self.storage.options,
             )
         except DeltaError:
             # Another process was faster; anything else shows when the table is opened.
             return self._find()
 
     def _find(self) -> DeltaTable | None:
-        with _as_lake_errors(self.url, "open"):
+        with as_lake_errors(self.url, "open the table"):
             try:
-                return DeltaTable(self.url)
+                return DeltaTable(self.url, storage_options=self.storage.options)
             except TableNotFoundError:
                 return None
 
@@ -144,8 +160,15 @@ class Snapshot:
     table: Table
     delta: DeltaTable
 
+    def mark(self, guard: str) -> str:
+        """Return what changes with each commit under a guard, and with nothing else."""
+        return f"{self.delta.metadata().id}:{self.delta.transaction_version(guard)}"
+
     def read(
-        self, where: Mapping[str, str] | None = None, columns: Iterable[str] | None = None
+        self,
+        where: Mapping[str, str] | None = None,
+        columns: Iterable[str] | None = None,
+        near: pl.Series | None = None,
     ) -> pl.DataFrame:
         """Read rows.
 
@@ -155,45 +178,73 @@ class Snapshot:
             Column to the one value that it must have.
         columns : iterable of str, or None
             The columns to read; None for all.
+        near : pl.Series or None
+            Named like a column of days or moments: files and rows outside the range of its values
+            may be left out.
         """
-        with _as_lake_errors(self.table.url, "read"):
-            schema = pl.Schema(self.delta.schema())
-            parts = [pl.LazyFrame(schema=schema), *self._scan(where or {})]
-            rows = pl.concat([part.select(schema.names()) for part in parts])
-            for name, value in (where or {}).items():
-                rows = rows.filter(pl.col(name) == value)
+        with as_lake_errors(self.table.url, "read the table"):
+            held = self._schema()
+            wanted = self.table.schema or held
+            parts = [
+                part.filter(*(pl.col(name) == value for name, value in (where or {}).items()))
+                for part in self._scan(held, where or {}, near)
+            ]
+            empty = pl.LazyFrame(schema=dict(wanted))
+            rows = pl.concat([empty, *(part.select(_conformed(held, wanted)) for part in parts)])
             return rows.select(list(columns) if columns is not None else pl.all()).collect()
 
-    def _scan(self, where: Mapping[str, str]) -> Iterator[pl.LazyFrame]:
+    def _schema(self) -> pl.Schema:
+        """Return the table's columns; refuse those that mean something else to this version."""
+        held = pl.Schema(self.delta.schema())
+        for name, kind in (self.table.schema or {}).items():
+            if name in held and held[name] != kind:
+                raise LakeError(
+                    f"{self.table.url}: column {name} is {held[name]}, expected {kind}: another "
+                    "version of Truecast wrote it; use that version, or a lake of its own"
+                )
+        return held
+
+    def files(self) -> pl.DataFrame:
+        """Return the files of this commit: ``path``, ``size_bytes``, ``num_records``, and more."""
+        return pl.DataFrame(self.delta.get_add_actions(flatten=True))
+
+    def _scan(
+        self, held: pl.Schema, where: Mapping[str, str], near: pl.Series | None
+    ) -> Iterator[pl.LazyFrame]:
         """Yield the files of each partition that ``where`` allows, with the partition's values.
 
         Delta names files relative to the table, escaped; Polars' own reader escapes the table's
         folder too, and then finds nothing where that has a space or an accent.
         """
-        files = pl.DataFrame(self.delta.get_add_actions(flatten=True))
+        files = self.files()
         keys = {name: f"partition.{name}" for name in self.table.partition_by}
         for name, key in keys.items():
             if name in where:
                 files = files.filter(pl.col(key) == where[name])
+        files = files.filter(_may_hold(files, near))
         if files.is_empty():
             return
+        schema = {name: kind for name, kind in held.items() if name not in keys}
         groups = files.group_by(list(keys.values())) if keys else [((), files)]
         for values, group in groups:
             # A commit numbers its files in the order of the rows.
-            paths = [Path(self.table.url) / unquote(path) for path in group["path"].sort()]
+            names = [unquote(path) for path in group["path"].sort()]
+            rows = self.table.storage.scan_parquet(names, schema)
+            if near is not None and len(near):
+                rows = rows.filter(pl.col(near.name).is_between(near.min(), near.max()))
             constants = {name: pl.lit(value) for name, value in zip(keys, values, strict=True)}
-            yield pl.scan_parquet(paths).with_columns(**constants)
+            yield rows.with_columns(**constants)
 
     def metadata(self) -> dict[str, str]:
         """Return what was kept with this commit, Delta's own entries too."""
-        with _as_lake_errors(self.table.url, "read"):
+        with as_lake_errors(self.table.url, "read the table"):
             # From the commit itself: Delta's own history misnumbers what an older snapshot sees.
-            commit = Path(self.table.url) / "_delta_log" / f"{self.delta.version():020}.json"
-            entries = [json.loads(line) for line in commit.read_text("utf-8").splitlines()]
+            commit = self.table.storage.read(f"_delta_log/{self.delta.version():020}.json")
+            entries = [json.loads(line) for line in commit.decode().splitlines()]
             found = next(entry["commitInfo"] for entry in entries if "commitInfo" in entry)
             return {key: value for key, value in found.items() if isinstance(value, str)}
 
-    def append(self, frame: pl.DataFrame, guard: str | None = None) -> None:
+    def append(self, frame: pl.DataFrame, guard: str | None = None) -> str | None:
         """Append rows in one commit.
 
         Parameters
@@ -204,6 +255,11 @@ class Snapshot:
             What the rows were computed from, such as the name of a series. If another commit
             with the same guard came after this snapshot, nothing is written.
 
+        Returns
+        -------
+        str or None
+            What :meth:`mark` says from this commit on; None without a guard.
+
         Raises
         ------
         ConflictError
@@ -211,15 +267,34 @@ class Snapshot:
         LakeError
             If writing fails; then nothing was written.
         """
-        transactions = [Transaction(guard, self.delta.version() + 1)] if guard else None
-        with _as_lake_errors(self.table.url, "write"):
-            write_deltalake(
-                self.delta,
-                frame,
-                mode="append",
-                writer_properties=_writer(frame.schema),
-                commit_properties=CommitProperties(app_transactions=transactions),
-            )
+        number = self.delta.version() + 1
+        commit = CommitProperties(app_transactions=[Transaction(guard, number)] if guard else None)
+        held = self._schema()
+        with as_lake_errors(self.table.url, "write the table"):
+            if set(frame.columns) <= set(held):
+                # A commit that fails leaves its files: whether it failed is not always certain.
+                files = write_files(self.table.storage, frame, self.table.partition_by)
+                self.delta.create_write_transaction(
+                    files,
+                    "append",
+                    self.delta.schema(),
+                    list(self.table.partition_by),
+                    commit_properties=commit,
+                )
+            else:
+                self._append_with_new_columns(frame, commit)
+        return f"{self.delta.metadata().id}:{number}" if guard else None
+
+    def _append_with_new_columns(self, frame: pl.DataFrame, commit: CommitProperties) -> None:
+        """Add the columns that the table lacks, in the same commit."""
+        write_deltalake(
+            self.delta,
+            frame,
+            mode="append",
+            schema_mode="merge",
+            writer_properties=_writer(frame.schema),
+            commit_properties=commit,
+        )
 
 
 def retried(work: Callable[[], T]) -> T:
@@ -232,6 +307,22 @@ def retried(work: Callable[[], T]) -> T:
     return work()
 
 
+def _conformed(held: pl.Schema, wanted: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+    """Return the columns that are wanted, null where the table lacks them."""
+    return [
+        pl.col(name) if name in held else pl.lit(None, kind).alias(name)
+        for name, kind in wanted.items()
+    ]
+
+
+def _may_hold(files: pl.DataFrame, near: pl.Series | None) -> pl.Expr:
+    """Whether a file may hold values in a range; one without statistics may."""
+    if near is None or near.is_empty() or f"min.{near.name}" not in files.columns:
+        return pl.lit(value=True)
+    low, high = (pl.col(f"{side}.{near.name}") for side in ("min", "max"))
+    return ((low <= near.max()) & (high >= near.min())).fill_null(value=True)
+
+
 def _writer(schema: pl.Schema) -> WriterProperties:
     """Write numbers plainly: a dictionary of floats costs ten times the time and saves nothing."""
     text = ColumnProperties(dictionary_enabled=True)
@@ -240,15 +331,3 @@ def _writer(schema: pl.Schema) -> WriterProperties:
         default_column_properties=ColumnProperties(dictionary_enabled=False),
         column_properties={name: text for name, kind in schema.items() if kind == pl.String},
     )
-
-
-@contextmanager
-def _as_lake_errors(url: str, what: str) -> Iterator[None]:
-    try:
-        yield
-    except CommitFailedError as error:
-        raise ConflictError(f"{url}: another process wrote to it meanwhile ({error})") from error
-    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-        raise LakeError(
-            f"{url}: could not {what} the table: {error}; check the disk's space and permissions"
-        ) from error
