@@ -115,19 +115,12 @@ def test_crossed_quotes_are_flagged(lake):
     assert rows["flags"].list.contains("crossed_quotes").sum() == 347
 
 
-def test_dialects_are_refused_with_the_reason():
-    for name, message in {
-        "dirty/csv_named.parquet": "expected Parquet",
-        "dirty/btc_bitstamp_ticks.csv.gz": "expected a header",
-        "dirty/eurusd_m1_ninjatrader.csv.gz": "expected a header",
-        "dirty/eurusd_m1_quoted_tabs.csv.gz": "expected a header",
-        "dirty/spy_nt_minute_2011_01.csv.gz": "expected a header",
-        "dirty/eurostoxx_min5_2006.csv.gz": "one column for the date and time",
-        "dirty/eurusd_5m_mixed_schema.csv.gz": "one column for open",
-        "dirty/ibm_yf_two_header_lines.csv.gz": "line 2: expected a number.*'IBM'",
-        "dirty/ibovespa_pt_2023_2025.csv.gz": "a column named one of date",
-        "daily/seed_gold_data.csv.gz": "line 2: expected a date",
-    }.items():
+def test_what_is_in_doubt_is_refused_with_the_reason():
+    for name, interval, message in (
+        ("dirty/csv_named.parquet", "1h", "expected Parquet"),
+        ("dirty/btc_bitstamp_ticks.csv.gz", "1m", "as a trade has it; say ticks: true"),
+        ("dirty/eurusd_5m_mixed_schema.csv.gz", "5m", "line 20296: .*such as timezone: UTC"),
+    ):
         opened = source(name)
         with pytest.raises(SourceError, match=message):
-            opened.parse(next(opened.fetch("X", DAILY)))
+            opened.parse(next(opened.fetch("X", Interval(interval))))

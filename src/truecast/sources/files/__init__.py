@@ -1,10 +1,13 @@
-"""Bars in files of your own: plain CSV (also gzipped) and Parquet.
+"""Bars in files of your own: CSV and its kin, NDJSON (both also gzipped), and Parquet.
 
-``options`` is what a recipe may say, ``client`` finds the file of a symbol, ``table`` reads it,
-``columns`` recognises its columns, ``stamps`` reads its dates and times, ``parse`` makes rows.
+``options`` is what a recipe may say, ``client`` finds the file of a symbol. ``table`` reads its
+bytes: ``inflate`` unpacks, ``text`` and ``dialect`` part the cells, ``jsonlines`` reads objects.
+``columns`` recognises what the columns are, ``stamps`` and ``dates`` read when, ``numbers`` and
+``scaled`` how much. ``ticks`` gathers trades into bars, ``yfinance`` hands Yahoo's tables to the
+one who mends them. ``parse`` joins these, and ``place`` says where in the file something is.
 
-A file is read strictly: a cell that is neither a number nor empty, or a date that is not ISO
-(``2018-12-31``, ``2018-12-31 15:30:00``, with or without an offset), refuses the whole file with
-its line, and nothing of it gets past bronze. A missing number is kept as missing, for the lake's
-contracts to judge.
+A file is read strictly. What its whole content leaves no doubt about is found out, and said in a
+note where it is not plain; what could be read in two ways, or not at all, refuses the whole file
+with its line and the option that would tell, and nothing of it gets past bronze. A missing number
+is kept as missing, for the lake's contracts to judge.
 """

@@ -1,17 +1,28 @@
 """Find the file of a symbol and get its bytes."""
 
+import io
 from pathlib import Path
+
+import polars as pl
 
 from truecast.core.errors import UsageError
 from truecast.core.names import UnknownNameError
 from truecast.sources.base import SourceError
+from truecast.sources.files.inflate import gunzip_head
 from truecast.sources.files.options import FilesOptions
+from truecast.sources.files.table import GZIPPED, NDJSON, PARQUET, TEXT
 
+_TEXTS = {".csv": TEXT, ".tsv": TEXT, ".txt": TEXT, ".ndjson": NDJSON, ".jsonl": NDJSON}
+#: How a file's name ends, and what it then holds.
 SUFFIXES = {
-    ".csv": "text/csv",
-    ".csv.gz": "application/gzip",
-    ".parquet": "application/vnd.apache.parquet",
+    **_TEXTS,
+    **{f"{suffix}.gz": kind + GZIPPED for suffix, kind in _TEXTS.items()},
+    ".parquet": PARQUET,
 }
+# In a folder, a text without a stated form is somebody's notes until a recipe names it.
+_LISTED = tuple(suffix for suffix in SUFFIXES if not suffix.startswith(".txt"))
+# Bytes in which the form of a file shows, packed and unpacked.
+_HEAD = 1 << 18
 
 
 def suffix_of(path: Path) -> str:
@@ -47,7 +58,7 @@ def list_files(options: FilesOptions) -> dict[str, Path]:
         return {stem_of(path): path}
     found: dict[str, Path] = {}
     for entry in sorted(path.iterdir()):
-        if entry.is_file() and entry.name.lower().endswith(tuple(SUFFIXES)):
+        if entry.is_file() and entry.name.lower().endswith(_LISTED):
             other = found.setdefault(stem_of(entry), entry)
             if other != entry:
                 raise UsageError(
@@ -100,6 +111,44 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_head(path: Path, media_type: str) -> tuple[bytes, str] | None:
+    """Read enough of a file for its form to show, unpacked.
+
+    Returns
+    -------
+    tuple of bytes and str, or None
+        The first whole lines (of a Parquet file, a Parquet file of its first rows), and what they
+        are; None where only the whole file will do.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read.
+    """
+    try:
+        if media_type == PARQUET:
+            return _parquet_head(path)
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+    if media_type.endswith(GZIPPED):
+        head, media_type = gunzip_head(head, _HEAD), media_type.removesuffix(GZIPPED)
+    if len(head) == _HEAD:
+        head = head[: head.rfind(b"\n") + 1]
+    return (head, media_type) if head else None
+
+
+def _parquet_head(path: Path) -> tuple[bytes, str] | None:
+    try:
+        rows = pl.read_parquet(path, n_rows=50)
+    except pl.exceptions.PolarsError:
+        return None
+    written = io.BytesIO()
+    rows.write_parquet(written)
+    return written.getvalue(), PARQUET
 
 
 def _letters(text: str) -> str:

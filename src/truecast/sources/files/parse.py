@@ -1,22 +1,93 @@
 """Turn a file's table into rows."""
 
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import PurePath
 
 import polars as pl
 
-from truecast.core.bars import UTC_TIME
+from truecast.core.bars import PRICES, UTC_TIME
 from truecast.core.calendars import Calendar, get_calendar
 from truecast.core.interval import Interval
 from truecast.core.names import UnknownNameError
-from truecast.sources.base import Payload
-from truecast.sources.files.columns import NUMBERS, name_columns, with_mid_prices
+from truecast.sources.base import Parsed, Payload
+from truecast.sources.files.columns import name_columns, with_mid_prices
+from truecast.sources.files.dialect import refuse_doubtful_positions
+from truecast.sources.files.numbers import read_numbers
 from truecast.sources.files.options import FilesOptions
-from truecast.sources.files.stamps import Stamps, read_stamps
-from truecast.sources.files.table import PLACE, Place, read_table
-from truecast.sources.frames import as_parsed, daily_event_time, is_missing, numbers_from_text
+from truecast.sources.files.place import PLACE, Place
+from truecast.sources.files.scaled import scale_notes
+from truecast.sources.files.stamps import Stamps, join_time, read_stamps
+from truecast.sources.files.table import Table, read_table
+from truecast.sources.files.ticks import gather, refuse_trades
+from truecast.sources.files.yfinance import parse_yahoo, zone_of
+from truecast.sources.frames import as_parsed, daily_event_time
 
 
-def parse_file(payload: Payload, options: FilesOptions, delay: timedelta) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Stamped:
+    """A file's rows of one symbol, their columns named and their stamps read.
+
+    Parameters
+    ----------
+    table : Table
+        The file.
+    rows : pl.DataFrame
+        Named columns, their numbers not read yet.
+    stamps : Stamps
+        When each row was.
+    yahoo : bool
+        Whether it is a table of yfinance with its actions.
+    notes : tuple of str
+        What is not plain so far.
+    """
+
+    table: Table
+    rows: pl.DataFrame
+    stamps: Stamps
+    yahoo: bool
+    notes: tuple[str, ...]
+
+
+def read_stamped(
+    content: bytes,
+    media_type: str,
+    file: str,
+    options: FilesOptions,
+    symbol: str | None = None,
+    most: int | None = None,
+) -> Stamped:
+    """Read a file up to its stamps.
+
+    Parameters
+    ----------
+    content, media_type, file, options
+        See :func:`truecast.sources.files.table.read_table`.
+    symbol : str or None
+        Whose rows, where the file names the symbols; None for all.
+    most : int or None
+        Read only the first so many rows.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be understood.
+    UnknownNameError
+        If it names the symbols of its rows and this is none of them.
+    """
+    table = read_table(content, media_type, file, options, most)
+    named = name_columns(table, options)
+    rows = named.rows if symbol is None else _of_symbol(named.rows, symbol, table.place)
+    column = rows["stamp"]
+    notes = [*table.notes, *named.notes]
+    if "time" in rows.columns:
+        column = join_time(column, rows["time"], table.place, rows[PLACE])
+        notes.append("date and time are in two columns")
+    stamps = read_stamps(column, table.place, rows[PLACE], options)
+    return Stamped(table, rows, stamps, named.yahoo, (*notes, *stamps.notes))
+
+
+def parse_file(payload: Payload, options: FilesOptions, delay: timedelta) -> Parsed:
     """Turn a file into the rows of one symbol.
 
     Parameters
@@ -30,9 +101,9 @@ def parse_file(payload: Payload, options: FilesOptions, delay: timedelta) -> pl.
 
     Returns
     -------
-    pl.DataFrame
-        Columns of ``PARSED_BARS``; ``row`` counts the file's rows, those of other symbols too.
-        ``known_at`` is null, or the vintage column's moment.
+    Parsed
+        ``row`` counts the file's rows, those of other symbols too. ``known_at`` is null, or the
+        vintage column's moment.
 
     Raises
     ------
@@ -41,42 +112,51 @@ def parse_file(payload: Payload, options: FilesOptions, delay: timedelta) -> pl.
     UnknownNameError
         If it names the symbols of its rows and this is none of them.
     """
-    table, place = read_table(payload.content, payload.media_type, payload.request["file"])
-    rows = name_columns(table, place, options.known_at)
-    rows = _numbers(_of_symbol(rows, payload.symbol, place), place)
-    stamps = read_stamps(rows["stamp"], place, rows[PLACE])
+    file = payload.request["file"]
+    stamped = read_stamped(payload.content, payload.media_type, file, options, payload.symbol)
+    table, place, stamps = stamped.table, stamped.table.place, stamped.stamps
+    rows, said = read_numbers(stamped.rows, table, options)
+    notes = [*stamped.notes, *said]
+    if table.meanings:
+        _check_positions(rows, place)
     interval, calendar = Interval(payload.interval), get_calendar(options.calendar)
+    if options.ticks:
+        bars, more = _bars_of_trades(rows, stamps, interval, calendar, options, place)
+        return Parsed(bars, notes=(*notes, *more))
     if interval.is_daily:
         times = _daily(stamps, calendar, place, rows[PLACE])
     else:
-        times = _intraday(stamps, interval, calendar, options, place, rows[PLACE])
+        if stamped.yahoo and "stamps" not in options.model_fields_set:
+            options = options.model_copy(update={"stamps": "open"})
+            notes.append("stamps are the bars' opens, as Yahoo writes them")
+        times = _intraday(rows, stamps, interval, calendar, options, place)
     rows = rows.with_columns(times, row=pl.col(PLACE).cast(pl.Int64) + 1)
+    if stamped.yahoo:
+        zone = calendar.zone
+        if stamps.aware and "calendar" not in options.model_fields_set:
+            zone = zone_of(stamps.wall, stamps.values)
+        parsed = parse_yahoo(rows, interval, zone, options, place)
+        return Parsed(parsed.bars, parsed.actions, parsed.repairs, (*notes, *parsed.notes))
     if options.known_at is not None:
-        known = read_stamps(rows["known_at"], place, rows[PLACE])
+        known = read_stamps(rows["known_at"], place, rows[PLACE], options)
         rows = rows.with_columns(_vintage(known, calendar, delay, options, place, rows[PLACE]))
-    return as_parsed(with_mid_prices(rows))
+    rows = with_mid_prices(rows)
+    if options.scale is None:
+        notes += scale_notes(rows["close"], f"{payload.symbol} {PurePath(file).name}")
+    if len(stamps.values) > 1 and stamps.values[0] > stamps.values[-1]:
+        notes.append("the newest row is first")
+    return Parsed(as_parsed(rows), notes=tuple(notes))
 
 
-def holds_daily_bars(content: bytes, media_type: str, options: FilesOptions, file: str) -> bool:
-    """Say whether a file's first two stamps are days rather than times of day."""
-    table, place = read_table(content, media_type, file, rows=2)
-    rows = name_columns(table, place, options.known_at)
-    stamps = read_stamps(rows["stamp"], place, rows[PLACE])
-    return _sessions(stamps, get_calendar(options.calendar)) is not None
+def holds_daily_bars(stamps: Stamps, calendar: Calendar) -> bool:
+    """Say whether stamps are days rather than times of day."""
+    return _sessions(stamps, calendar) is not None
 
 
-def symbols_in(
-    content: bytes, media_type: str, options: FilesOptions, file: str
-) -> list[str] | None:
-    """Return the symbols that a file's rows name, sorted; None where it has no such column."""
-    table, place = read_table(content, media_type, file, rows=1)
-    if "symbol" not in name_columns(table, place, options.known_at).columns:
+def symbols_of(rows: pl.DataFrame) -> list[str] | None:
+    """Return the symbols that rows name, sorted; None where there is no such column."""
+    if "symbol" not in rows.columns:
         return None
-    table, place = read_table(content, media_type, file)
-    return _symbols(name_columns(table, place, options.known_at))
-
-
-def _symbols(rows: pl.DataFrame) -> list[str]:
     return rows["symbol"].cast(pl.String).drop_nulls().unique().sort().to_list()
 
 
@@ -85,30 +165,40 @@ def _of_symbol(rows: pl.DataFrame, symbol: str, place: Place) -> pl.DataFrame:
         return rows
     mine = rows.filter(pl.col("symbol").cast(pl.String) == symbol)
     if mine.is_empty():
-        raise UnknownNameError("instrument", symbol, _symbols(rows), place.file)
+        raise UnknownNameError("instrument", symbol, symbols_of(rows) or (), place.file)
     return mine
 
 
-def _numbers(rows: pl.DataFrame, place: Place) -> pl.DataFrame:
-    names = [name for name in NUMBERS if name in rows.columns]
-    text = [name for name in names if rows.schema[name] == pl.String]
-    for name in names:
-        kind = rows.schema[name]
-        if not (kind.is_numeric() or kind in {pl.String, pl.Null}):
-            raise place.refuse(
-                None, f"numbers in {name}", f"a column of {kind}", "save it as numbers"
-            )
-    read = numbers_from_text(rows, text) if text else rows
-    for name in text:
-        odd = rows.filter(read[name].is_null() & ~rows.select(is_missing(name)).to_series())
-        if len(odd):
-            raise place.refuse(
-                int(odd[PLACE][0]),
-                f"a number such as 1234.5 for {name}, or nothing",
-                repr(odd[name][0]),
-                "write it so (no thousands marks, a dot for decimals), or remove the row",
-            )
-    return read.with_columns(pl.col(names).cast(pl.Float64))
+def _check_positions(rows: pl.DataFrame, place: Place) -> None:
+    """Doubt a reading by position under which the highs are not the highs."""
+    if not set(PRICES) <= set(rows.columns):
+        return
+    odd = (
+        (pl.max_horizontal("open", "close", "low") > pl.col("high") * (1 + 1e-9))
+        | (pl.min_horizontal("open", "close", "high") < pl.col("low") * (1 - 1e-9))
+    ) & (pl.col("low") > 0)
+    refusal = refuse_doubtful_positions(int(rows.select(odd.sum()).item()), len(rows), place)
+    if refusal is not None:
+        raise refusal
+
+
+def _bars_of_trades(
+    rows: pl.DataFrame,
+    stamps: Stamps,
+    interval: Interval,
+    calendar: Calendar,
+    options: FilesOptions,
+    place: Place,
+) -> tuple[pl.DataFrame, list[str]]:
+    moments = stamps.in_utc(options.timezone, place, rows[PLACE])
+    bars, notes = gather(rows, moments, interval, calendar, place)
+    if interval.is_daily:
+        times = [bars["start"].alias("session"), daily_event_time(bars["start"], calendar)]
+    else:
+        ends = bars["start"] + interval.length
+        days, _ = calendar.locate(ends.dt.replace_time_zone(None).to_numpy())
+        times = [pl.Series("session", days), ends.alias("event_time")]
+    return as_parsed(bars.with_columns(times, row=pl.col(PLACE).cast(pl.Int64) + 1)), notes
 
 
 def _daily(stamps: Stamps, calendar: Calendar, place: Place, rows: pl.Series) -> list[pl.Series]:
@@ -120,16 +210,18 @@ def _daily(stamps: Stamps, calendar: Calendar, place: Place, rows: pl.Series) ->
             int(rows[first]),
             "a date, since the interval is 1d",
             f"the time {stamps.values[first]}",
-            "write plain dates for daily bars, or set the recipe's interval to that of the file",
+            "write plain dates for daily bars, or set the recipe's interval to that of the file "
+            "(or ticks: true, if its rows are trades)",
         )
     return [session, daily_event_time(session, calendar)]
 
 
 def _sessions(stamps: Stamps, calendar: Calendar) -> pl.Series | None:
     """Read stamps as days: dates, or midnight throughout; None where they are times of day."""
-    readings = [stamps.values.dt.replace_time_zone(None)]
+    readings = [stamps.wall]
     if stamps.aware:
-        # Midnight UTC and midnight where the market is are both ways to write a date.
+        # Midnight where it was written, in UTC and where the market is all mean a date.
+        readings.append(stamps.values.dt.replace_time_zone(None))
         there = stamps.values.dt.convert_time_zone(calendar.zone)
         readings.append(there.dt.replace_time_zone(None))
     for local in readings:
@@ -139,31 +231,40 @@ def _sessions(stamps: Stamps, calendar: Calendar) -> pl.Series | None:
 
 
 def _intraday(
+    rows: pl.DataFrame,
     stamps: Stamps,
     interval: Interval,
     calendar: Calendar,
     options: FilesOptions,
     place: Place,
-    rows: pl.Series,
 ) -> list[pl.Series]:
     if stamps.dates:
         raise place.refuse(
             None, f"a time of day for bars of {interval}", "dates only", "set interval: 1d"
         )
-    moments = stamps.in_utc(options.timezone, place, rows)
-    steps = moments.unique().sort().diff().drop_nulls()
-    usual = steps.median()
-    if isinstance(usual, timedelta) and usual < interval.length:
+    moments = stamps.in_utc(options.timezone, place, rows[PLACE])
+    usual = usual_step(moments)
+    if usual is not None and usual < interval.length:
         raise place.refuse(
             None,
             f"bars of {interval}",
             f"stamps {usual} apart",
-            "set the recipe's interval to that of the file",
+            "set the recipe's interval to that of the file, or ticks: true if its rows are trades",
         )
+    refuse_trades(rows, moments, interval, place)
     if options.stamps == "open":
         moments = moments + interval.length
     days, _ = calendar.locate(moments.dt.replace_time_zone(None).to_numpy())
     return [pl.Series("session", days), moments.alias("event_time")]
+
+
+def usual_step(moments: pl.Series) -> timedelta | None:
+    """Return the median time between neighbouring moments; None for fewer than two."""
+    if not moments.is_sorted():
+        moments = moments.sort()
+    steps = moments.diff().drop_nulls()
+    usual = steps.filter(steps > timedelta()).median()
+    return usual if isinstance(usual, timedelta) else None
 
 
 def _vintage(
