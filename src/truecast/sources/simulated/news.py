@@ -107,8 +107,8 @@ class SimulatedNews:
         places = np.flatnonzero((schedule.known >= begin) & (schedule.known < end))
         for place in places.tolist():
             sentiment = float(schedule.sentiment[place])
-            text = write_text(sentiment_of(sentiment), symbol, int(schedule.wording[place]))
-            # Of all that are published about a symbol, the first is 0: none shares its number.
+            text = write_text(sentiment_of(sentiment), symbol, place)
+            # Counted from the first one about the symbol: none shares its number.
             id_ = f"{self.options.name}-{symbol}-{place}"
             yield {
                 "id": id_,

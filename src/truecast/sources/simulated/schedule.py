@@ -26,14 +26,11 @@ class Schedule:
         When each is published, to the second, and when it is known.
     sentiment : array of float64, shape (n,)
         1, −1 or 0.
-    wording : array of int64, shape (n,), 0 to 2³¹
-        Chooses its words.
     """
 
     published: NDArray[np.datetime64]
     known: NDArray[np.datetime64]
     sentiment: NDArray[np.float64]
-    wording: NDArray[np.int64]
 
 
 def schedule_of(options: SimulatedOptions, symbol: str, last: date) -> Schedule:
@@ -53,21 +50,19 @@ def schedule_of(options: SimulatedOptions, symbol: str, last: date) -> Schedule:
         _year(stream, year, options.articles_per_day)
         for year in range(options.start.year, last.year + 1)
     ]
-    published, sentiment, wording = (
-        np.concatenate([part[place] for part in years]) for place in range(3)
-    )
+    published, sentiment = (np.concatenate(parts) for parts in zip(*years, strict=True))
     inside = (published >= np.datetime64(options.start, "D")) & (
         published < np.datetime64(last, "D") + 1
     )
     published = published[inside]
     known = (published + np.timedelta64(options.news_delay)).astype("datetime64[us]")
-    return Schedule(published, known, sentiment[inside], wording[inside])
+    return Schedule(published, known, sentiment[inside])
 
 
 def _year(
     stream: Stream, year: int, rate: float
-) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.int64]]:
-    """Draw a year's articles: how many on each of 366 days, then when, what and in which words.
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
+    """Draw a year's articles: how many on each of 366 days, then when and what.
 
     In a year of 365 days the last day's are the first of the next year's, and left out.
     """
@@ -77,8 +72,7 @@ def _year(
     day = np.repeat(np.arange(_YEAR), counts)
     seconds = np.sort(day * _DAY + chance.integers(0, _DAY, total))
     sentiment = SENTIMENTS[np.searchsorted(_UP_TO, chance.random(total), side="right")]
-    wording = chance.integers(0, 2**31, total)
     first = np.datetime64(f"{year:04}-01-01", "us")
     published = first + seconds.astype("timedelta64[s]")
     inside = published < np.datetime64(f"{year + 1:04}-01-01", "us")
-    return published[inside], sentiment[inside], wording[inside]
+    return published[inside], sentiment[inside]

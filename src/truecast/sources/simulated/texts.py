@@ -9,6 +9,10 @@ Sentiment = Literal["positive", "negative", "neutral"]
 ADDRESS = "https://news.example"
 PUBLISHER = "simulated"
 
+# Shares no factor with the number of wordings: numbers that follow one another are far apart.
+_STRIDE = 1_540_483
+_FIGURES = 999
+
 #: Headline and body. ``{a}`` and ``{b}`` are figures from 0.1 to 99.9, which make two headlines
 #: of one kind two stories.
 _WORDS: dict[Sentiment, tuple[tuple[str, str], ...]] = {
@@ -85,7 +89,7 @@ class Text:
     body: str
 
 
-def write_text(sentiment: Sentiment, name: str, wording: int) -> Text:
+def write_text(sentiment: Sentiment, name: str, number: int) -> Text:
     """Write an article.
 
     Parameters
@@ -94,18 +98,18 @@ def write_text(sentiment: Sentiment, name: str, wording: int) -> Text:
         What it says.
     name : str
         Of whom.
-    wording : int
-        Chooses among some millions of wordings.
+    number : int
+        The article's: nearly four million numbers have each a wording of their own.
 
     Examples
     --------
-    >>> write_text("neutral", "SIM001", 2).title
-    'SIM001 files its regular report 0.1 with the authority, reference 0.1'
+    >>> write_text("neutral", "SIM001", 0).title
+    'SIM001 holds its meeting on item 0.1; the agenda has number 0.1'
     """
     choices = _WORDS[sentiment]
-    rest, place = divmod(wording, len(choices))
-    rest, first = divmod(rest, 999)
-    figures = {"a": f"{(first + 1) / 10:.1f}", "b": f"{(rest % 999 + 1) / 10:.1f}"}
+    rest, place = divmod(number * _STRIDE, len(choices))
+    rest, first = divmod(rest, _FIGURES)
+    figures = {"a": f"{(first + 1) / 10:.1f}", "b": f"{(rest % _FIGURES + 1) / 10:.1f}"}
     title, body = choices[place]
     return Text(title.format(name=name, **figures), body.format(name=name))
 
