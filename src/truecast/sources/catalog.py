@@ -7,12 +7,19 @@ from truecast.core.names import Registry
 from truecast.core.recipe import Choice
 from truecast.sources.base import NewsSource, Source
 from truecast.sources.files.source import open_files
+from truecast.sources.oanda.source import open_oanda
 from truecast.sources.sample.source import open_sample
 from truecast.sources.simulated.news import open_simulated_news
 from truecast.sources.simulated.source import open_simulated
 
 SOURCES: Registry[Callable[[Mapping[str, Any]], Source]] = Registry(
-    "source", {"files": open_files, "sample": open_sample, "simulated": open_simulated}
+    "source",
+    {
+        "files": open_files,
+        "oanda": open_oanda,
+        "sample": open_sample,
+        "simulated": open_simulated,
+    },
 )
 
 NEWS_SOURCES: Registry[Callable[[Mapping[str, Any]], NewsSource]] = Registry(

@@ -12,6 +12,7 @@ from truecast.sources.http.client import Client
 from truecast.sources.http.errors import (
     AccessError,
     AnswerError,
+    EmptyError,
     HttpError,
     QuotaError,
     RejectedError,
@@ -25,6 +26,7 @@ __all__ = [
     "Answer",
     "AnswerError",
     "Client",
+    "EmptyError",
     "HttpError",
     "Policy",
     "QuotaError",

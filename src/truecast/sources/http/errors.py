@@ -54,3 +54,7 @@ class RejectedError(HttpError):
 
 class AnswerError(HttpError):
     """What came is not what was asked for: an HTML page, cut off, too large, not JSON."""
+
+
+class EmptyError(HttpError):
+    """The vendor knows what was asked for, and has nothing of the time that was asked for."""
