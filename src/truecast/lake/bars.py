@@ -66,6 +66,11 @@ class Receipt:
             "interval": str(self.interval),
         }
 
+    @property
+    def key(self) -> str:
+        """The series in one word: what writers of the same series get in each other's way by."""
+        return " ".join(self.series.values())
+
 
 @dataclass(frozen=True)
 class Merge:
@@ -181,13 +186,10 @@ def _part_vintages(bars: pl.DataFrame, stored: pl.DataFrame) -> tuple[pl.DataFra
 
 def _next_versions(bars: pl.DataFrame, last: pl.DataFrame, receipt: Receipt) -> pl.DataFrame:
     """Return silver's rows for the bars that are new or differ from their last version."""
-    values = _carried(bars, last)
-    before = last.select("event_time", pl.col("version", "known_at", *values).name.suffix("_last"))
-    joined = bars.join(before, on="event_time", how="left", maintain_order="left")
-    fresh = pl.col("version_last").is_null()
-    changed = joined.filter(fresh | _differs(values, "_last"))
+    changed = _joined(bars, last)
     if changed.is_empty():
         return pl.DataFrame(schema=SILVER_BARS)
+    fresh = pl.col("version_last").is_null()
     first_known = pl.col("event_time") + receipt.instrument.publication_delay
     received = pl.lit(receipt.received_at).cast(UTC_TIME)
     # Later versions never become known before earlier ones, whatever the clocks said.
@@ -212,6 +214,18 @@ def _next_versions(bars: pl.DataFrame, last: pl.DataFrame, receipt: Receipt) -> 
         **{name: pl.lit(value) for name, value in receipt.series.items()},
     )
     return completed.select(pl.col(name).cast(kind) for name, kind in SILVER_BARS.items())
+
+
+def _joined(bars: pl.DataFrame, last: pl.DataFrame) -> pl.DataFrame:
+    """Return the bars that are new or differ, with ``version_last`` and ``known_at_last``."""
+    if last.is_empty():
+        return bars.with_columns(
+            version_last=pl.lit(None, pl.Int32), known_at_last=pl.lit(None, UTC_TIME)
+        )
+    values = _carried(bars, last)
+    before = last.select("event_time", pl.col("version", "known_at", *values).name.suffix("_last"))
+    joined = bars.join(before, on="event_time", how="left", maintain_order="left")
+    return joined.filter(pl.col("version_last").is_null() | _differs(values, "_last"))
 
 
 def _carried(*frames: pl.DataFrame) -> list[str]:

@@ -13,6 +13,7 @@ from truecast.lake.actions import STORED as STORED_ACTIONS
 from truecast.lake.actions import check_actions, merge_actions
 from truecast.lake.bars import STORED, Merge, Receipt, merge_bars
 from truecast.lake.bronze import Bronze
+from truecast.lake.completion import Completions, Marks
 from truecast.lake.contracts import Checked, check_bars
 from truecast.lake.errors import NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
@@ -43,6 +44,7 @@ class Lake:
         storage = open_storage(url)
         self.url = url = storage.url
         self.bronze = Bronze(storage.below("bronze"))
+        self._completions = Completions(storage.below("bronze/completed"))
         self._bars = Table(f"{url}/silver/bars", SILVER_BARS, SERIES)
         self._quarantine = Table(f"{url}/silver/quarantine", QUARANTINE)
         self._actions = Table(f"{url}/silver/actions", SILVER_ACTIONS)
@@ -94,7 +96,8 @@ class Lake:
             for payload in source.fetch(symbol, interval, since):
                 name = self.bronze.keep(payload)
                 receipt = _receipt(payload, name, instrument, source.simulated, source.live)
-                summary += self._take_in(source.parse(payload), receipt, payload.covers)
+                known = self._completions.find(payload, receipt, self._marks(receipt))
+                summary += known or self._take_in(source.parse(payload), receipt, payload)
                 tell(summary)
         except SourceError as error:
             self._note_failure(series, since, error)
@@ -124,7 +127,7 @@ class Lake:
         """
         name = self.bronze.keep(payload)
         receipt = _receipt(payload, name, instrument, simulated, live)
-        return self._take_in(parsed, receipt, payload.covers)
+        return self._take_in(parsed, receipt, payload)
 
     def ingest_news(
         self, source: NewsSource, *, tell: Callable[[IngestSummary], None] = lambda _: None
@@ -266,19 +269,22 @@ class Lake:
         return self._failures.read(series).sort("failed_at")
 
     def _last_close(self, series: Mapping[str, str]) -> datetime | None:
-        last: datetime | None = self._bars.read(series, ["event_time"])["event_time"].max()  # type: ignore[assignment]
+        last: datetime | None = self._bars.last(series, "event_time")
         return last
 
-    def _take_in(
-        self, parsed: Parsed, receipt: Receipt, covers: tuple[datetime, datetime] | None
-    ) -> IngestSummary:
+    def _marks(self, receipt: Receipt) -> Marks:
+        return {"bars": self._bars.mark(receipt.key), "actions": self._actions.mark(receipt.key)}
+
+    def _take_in(self, parsed: Parsed, receipt: Receipt, payload: Payload) -> IngestSummary:
         checked = check_bars(parsed.bars, receipt.instrument, receipt.interval, receipt.received_at)
         possible, impossible = check_actions(parsed.actions)
         # Actions first: a bar must not be read without a split that came with it.
-        actions = retried(lambda: self._append_actions(possible, receipt, covers))
+        actions, of_actions = retried(
+            lambda: self._append_actions(possible, receipt, payload.covers)
+        )
         repairs = pl.concat([parsed.repairs, checked.repairs])
         retried(lambda: self._append_repairs(repairs, receipt))
-        merge = retried(lambda: self._append_bars(checked, receipt))
+        merge, of_bars = retried(lambda: self._append_bars(checked, receipt))
         late = merge.late.drop("flags").with_columns(
             reason=pl.lit("late_vintage"), detail=pl.format("known_at={}", "known_at")
         )
@@ -287,7 +293,7 @@ class Lake:
             how="diagonal",
         )
         retried(lambda: self._append_quarantine(kept_out, receipt))
-        return IngestSummary(
+        summary = IngestSummary(
             payloads=(receipt.payload,),
             received=len(parsed.bars) + len(impossible),
             added=merge.added,
@@ -299,20 +305,25 @@ class Lake:
             repaired=_counts(repairs["repair"]),
             notes=parsed.notes,
         )
+        marks = {"bars": of_bars, "actions": of_actions}
+        self._completions.note(payload, receipt, marks, summary)
+        return summary
 
     def _append_actions(
         self,
         parsed: pl.DataFrame,
         receipt: Receipt,
         covers: tuple[datetime, datetime] | None,
-    ) -> int:
-        if parsed.is_empty() and (covers is None or self._actions.version() is None):
-            return 0
+    ) -> tuple[int, str | None]:
+        """Append what is new; return how much that was, and the series' mark with it."""
+        mark = self._actions.mark(receipt.key)
+        if parsed.is_empty() and (covers is None or mark is None):
+            return 0, mark
         snapshot = self._actions.snapshot()
         rows = merge_actions(parsed, snapshot.read(receipt.series, STORED_ACTIONS), receipt, covers)
-        if len(rows):
-            snapshot.append(rows, guard=" ".join(receipt.series.values()))
-        return len(rows)
+        if rows.is_empty():
+            return 0, snapshot.mark(receipt.key)
+        return len(rows), snapshot.append(rows, guard=receipt.key)
 
     def _append_repairs(self, repairs: pl.DataFrame, receipt: Receipt) -> None:
         self._append_new(self._repairs, repairs, receipt, _SAME_REPAIR)
@@ -331,14 +342,15 @@ class Lake:
         rows = pl.DataFrame([row], schema=FAILURES)
         retried(lambda: self._failures.snapshot().append(rows))
 
-    def _append_bars(self, checked: Checked, receipt: Receipt) -> Merge:
+    def _append_bars(self, checked: Checked, receipt: Receipt) -> tuple[Merge, str | None]:
+        """Append what is new; return what that was, and the series' mark with it."""
         snapshot = self._bars.snapshot()
         near = checked.bars["event_time"]
         stored = snapshot.read(receipt.series, STORED, near)
         merge = merge_bars(checked.bars, stored, receipt)
-        if len(merge.rows):
-            snapshot.append(merge.rows, guard=" ".join(receipt.series.values()))
-        return merge
+        if merge.rows.is_empty():
+            return merge, snapshot.mark(receipt.key)
+        return merge, snapshot.append(merge.rows, guard=receipt.key)
 
     def _append_quarantine(self, kept_out: pl.DataFrame, receipt: Receipt) -> None:
         content = pl.struct(
@@ -362,7 +374,7 @@ class Lake:
         there = snapshot.read(receipt.series, same)
         fresh = completed.join(there, on=list(same), how="anti", nulls_equal=True)
         if len(fresh):
-            snapshot.append(fresh, guard=" ".join(receipt.series.values()))
+            snapshot.append(fresh, guard=receipt.key)
 
 
 def _counts(names: pl.Series) -> dict[str, int]:

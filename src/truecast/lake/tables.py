@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import polars as pl
@@ -84,6 +84,11 @@ class Table:
             raise LakeError(f"{self.url}: there is no such table")
         empty = pl.DataFrame(schema=dict(self.schema))
         return empty if columns is None else empty.select(columns)
+
+    def last(self, where: Mapping[str, str], column: str) -> Any:
+        """Return the greatest value of a column of days or moments; None if there is no row."""
+        delta = self._find()
+        return None if delta is None else Snapshot(self, delta).last(where, column)
 
     def snapshot(self, version: int | None = None) -> "Snapshot":
         """Hold on to one commit, the last if none is named; the table is made if need be.
@@ -193,6 +198,15 @@ class Snapshot:
             rows = pl.concat([empty, *(part.select(_conformed(held, wanted)) for part in parts)])
             return rows.select(list(columns) if columns is not None else pl.all()).collect()
 
+    def last(self, where: Mapping[str, str], column: str) -> Any:
+        """Return :meth:`Table.last` of this commit: from the log alone, if every file says it."""
+        with as_lake_errors(self.table.url, "read the table"):
+            files = self._files(where)
+        known = files[f"max.{column}"] if f"max.{column}" in files.columns else None
+        if known is None or known.null_count():
+            known = self.read(where, [column])[column]
+        return known.max()
+
     def _schema(self) -> pl.Schema:
         """Return the table's columns; refuse those that mean something else to this version."""
         held = pl.Schema(self.delta.schema())
@@ -208,6 +222,12 @@ class Snapshot:
         """Return the files of this commit: ``path``, ``size_bytes``, ``num_records``, and more."""
         return pl.DataFrame(self.delta.get_add_actions(flatten=True))
 
+    def _files(self, where: Mapping[str, str]) -> pl.DataFrame:
+        """Return the files whose partition ``where`` allows."""
+        files = self.files()
+        parts = [name for name in self.table.partition_by if name in where]
+        return files.filter(*(pl.col(f"partition.{name}") == where[name] for name in parts))
+
     def _scan(
         self, held: pl.Schema, where: Mapping[str, str], near: pl.Series | None
     ) -> Iterator[pl.LazyFrame]:
@@ -216,14 +236,11 @@ class Snapshot:
         Delta names files relative to the table, escaped; Polars' own reader escapes the table's
         folder too, and then finds nothing where that has a space or an accent.
         """
-        files = self.files()
-        keys = {name: f"partition.{name}" for name in self.table.partition_by}
-        for name, key in keys.items():
-            if name in where:
-                files = files.filter(pl.col(key) == where[name])
+        files = self._files(where)
         files = files.filter(_may_hold(files, near))
         if files.is_empty():
             return
+        keys = {name: f"partition.{name}" for name in self.table.partition_by}
         schema = {name: kind for name, kind in held.items() if name not in keys}
         groups = files.group_by(list(keys.values())) if keys else [((), files)]
         for values, group in groups:
