@@ -41,6 +41,8 @@ PARSED_NEWS: dict[str, pl.DataType] = {
 #: What is odd about an article and may yet be true, with what to tell a person of it.
 NEWS_FLAGS: dict[str, str] = {
     "no_date": "have no date: they are known from their receipt on",
+    "unreadable_date": "have a date that cannot be read: it counts as none",
+    "unreadable_score": "have a score that is no number: it counts as none",
     "day_only": "have a day and no time: they count as published at the end of that day",
     "cut_stamp": "have a time that was cut: they count as published when that span was over",
     "odd_url": "have an address that is not one of the web: it is left out",

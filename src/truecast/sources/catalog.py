@@ -5,9 +5,13 @@ from typing import Any
 
 from truecast.core.names import Registry
 from truecast.core.recipe import Choice
+from truecast.sources.alphavantage.source import open_alphavantage
 from truecast.sources.base import NewsSource, Source
 from truecast.sources.files.source import open_files
+from truecast.sources.finnhub.source import open_finnhub
+from truecast.sources.gdelt.source import open_gdelt
 from truecast.sources.oanda.source import open_oanda
+from truecast.sources.rss.source import open_rss
 from truecast.sources.sample.source import open_sample
 from truecast.sources.simulated.news import open_simulated_news
 from truecast.sources.simulated.source import open_simulated
@@ -23,7 +27,14 @@ SOURCES: Registry[Callable[[Mapping[str, Any]], Source]] = Registry(
 )
 
 NEWS_SOURCES: Registry[Callable[[Mapping[str, Any]], NewsSource]] = Registry(
-    "news source", {"simulated": open_simulated_news}
+    "news source",
+    {
+        "alphavantage": open_alphavantage,
+        "finnhub": open_finnhub,
+        "gdelt": open_gdelt,
+        "rss": open_rss,
+        "simulated": open_simulated_news,
+    },
 )
 
 
@@ -59,7 +70,9 @@ def open_news_source(choice: Choice) -> NewsSource:
         If there is no such source; the message gives the nearest one.
     UsageError
         If an option is unknown or has no valid value.
-    SettingsError
-        If the source needs a key that no setting gives.
+
+    Notes
+    -----
+    A vendor's key is read from the settings when the vendor is asked, not here.
     """
     return NEWS_SOURCES.find(choice.name, "news")(choice.parameters)

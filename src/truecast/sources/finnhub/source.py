@@ -1,0 +1,91 @@
+"""Finnhub as a source of news."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from truecast.core import clock
+from truecast.core.news import NEWS
+from truecast.sources.base import Payload, Windows
+from truecast.sources.finnhub.client import FinnhubClient, stamp_of
+from truecast.sources.finnhub.options import FinnhubOptions
+from truecast.sources.finnhub.parse import parse_articles
+from truecast.sources.options import fingerprint, read_options
+from truecast.sources.windows import Grid, Window, first_moment, floor, walk
+
+_A_DAY = timedelta(days=1)
+_GRID = Grid(usual=timedelta(days=7), finest=_A_DAY, settles=timedelta(hours=6))
+_DEFAULT_REACH = timedelta(days=365)
+# Finnhub cuts long answers at a length that it does not state, the oldest articles first.
+_MANY = 100
+
+
+class FinnhubSource:
+    """News of companies.
+
+    Knowability: an article is known from its receipt on.
+
+    Parameters
+    ----------
+    options : FinnhubOptions
+        What to ask for.
+    """
+
+    live = True
+    simulated = False
+
+    def __init__(self, options: FinnhubOptions) -> None:
+        self.options = options
+
+    @property
+    def name(self) -> str:
+        """Effective name: other companies are another source."""
+        return f"finnhub-{fingerprint(self.options, 'symbols')}"
+
+    def fetch(self, done: Windows = ()) -> Iterator[Payload]:
+        """Get the articles of what is missing; see :class:`truecast.sources.base.NewsSource`.
+
+        Weeks are asked for, the oldest first, and halved down to a day where many articles came
+        and none of the first day: then the answer may have been cut.
+        """
+        client = FinnhubClient(self.options)
+
+        def ask(window: Window, symbol: str) -> tuple[Payload, bool]:
+            request = client.request(symbol, *window)
+            answer, found = client.ask(request)
+            payload = Payload(
+                source=self.name,
+                symbol=symbol,
+                interval=NEWS,
+                request={"url": client.url, **request},
+                content=answer.content,
+                media_type=answer.media_type,
+                received_at=answer.received_at,
+            )
+            dates = [stamp for entry in found if (stamp := stamp_of(entry)) is not None]
+            cut = len(found) >= _MANY and bool(dates) and min(dates) >= window[0] + _A_DAY
+            return payload, cut
+
+        now = clock.now()
+        start = first_moment(self.options.start, now, _DEFAULT_REACH)
+        # Days are whole: today is asked for to its end, and again tomorrow.
+        yield from walk(
+            (start, floor(now, _A_DAY) + _A_DAY), done, _GRID, self.options.symbols, ask
+        )
+
+    def parse(self, payload: Payload) -> pl.DataFrame:
+        """Turn a payload into rows; see :class:`truecast.sources.base.NewsSource`."""
+        return parse_articles(payload)
+
+
+def open_finnhub(options: Mapping[str, Any]) -> FinnhubSource:
+    """Open Finnhub's news; its key is read when it is asked.
+
+    Raises
+    ------
+    UsageError
+        If an option is unknown or has no valid value.
+    """
+    return FinnhubSource(read_options(FinnhubOptions, options, "news.finnhub"))
