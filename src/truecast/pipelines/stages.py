@@ -96,7 +96,7 @@ def build(workspace: Workspace, recipe: Recipe) -> list[BuildSummary]:
         lineage = {
             "recipe_hash": recipe.hash,
             "plan_hash": dataset.plan.hash,
-            "silver/bars": str(workspace.lake.version("silver/bars")),
+            **_versions(workspace),
         }
         workspace.lake.write_gold(table, _gold_rows(dataset, recipe), lineage)
         present = float(np.isfinite(dataset.X).mean())
@@ -148,7 +148,7 @@ def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
             champion=_champion(workspace, recipe, study),
             trials=studies.trials(slot),
             importances=champion_importances(studies.researcher(slot.instrument), study),
-            data_versions={"silver/bars": str(workspace.lake.version("silver/bars"))},
+            data_versions=_versions(workspace),
         )
         card, drawn = score_slot(forecasts)
         cards.append(card)
@@ -156,6 +156,10 @@ def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
     return Scorecard(
         recipe=recipe.name, as_of=now(), slots=tuple(cards), recipe_hash=recipe.hash
     ), plots
+
+
+def _versions(workspace: Workspace) -> dict[str, str]:
+    return {table: str(version) for table, version in workspace.lake.versions().items()}
 
 
 def _champion(workspace: Workspace, recipe: Recipe, study: Study) -> Champion:

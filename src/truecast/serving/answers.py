@@ -22,7 +22,8 @@ _PATIENCE_SECONDS = 5
 #: How far another machine's clock may be ahead of this one's.
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
-_Key = tuple[Slot, str, datetime, Mode, str | None, int | None]
+_Versions = tuple[tuple[str, int], ...]
+_Key = tuple[Slot, str, datetime, Mode, str | None, _Versions]
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,15 @@ class Question:
         Place of the decision.
     mode : str
         What the forecast counts as.
-    bars : int or None
-        Version of the table of bars: late ones may be inputs of a decision that is made.
+    lake : tuple
+        Versions of the lake's tables: late bars may be inputs of a decision that is made.
     """
 
     seat: Seat
     opened: Opened
     row: int
     mode: Mode
-    bars: int | None
+    lake: _Versions
 
     @classmethod
     def of(cls, view: View, seat: Seat, moment: datetime | None) -> "Question":
@@ -94,6 +95,7 @@ class Question:
             If no decision has been made yet.
         """
         opened = view.bars.of(seat.recipe, seat.slot.instrument)
+        lake = tuple(view.bars.versions.items())
         decisions = opened.decisions
         newest = decided_by(decisions, latest(decisions, seat.recipe))
         if newest < 0:
@@ -105,7 +107,7 @@ class Question:
             )
         row = newest if moment is None else min(newest, decided_by(decisions, moment))
         if row == newest:
-            return cls(seat, opened, newest, seat.mode, view.bars.version)
+            return cls(seat, opened, newest, seat.mode, lake)
         trained_through, recipe = seat.forecaster.trained_through, seat.slot.recipe
         if moment is not None and (row < 0 or opened.decided(row) < trained_through):
             raise AskedError(
@@ -115,14 +117,14 @@ class Question:
                 f"`truecast predict {recipe} --as-of MOMENT`: they take models of then",
             )
         # Not scored: asked first, it would stand in the place of a replay by a model of then.
-        return cls(seat, opened, row, "whatif", view.bars.version)
+        return cls(seat, opened, row, "whatif", lake)
 
     @property
     def key(self) -> _Key:
         """What an answer depends on."""
         champion = self.seat.champion
         given = (champion.slot, champion.version, self.as_of, self.mode)
-        return *given, self.seat.refused, self.bars
+        return *given, self.seat.refused, self.lake
 
     @property
     def as_of(self) -> datetime:

@@ -28,7 +28,6 @@ _log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 #: A bundle that was refused is tried again: it may have been mended.
 RETRY_SECONDS = 30.0
-BARS = "silver/bars"
 
 
 @dataclass(frozen=True)
@@ -44,18 +43,18 @@ class Opened:
 
 
 class OpenSeries:
-    """Series of one version of the bars, each opened when it is first needed.
+    """Series of one state of the lake, each opened when it is first needed.
 
     Parameters
     ----------
     workspace : Workspace
         Where the bars are.
-    version : int or None
-        Of the table of bars; None if there is no table.
+    versions : mapping of str to int
+        Of the tables that series are read from; empty if there is none.
     """
 
-    def __init__(self, workspace: Workspace, version: int | None) -> None:
-        self.version = version
+    def __init__(self, workspace: Workspace, versions: Mapping[str, int]) -> None:
+        self.versions = versions
         self._workspace = workspace
         self._opened: dict[tuple[str, str], Opened] = {}
 
@@ -224,30 +223,30 @@ class Champions:
             If the registry or the lake cannot be read.
         """
         champions = [record for record in self._registry.champions() if record.slot in slots]
-        return self._found(champions, self._workspace.lake.version(BARS), self._nothing())
+        return self._found(champions, self._workspace.lake.versions(), self._nothing())
 
     def _nothing(self) -> View:
-        return View({}, {}, OpenSeries(self._workspace, None))
+        return View({}, {}, OpenSeries(self._workspace, {}))
 
     def _looked_again(self, before: View | None) -> View:
         before = before or self._nothing()
         try:
             champions = self._registry.champions()
-            version = self._workspace.lake.version(BARS)
+            versions = self._workspace.lake.versions()
         except TruecastError as error:
             if before.trouble is None:
                 _log.warning("the registry or the lake cannot be read: %s", error)
             return replace(before, trouble=str(error))
-        if champions and version is None:
+        if champions and not versions:
             return replace(before, trouble="the lake has no bars: run `truecast ingest RECIPE`")
-        return self._found(champions, version, before)
+        return self._found(champions, versions, before)
 
     def _found(
-        self, champions: Sequence[ChampionRecord], version: int | None, before: View
+        self, champions: Sequence[ChampionRecord], versions: Mapping[str, int], before: View
     ) -> View:
         bars = before.bars
-        if version != bars.version:
-            bars = OpenSeries(self._workspace, version)
+        if versions != bars.versions:
+            bars = OpenSeries(self._workspace, versions)
         seats: dict[Slot, Seat] = {}
         refusals: dict[Slot, Refusal] = {}
         for record in champions:
