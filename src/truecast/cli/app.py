@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import truecast
-from truecast.cli import commands, mlflow, operate, serve
+from truecast.cli import commands, data, doctor, mlflow, operate, serve
 from truecast.core.errors import TruecastError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -22,7 +22,7 @@ app = typer.Typer(
 for command in (
     commands.recipes,
     commands.features,
-    commands.ingest,
+    data.ingest,
     commands.build,
     commands.train,
     commands.evaluate,
@@ -36,9 +36,9 @@ for command in (
     mlflow.mlflow,
     commands.report,
     commands.verify,
-    commands.doctor,
 ):
     app.command()(command)
+app.add_typer(doctor.app, name="doctor")
 
 
 def _version(wanted: bool) -> None:

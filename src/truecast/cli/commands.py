@@ -81,32 +81,6 @@ def features(
     )
 
 
-def ingest(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
-    """Fetch a recipe's bars into the lake."""
-    from dataclasses import asdict
-
-    from truecast.pipelines import stages
-
-    loaded = open_recipe(recipe, source)
-    stages.check_recipe(loaded)
-    summaries = stages.ingest(open_workspace(), loaded)
-    if as_json:
-        print_json({"recipe": loaded.name, "series": {k: asdict(v) for k, v in summaries.items()}})
-        return
-    table(
-        "Ingested",
-        ("instrument", "received", "added", "revised", "unchanged", "quarantined"),
-        [
-            (symbol, one.received, one.added, one.revised, one.unchanged, _counts(one.quarantined))
-            for symbol, one in summaries.items()
-        ],
-    )
-
-
-def _counts(quarantined: dict[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in quarantined.items()) or "0"
-
-
 def build(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
     """Compute a recipe's features and outcomes, and write them to the lake.
 
@@ -258,27 +232,6 @@ def verify(recipe: RecipeName, source: SourceName = None, as_json: AsJson = Fals
         show_checks(studies.recipe.name, results)
     if not passed:
         raise typer.Exit(1)
-
-
-def doctor(as_json: AsJson = False) -> None:
-    """Show settings and where each came from, versions, and what the lake holds."""
-    from truecast.cli.doctor import examine
-
-    found = examine()
-    if as_json:
-        print_json(found)
-        return
-    table(
-        "Settings",
-        ("setting", "value", "from"),
-        [(row["name"], row["value"], row["from"]) for row in found["settings"]],
-    )
-    table("Versions", ("package", "version"), [*found["versions"].items()])
-    table(
-        f"Lake {found['lake']}",
-        ("source", "instrument", "interval", "bars", "first", "last", "revised", "kept out"),
-        [tuple(row.values()) for row in found["series"]],
-    )
 
 
 def _show_card(card: Any, path: Any) -> None:

@@ -1,0 +1,116 @@
+"""The command that fetches bars, and what it shows of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from truecast.cli.options import AsJson, RecipeName, SourceName, open_recipe, open_workspace
+from truecast.cli.output import console, notes, print_json, show_notices, table
+
+if TYPE_CHECKING:
+    from truecast.lake.summary import IngestSummary
+    from truecast.pipelines.intake_report import Intake, Watch
+
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option("--html", help="Write the report as a page, too.", show_default=False),
+]
+
+
+def ingest(
+    recipe: RecipeName, source: SourceName = None, as_json: AsJson = False, html: HtmlFile = None
+) -> None:
+    """Fetch a recipe's bars into the lake. Exit code 1 if a series could not be had."""
+    from dataclasses import asdict
+
+    from truecast.pipelines import stages
+    from truecast.pipelines.intake_report import examples_of, take_in
+
+    loaded = open_recipe(recipe, source)
+    stages.check_recipe(loaded)
+    workspace = open_workspace()
+    with _progress() as watch:
+        intake = take_in(workspace, loaded, watch)
+    if html is not None:
+        from truecast.pipelines.data_page import write_intake_page
+
+        write_intake_page(html, loaded.name, intake, examples_of(workspace, loaded, intake))
+    if as_json:
+        series = {symbol: asdict(one) for symbol, one in intake.series.items()}
+        print_json({"recipe": loaded.name, "series": series, "failed": intake.failed})
+    else:
+        _show(intake)
+        say_where(html)
+    if intake.failed:
+        raise typer.Exit(1)
+
+
+def say_where(html: Path | None) -> None:
+    """Say where a page was written."""
+    if html is not None:
+        console.print(f"\nReport: {html}", highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress() -> "Iterator[Watch]":
+    """Show on standard error what each series has brought so far."""
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[so_far]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=notes) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(symbol: str, so_far: "IngestSummary") -> None:
+            if symbol not in tasks:
+                for task in tasks.values():
+                    progress.update(task, total=1, completed=1)
+                tasks[symbol] = progress.add_task(symbol, total=None, so_far="")
+            said = f"payloads {len(so_far.payloads):,}, rows {so_far.received:,}"
+            progress.update(tasks[symbol], so_far=f"{said}, new {so_far.added:,}")
+
+        yield watch
+        for task in tasks.values():
+            progress.update(task, total=1, completed=1)
+
+
+def _show(intake: "Intake") -> None:
+    table(
+        "Ingested",
+        ("instrument", "received", "added", "revised", "unchanged", "quarantined", "besides"),
+        [
+            (
+                symbol,
+                *(one.received, one.added, one.revised, one.unchanged),
+                counts(one.quarantined),
+                _besides(one),
+            )
+            for symbol, one in intake.series.items()
+        ],
+    )
+    show_notices(
+        [f"{symbol}: {note}" for symbol, one in intake.series.items() for note in one.notes]
+    )
+    show_notices(
+        [f"error: {symbol} is not complete: {why}" for symbol, why in intake.failed.items()]
+    )
+
+
+def counts(found: dict[str, int]) -> str:
+    """Say how many there are of each kind, such as ``46 missing_close``; 0 for none."""
+    return ", ".join(f"{count:,} {name}" for name, count in found.items()) or "0"
+
+
+def _besides(one: "IngestSummary") -> str:
+    said = [f"{count:,} repaired by {rule}" for rule, count in one.repaired.items()]
+    if one.duplicates:
+        said.append(f"{one.duplicates:,} duplicates")
+    if one.actions:
+        said.append(f"{one.actions:,} splits and dividends")
+    return ", ".join(said)
