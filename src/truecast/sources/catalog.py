@@ -10,6 +10,7 @@ from truecast.sources.base import NewsSource, Source
 from truecast.sources.files.source import open_files
 from truecast.sources.finnhub.source import open_finnhub
 from truecast.sources.gdelt.source import open_gdelt
+from truecast.sources.newsfiles.source import open_news_files
 from truecast.sources.oanda.source import open_oanda
 from truecast.sources.rss.source import open_rss
 from truecast.sources.sample.source import open_sample
@@ -30,6 +31,7 @@ NEWS_SOURCES: Registry[Callable[[Mapping[str, Any]], NewsSource]] = Registry(
     "news source",
     {
         "alphavantage": open_alphavantage,
+        "files": open_news_files,
         "finnhub": open_finnhub,
         "gdelt": open_gdelt,
         "rss": open_rss,
