@@ -98,7 +98,8 @@ def test_minutes_of_a_market_that_never_closes(lake):
 
 def test_rows_that_break_a_contract_are_counted(lake):
     summary, _ = ingest(lake, "dirty/gspc_open_zero.csv.gz", "^GSPC")
-    assert (summary.added, summary.quarantined) == (10004, {"not_positive": 2827})
+    assert (summary.added, summary.quarantined) == (12831, {})
+    assert summary.repaired == {"zero_price": 2827}
     summary, _ = ingest(lake, "daily/gold_gcf_2000_2025.parquet", "GC=F", calendar="CMES")
     assert summary.quarantined == {"inconsistent_ohlc": 441}
     summary, _ = ingest(lake, "daily/gold_gcf_vintage2021.parquet", "GC=F", calendar="CMES")

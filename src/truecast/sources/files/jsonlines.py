@@ -53,11 +53,11 @@ def read_json_lines(
     if rows is not None:
         content = b"".join([line for line in lines if line.strip()][:rows])
     try:
-        table = pl.read_ndjson(content, schema=kinds)
+        table = pl.scan_ndjson(io.BytesIO(content), schema=kinds).collect()
     except pl.exceptions.PolarsError as error:
         table = _read_again(content, kinds, str(error), place)
     table = table.with_row_index(PLACE)
-    if b"\n\n" in content or b"\n\r\n" in content or content[:1].isspace():
+    if len(table) != content.count(b"\n") + (not content.endswith(b"\n")):
         table = table.with_columns(_lines_of(content))
     return table, place
 

@@ -20,7 +20,7 @@ from truecast.sources.files.scaled import scale_notes
 from truecast.sources.files.stamps import Stamps, join_time, read_stamps
 from truecast.sources.files.table import Table, read_table
 from truecast.sources.files.ticks import gather, refuse_trades
-from truecast.sources.files.yfinance import parse_yahoo, zone_of
+from truecast.sources.files.yfinance import mend_yahoo, parse_yahoo, yahoo_rows, zone_of
 from truecast.sources.frames import as_parsed, daily_event_time
 
 
@@ -112,6 +112,66 @@ def parse_file(payload: Payload, options: FilesOptions, delay: timedelta) -> Par
     UnknownNameError
         If it names the symbols of its rows and this is none of them.
     """
+    read = _read(payload, options)
+    rows, stamps, place = read.rows, read.stamped.stamps, read.stamped.table.place
+    if options.ticks:
+        return Parsed(as_parsed(rows), notes=read.notes)
+    if read.stamped.yahoo:
+        shaped = yahoo_rows(rows, options, place)
+        parsed = parse_yahoo(shaped, Interval(payload.interval), read.zone, options)
+        return Parsed(parsed.bars, parsed.actions, parsed.repairs, (*read.notes, *parsed.notes))
+    if options.known_at is not None:
+        known = read_stamps(rows["known_at"], place, rows[PLACE], options)
+        calendar = get_calendar(options.calendar)
+        rows = rows.with_columns(_vintage(known, calendar, delay, options, place, rows[PLACE]))
+    rows, notes = with_mid_prices(rows), list(read.notes)
+    if options.scale is None:
+        name = PurePath(payload.request["file"]).name
+        notes += scale_notes(rows["close"], f"{payload.symbol} {name}")
+    if len(stamps.values) > 1 and stamps.values[0] > stamps.values[-1]:
+        notes.append("the newest row is first")
+    return Parsed(as_parsed(rows), notes=tuple(notes))
+
+
+def parse_mended(payload: Payload, options: FilesOptions, *, mend: bool) -> pl.DataFrame | None:
+    """Return the rows of a table of yfinance before they are made raw.
+
+    Parameters
+    ----------
+    payload, options
+        See :func:`parse_file`.
+    mend : bool
+        Whether to repair them.
+
+    Returns
+    -------
+    pl.DataFrame or None
+        Columns of :data:`truecast.sources.yahoo.rows.YAHOO_ROWS`; None for another file.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be understood.
+    """
+    read = _read(payload, options)
+    if options.ticks or not read.stamped.yahoo:
+        return None
+    rows = yahoo_rows(read.rows, options, read.stamped.table.place)
+    interval = Interval(payload.interval)
+    return mend_yahoo(rows, interval, read.zone, options)[0] if mend else rows
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A file's rows with their numbers, sessions and closes; of trades, the bars they make."""
+
+    stamped: Stamped
+    rows: pl.DataFrame
+    notes: tuple[str, ...]
+    zone: str
+
+
+def _read(payload: Payload, options: FilesOptions) -> _Read:
     file = payload.request["file"]
     stamped = read_stamped(payload.content, payload.media_type, file, options, payload.symbol)
     table, place, stamps = stamped.table, stamped.table.place, stamped.stamps
@@ -120,9 +180,12 @@ def parse_file(payload: Payload, options: FilesOptions, delay: timedelta) -> Par
     if table.meanings:
         _check_positions(rows, place)
     interval, calendar = Interval(payload.interval), get_calendar(options.calendar)
+    zone = calendar.zone
+    if stamps.aware and "calendar" not in options.model_fields_set:
+        zone = zone_of(stamps.wall, stamps.values)
     if options.ticks:
         bars, more = _bars_of_trades(rows, stamps, interval, calendar, options, place)
-        return Parsed(bars, notes=(*notes, *more))
+        return _Read(stamped, bars, (*notes, *more), zone)
     if interval.is_daily:
         times = _daily(stamps, calendar, place, rows[PLACE])
     else:
@@ -131,21 +194,7 @@ def parse_file(payload: Payload, options: FilesOptions, delay: timedelta) -> Par
             notes.append("stamps are the bars' opens, as Yahoo writes them")
         times = _intraday(rows, stamps, interval, calendar, options, place)
     rows = rows.with_columns(times, row=pl.col(PLACE).cast(pl.Int64) + 1)
-    if stamped.yahoo:
-        zone = calendar.zone
-        if stamps.aware and "calendar" not in options.model_fields_set:
-            zone = zone_of(stamps.wall, stamps.values)
-        parsed = parse_yahoo(rows, interval, zone, options, place)
-        return Parsed(parsed.bars, parsed.actions, parsed.repairs, (*notes, *parsed.notes))
-    if options.known_at is not None:
-        known = read_stamps(rows["known_at"], place, rows[PLACE], options)
-        rows = rows.with_columns(_vintage(known, calendar, delay, options, place, rows[PLACE]))
-    rows = with_mid_prices(rows)
-    if options.scale is None:
-        notes += scale_notes(rows["close"], f"{payload.symbol} {PurePath(file).name}")
-    if len(stamps.values) > 1 and stamps.values[0] > stamps.values[-1]:
-        notes.append("the newest row is first")
-    return Parsed(as_parsed(rows), notes=tuple(notes))
+    return _Read(stamped, rows, tuple(notes), zone)
 
 
 def holds_daily_bars(stamps: Stamps, calendar: Calendar) -> bool:
@@ -198,7 +247,7 @@ def _bars_of_trades(
         ends = bars["start"] + interval.length
         days, _ = calendar.locate(ends.dt.replace_time_zone(None).to_numpy())
         times = [pl.Series("session", days), ends.alias("event_time")]
-    return as_parsed(bars.with_columns(times, row=pl.col(PLACE).cast(pl.Int64) + 1)), notes
+    return bars.with_columns(times, row=pl.col(PLACE).cast(pl.Int64) + 1), notes
 
 
 def _daily(stamps: Stamps, calendar: Calendar, place: Place, rows: pl.Series) -> list[pl.Series]:

@@ -17,19 +17,13 @@ _NOTE = (
 )
 
 
-def parse_yahoo(
-    rows: pl.DataFrame, interval: Interval, zone: str, options: FilesOptions, place: Place
-) -> Parsed:
-    """Turn the rows of such a table into raw bars, actions and repairs.
+def yahoo_rows(rows: pl.DataFrame, options: FilesOptions, place: Place) -> pl.DataFrame:
+    """Return the rows of such a table, as Yahoo gives them.
 
     Parameters
     ----------
     rows : pl.DataFrame
         ``row``, ``session``, ``event_time`` and the numbers of ``YAHOO_ROWS`` that the table has.
-    interval : Interval
-        Length of the bars.
-    zone : str
-        Time zone of the exchange, a name or an offset.
     options : FilesOptions
         What was said of it.
     place : Place
@@ -47,21 +41,32 @@ def parse_yahoo(
             f"adjustment: {options.adjustment}",
             "leave the option adjustment out, or remove the column Stock Splits",
         )
-    shaped = rows.select(
+    return rows.select(
         pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, dtype=kind).alias(name)
         for name, kind in YAHOO_ROWS.items()
     )
+
+
+def mend_yahoo(
+    rows: pl.DataFrame, interval: Interval, zone: str, options: FilesOptions
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Correct the rows of such a table; see :func:`truecast.sources.yahoo.mend.mend`."""
     currency = options.currency if "currency" in options.model_fields_set else None
-    mended, repairs = mend(shaped, interval=interval, zone=zone, currency=currency)
+    return mend(rows, interval=interval, zone=zone, currency=currency)
+
+
+def parse_yahoo(rows: pl.DataFrame, interval: Interval, zone: str, options: FilesOptions) -> Parsed:
+    """Turn such rows into raw bars, actions and repairs."""
+    mended, repairs = mend_yahoo(rows, interval, zone, options)
     bars, actions = to_raw(mended)
     return Parsed(bars, actions, repairs, (_NOTE,))
 
 
 def zone_of(wall: pl.Series, utc: pl.Series) -> str:
-    """Return how far the first stamp, as written, is from UTC, such as ``+01:00``."""
+    """Return how far the last stamp, as written, is from UTC, such as ``+01:00``."""
     if wall.is_empty():
         return "+00:00"
     naive = utc.cast(UTC_TIME).dt.replace_time_zone(None)
-    minutes = round((wall[0] - naive[0]).total_seconds() / 60)
+    minutes = round((wall[-1] - naive[-1]).total_seconds() / 60)
     sign = "-" if minutes < 0 else "+"
     return f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
