@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -58,22 +58,30 @@ def peak_mb() -> float | None:
 
 
 def report(
-    bench: str, seconds: Mapping[str, float], memory: Mapping[str, float | None] | None = None
+    bench: str,
+    seconds: Mapping[str, float],
+    memory: Mapping[str, float | None] | None = None,
+    inputs: Sequence[str] = (),
 ) -> None:
-    """Print a table for people, then one JSON line; ``ratio`` is our seconds over the row's."""
+    """Print a table for people, then one JSON line; ``ratio`` is our seconds over the row's.
+
+    ``inputs`` are parts of names, such as ``_of_ndjson``: rows that have one are about another
+    input, and are held against our seconds for that one.
+    """
     rows = []
     for what, taken in seconds.items():
+        ours = OURS + next((given for given in inputs if given in what), "")
         peak = (memory or {}).get(what)
         rows.append(
             {
                 "what": what,
                 "seconds": float(f"{taken:.4g}"),
                 "peak_mb": None if peak is None else round(peak),
-                "ratio": float(f"{seconds[OURS] / taken:.3g}"),
+                "ratio": float(f"{seconds[ours] / taken:.3g}"),
             }
         )
         shown = "" if peak is None else f"{peak:8.0f} MB"
-        print(f"{what:16} {taken * 1e3:12.3f} ms   {OURS} takes {rows[-1]['ratio']:g}x  {shown}")
+        print(f"{what:24} {taken * 1e3:12.3f} ms   {ours} takes {rows[-1]['ratio']:g}x  {shown}")
     print(json.dumps({"bench": bench, "machine": _machine(), "rows": rows}))
 
 
