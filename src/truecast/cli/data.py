@@ -1,7 +1,7 @@
 """The command that fetches bars, and what it shows of them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,9 +29,11 @@ def ingest(
 
     from truecast.pipelines import stages
     from truecast.pipelines.intake_report import examples_of, take_in
+    from truecast.sources.base import SourceError
 
     loaded = open_recipe(recipe, source)
-    stages.check_recipe(loaded)
+    with suppress(SourceError):  # one series that cannot be read is told of below, with the others
+        stages.check_recipe(loaded)
     workspace = open_workspace()
     with _progress() as watch:
         intake = take_in(workspace, loaded, watch)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from truecast.core.recipe import Recipe
 from truecast.lake.summary import IngestSummary
 from truecast.pipelines.data_examples import Examples, find_examples
-from truecast.serving.workspace import Workspace, source_of
+from truecast.serving.workspace import Workspace
 from truecast.sources.base import SourceError
+from truecast.sources.catalog import open_source
 
 #: Called with a symbol and what became of all its payloads so far; first before any has come.
 Watch = Callable[[str, IngestSummary], None]
@@ -53,7 +54,7 @@ def take_in(
     LakeError
         If the lake cannot be written.
     """
-    source = source_of(recipe)
+    source = open_source(recipe.source)
     intake = Intake(source.name)
     for symbol in dict.fromkeys((*recipe.instruments, *recipe.context)):
 
