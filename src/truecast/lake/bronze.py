@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from truecast.core.hashing import canonical_json, sha256_of
-from truecast.lake.errors import LakeError
+from truecast.lake.errors import LakeError, as_lake_errors
 from truecast.lake.schemas import BRONZE_INDEX
-from truecast.lake.storage import Storage, as_lake_errors
+from truecast.lake.storage import Storage
 from truecast.lake.tables import Table, retried
 from truecast.sources.base import Payload
 

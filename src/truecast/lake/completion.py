@@ -14,7 +14,8 @@ from typing import Any
 
 from truecast.core.hashing import canonical_json, code_hash, hash_of
 from truecast.lake.bars import Receipt
-from truecast.lake.storage import Storage, as_lake_errors
+from truecast.lake.errors import as_lake_errors
+from truecast.lake.storage import Storage
 from truecast.lake.summary import IngestSummary
 from truecast.sources.base import Payload
 

@@ -1,7 +1,7 @@
 """The lake as one thing: what comes in, and what can be asked."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -19,6 +19,7 @@ from truecast.lake.errors import NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
 from truecast.lake.history import BarHistory
 from truecast.lake.news import News, NewsHistory
+from truecast.lake.optimize import RETENTION, Optimized, optimize_lake
 from truecast.lake.schemas import FAILURES, QUARANTINE, REPAIRS, SILVER_ACTIONS, SILVER_BARS
 from truecast.lake.storage import open_storage
 from truecast.lake.summary import IngestSummary
@@ -209,6 +210,14 @@ class Lake:
         """Return the last version of each table that series are read from, of those there are."""
         found = {"silver/bars": self._bars.version(), "silver/actions": self._actions.version()}
         return {table: version for table, version in found.items() if version is not None}
+
+    def optimize(
+        self, *, retention: timedelta = RETENTION, forget_history: bool = False
+    ) -> list[Optimized]:
+        """Put small files together; see :func:`truecast.lake.optimize.optimize_lake`."""
+        return optimize_lake(
+            open_storage(self.url), retention=retention, forget_history=forget_history
+        )
 
     def series(self) -> pl.DataFrame:
         """Return what is there.

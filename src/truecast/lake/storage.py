@@ -4,7 +4,6 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
-from deltalake.exceptions import CommitFailedError, DeltaError
 
 from truecast.core.errors import UsageError
-from truecast.lake.errors import ConflictError, LakeError
 
 if TYPE_CHECKING:
     from pyarrow.fs import S3FileSystem
@@ -28,29 +25,8 @@ _SCAN: dict[str, Any] = {
     "extra_columns": "ignore",
     "hive_partitioning": False,
 }
-_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _ATTEMPTS = 4
 _SECONDS = 20
-# The first that is found in what S3's clients say names what is wrong, and what to do.
-_KNOWN = (
-    (r"NoSuchBucket|bucket does not exist", "the bucket does not exist: make it, or correct it"),
-    (
-        r"169\.254\.169\.254|CredentialsNotLoaded|[Nn]o credentials|Missing(Access|Secret)",
-        "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-    ),
-    (
-        r"InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|AccessDenied|ACCESS_DENIED"
-        r"|\b40[13]\b",
-        "access is denied: check the AWS keys, and that they may read and write the bucket",
-    ),
-    (r"SlowDown|\b503\b|ServiceUnavailable", "S3 asks to slow down: try again in a while"),
-    (
-        r"[Cc]onnection refused|error sending request|tcp connect|dns error|curlCode|timed? ?out"
-        r"|NETWORK_CONNECTION",
-        "S3 does not answer: check AWS_ENDPOINT_URL and the network (AWS_ALLOW_HTTP=true for http)",
-    ),
-    (r"URL scheme is not allowed|BadScheme", "the endpoint is http: set AWS_ALLOW_HTTP=true"),
-)
 
 
 @dataclass(frozen=True)
@@ -303,48 +279,6 @@ class S3Storage:
         """Remove an object."""
         if self.size(name) is not None:
             self._system.delete_file(self._key(name))
-
-
-@contextmanager
-def as_lake_errors(url: str, what: str) -> Iterator[None]:
-    """Say what went wrong at a place, what to do about it, and no secret.
-
-    Parameters
-    ----------
-    url : str
-        The place.
-    what : str
-        What was tried, such as ``write the table``.
-    """
-    try:
-        yield
-    except CommitFailedError as error:
-        raise ConflictError(
-            f"{url}: another process wrote to it meanwhile ({_told(error)})"
-        ) from error
-    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-        raise LakeError(
-            f"{url}: could not {what}: {_told(error)}; {_advice(url, str(error))}"
-        ) from error
-
-
-def _advice(url: str, said: str) -> str:
-    if not url.startswith("s3://"):
-        return "check the disk's space and permissions"
-    for pattern, advice in _KNOWN:
-        if re.search(pattern, said):
-            return advice
-    return "check the bucket, the AWS_* variables and the network"
-
-
-def _told(error: Exception) -> str:
-    """Return the first lines of an error as one, without terminal colours and secrets."""
-    said = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    said = " ".join(re.sub(r"<\?xml.*", "", said, flags=re.DOTALL).replace("\u21b3", "").split())
-    for name in _SECRETS:
-        if secret := os.environ.get(name):
-            said = said.replace(secret, "***")
-    return said[:400]
 
 
 def _sync(path: Path) -> None:

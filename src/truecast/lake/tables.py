@@ -19,8 +19,8 @@ from deltalake import (
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from truecast.lake.datafiles import write_files
-from truecast.lake.errors import ConflictError, LakeError
-from truecast.lake.storage import Storage, as_lake_errors, open_storage
+from truecast.lake.errors import ConflictError, LakeError, as_lake_errors
+from truecast.lake.storage import Storage, open_storage
 
 T = TypeVar("T")
 
@@ -231,24 +231,34 @@ class Snapshot:
     def _scan(
         self, held: pl.Schema, where: Mapping[str, str], near: pl.Series | None
     ) -> Iterator[pl.LazyFrame]:
-        """Yield the files of each partition that ``where`` allows, with the partition's values.
+        """Yield the files of each partition that may hold what is asked for."""
+        files = self._files(where)
+        for rows in self._open(files.filter(_may_hold(files, near)), held):
+            if near is not None and len(near):
+                yield rows.filter(pl.col(near.name).is_between(near.min(), near.max()))
+            else:
+                yield rows
+
+    def read_files(self, files: pl.DataFrame) -> pl.DataFrame:
+        """Read some of :meth:`files`: all columns, also those that only a later version knows."""
+        with as_lake_errors(self.table.url, "read the table"):
+            held = pl.Schema(self.delta.schema())
+            return pl.concat(self._open(files, held)).select(held.names()).collect()
+
+    def _open(self, files: pl.DataFrame, held: pl.Schema) -> Iterator[pl.LazyFrame]:
+        """Yield the files of each partition, with the partition's values.
 
         Delta names files relative to the table, escaped; Polars' own reader escapes the table's
         folder too, and then finds nothing where that has a space or an accent.
         """
-        files = self._files(where)
-        files = files.filter(_may_hold(files, near))
         if files.is_empty():
             return
         keys = {name: f"partition.{name}" for name in self.table.partition_by}
         schema = {name: kind for name, kind in held.items() if name not in keys}
-        groups = files.group_by(list(keys.values())) if keys else [((), files)]
-        for values, group in groups:
+        for values, group in files.group_by(list(keys.values())) if keys else [((), files)]:
             # A commit numbers its files in the order of the rows.
             names = [unquote(path) for path in group["path"].sort()]
             rows = self.table.storage.scan_parquet(names, schema)
-            if near is not None and len(near):
-                rows = rows.filter(pl.col(near.name).is_between(near.min(), near.max()))
             constants = {name: pl.lit(value) for name, value in zip(keys, values, strict=True)}
             yield rows.with_columns(**constants)
 
