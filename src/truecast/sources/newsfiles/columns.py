@@ -59,12 +59,15 @@ def find_columns(rows: Rows, told: Mapping[str, str]) -> dict[str, str]:
                 suggestion(column, columns),
             )
     found = dict(told)
+    # The date of publication may also be said to be when an article was known.
+    taken = {column for meaning, column in told.items() if meaning != "known_at"}
     alike = {_letters(column): column for column in reversed(columns)}
     for meaning, names in NAMES.items():
         free = (alike[_letters(name)] for name in names if _letters(name) in alike)
-        column = next((name for name in free if name not in found.values()), None)
+        column = next((name for name in free if name not in taken), None)
         if meaning not in found and column is not None:
             found[meaning] = column
+            taken.add(column)
     if rows.values:
         _require(rows, found, ("title", "summary"), "words")
         _require(rows, found, ("published_at", "known_at"), "date")
