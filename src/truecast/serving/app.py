@@ -3,8 +3,6 @@
 import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from functools import cache
-from importlib import resources
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +13,7 @@ from starlette.responses import Response
 import truecast
 from truecast.serving.guard import LOOPBACK, Guard
 from truecast.serving.kinds import KINDS
+from truecast.serving.pages import page
 from truecast.serving.problems import add_handlers
 from truecast.serving.routes import add_routes
 from truecast.serving.service import Service
@@ -22,11 +21,6 @@ from truecast.serving.service import Service
 _DESCRIPTION = (
     "Forecasts of markets beside the naive forecast, each written down before it is answered. "
     "Errors are problem documents (RFC 9457) that say what to do."
-)
-#: The page of documentation loads its own two files and the description of the routes.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _PAGES = {
     "/docs": ("index.html", "text/html"),
@@ -71,16 +65,9 @@ def create_app(service: Service, *, hosts: Collection[str] = LOOPBACK) -> FastAP
 
 
 async def _page(request: Request) -> Response:
-    name, media_type = _PAGES[request.url.path]
-    headers = {"content-security-policy": _POLICY}
-    return Response(_file(name), media_type=media_type, headers=headers)
+    return page(*_PAGES[request.url.path])
 
 
 async def _kinds() -> Response:
     kinds = [vars(kind) for kind in KINDS]
     return Response(json.dumps(kinds), media_type="application/json")
-
-
-@cache
-def _file(name: str) -> bytes:
-    return resources.files("truecast.serving").joinpath("page", name).read_bytes()

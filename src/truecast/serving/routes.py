@@ -66,7 +66,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         openapi_extra={"requestBody": _request_body()},
     )
     async def predict(request: Request) -> Response:
-        asked = _parse(request, await _read(request))
+        asked = _parse(await read_body(request))
         body = service.peek(asked)
         if body is None:
             body = (await run_in_threadpool(service.answer, asked)).body
@@ -132,25 +132,30 @@ def add_routes(app: FastAPI, service: Service) -> None:
         return Response(f"[{','.join(one.model_dump_json() for one in records)}]", media_type=_JSON)
 
 
-async def _read(request: Request) -> bytes:
-    """Read a body, and stop reading one that is too large."""
+async def read_body(request: Request) -> bytes:
+    """Read a body of JSON, and stop reading one that is too large.
+
+    Raises
+    ------
+    RequestError
+        If it is, or if it is not declared as JSON.
+    """
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
         if size > LARGEST_BODY:
             raise RequestError(TOO_LARGE, f"the body is over {LARGEST_BODY} bytes")
         parts.append(part)
-    return b"".join(parts)
-
-
-def _parse(request: Request, body: bytes) -> Asked:
-    if not body.strip():
-        return _NOTHING
+    body = b"".join(parts).strip()
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     # A page of the web may send anything but this to a server on its reader's machine.
-    if media != _JSON:
+    if body and media != _JSON:
         raise RequestError(MEDIA, f"Content-Type is {media[:100]!r}, expected {_JSON!r}")
-    return Asked.model_validate_json(body)
+    return body
+
+
+def _parse(body: bytes) -> Asked:
+    return Asked.model_validate_json(body) if body else _NOTHING
 
 
 _NOTHING = Asked()

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from truecast.core.errors import SettingsError
 from truecast.core.loopback import is_loopback, listening
@@ -47,11 +48,38 @@ def serve(
     AddressError
         If it cannot be listened on.
     """
+    run(lambda hosts: create_app(open_service(settings), hosts=hosts), host, port, tell=tell)
+
+
+def run(
+    create: Callable[[frozenset[str]], ASGIApp],
+    host: str,
+    port: int,
+    *,
+    tell: Callable[[str], object] = str,
+) -> None:
+    """Run an application until the process is told to stop.
+
+    Parameters
+    ----------
+    create : callable
+        Makes the application, from the names that it may be asked for; called once it is certain
+        that it can be reached by this machine alone.
+    host, port, tell
+        As :func:`serve` takes them.
+
+    Raises
+    ------
+    SettingsError
+        If others could reach the address.
+    AddressError
+        If it cannot be listened on.
+    """
     require_loopback(host)
     with listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        app = create_app(open_service(settings), hosts=LOOPBACK | {shown.lower()})
+        app = create(LOOPBACK | {shown.lower()})
         config = uvicorn.Config(
             app,
             http="h11",

@@ -1,5 +1,6 @@
 """The words of made-up articles: what each says of an instrument is plain to a lexicon."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,6 +81,22 @@ _WORDS: dict[Sentiment, tuple[tuple[str, str], ...]] = {
     ),
 }
 
+#: Words of opinion, by which an article of a person's own is scored.
+_GOOD = (
+    "beat beats best better boom boost bullish climb climbs confidence efficient excellent exceed "
+    "exceeded gain gains good great grow growth high higher impressive improve improved "
+    "improvement improves jump jumps optimistic outperform outstanding positive praised profit "
+    "profitable profits progress rally record rise rises soar soars strong stronger success surge "
+    "surges up upgrade upgraded win winning"
+)
+_BAD = (
+    "alarmed bad bankruptcy bearish collapse crash crisis criticised cut cuts damages decline "
+    "declines deterioration disastrous down downgrade downgraded drop drops fail failure fall "
+    "falls fear fears fraud hurt lawsuit loss losses low lower miss misses negative pessimistic "
+    "plunge plunges recession scandal severe slump suffering terrible trouble unprofitable weak "
+    "weaker weakens worse worst"
+)
+
 
 @dataclass(frozen=True)
 class Text:
@@ -119,3 +136,16 @@ def sentiment_of(score: float) -> Sentiment:
     if abs(score) <= 0.1:
         return "neutral"
     return "positive" if score > 0 else "negative"
+
+
+def score_of(text: str) -> float:
+    """Score a text by its words of opinion: (good − bad)/(good + bad), 0 where there are none.
+
+    Examples
+    --------
+    >>> score_of("Strong growth, but weaker demand than feared")
+    0.3333333333333333
+    """
+    words = re.findall(r"[a-z]+", text.lower())
+    good, bad = (sum(map(known.split().count, words)) for known in (_GOOD, _BAD))
+    return (good - bad) / (good + bad) if good + bad else 0.0
