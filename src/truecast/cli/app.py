@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import truecast
-from truecast.cli import commands, data, doctor, mlflow, operate, serve
+from truecast.cli import commands, data, doctor, lake, mlflow, operate, serve
 from truecast.core.errors import TruecastError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -39,6 +39,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(doctor.app, name="doctor")
+app.add_typer(lake.app, name="lake")
 
 
 def _version(wanted: bool) -> None:
