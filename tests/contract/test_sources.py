@@ -1,6 +1,7 @@
 """What every source promises, checked on each one that can be opened."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,20 +15,44 @@ from truecast.core.names import UnknownNameError
 from truecast.core.recipe import Choice
 from truecast.lake.lake import Lake
 from truecast.sources.catalog import SOURCES, open_source
+from vendors.candles import Oanda
+from vendors.charts import Yahoo, chart
 
 DAILY = Interval("1d")
 
 
+NOW = datetime(2018, 12, 28, 22, tzinfo=UTC)
+#: Sources that ask a vendor: the vendor's stand-in and how they are opened.
+VENDORS = {
+    "oanda": (
+        lambda: Oanda([NOW - timedelta(days=n) for n in (3, 2, 1)], timedelta(days=1), NOW),
+        {"symbols": ["EUR_USD", "XAU_USD"], "start": "2018-12-20"},
+    ),
+    "yahoo": (
+        lambda: Yahoo(chart(["2018-12-27T14:30", "2018-12-28T14:30"], [100.0, 101.0])),
+        {"symbols": ["AAPL", "^GSPC"]},
+    ),
+}
+
+
 @pytest.fixture(params=sorted(SOURCES))
-def source(request, tmp_path: Path):
+def source(request, tmp_path: Path, monkeypatch):
     options = {}
+    if request.param in VENDORS:
+        vendor = request.getfixturevalue("vendor")
+        respond, options = VENDORS[request.param]
+        vendor.respond, options = respond(), {**options, "base_url": vendor.url}
+        monkeypatch.setenv("TRUECAST_OANDA_TOKEN", "made-up")
+        with clock.frozen_at(NOW):
+            yield open_source(Choice(name=request.param, parameters=options))
+        return
     if request.param == "files":
         text = "symbol,date,close\nA,2018-12-24,1\nB,2018-12-24,2\nA,2018-12-26,\n"
         (tmp_path / "prices.csv").write_text(text)
         options = {"path": str(tmp_path / "prices.csv")}
     if request.param == "simulated":
         options = {"instruments": 2, "start": "2018-12-03", "end": "2018-12-31"}
-    return open_source(Choice(name=request.param, parameters=options))
+    yield open_source(Choice(name=request.param, parameters=options))
 
 
 def test_its_name_is_safe_in_urls_and_paths(source):

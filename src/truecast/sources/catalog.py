@@ -16,6 +16,7 @@ from truecast.sources.rss.source import open_rss
 from truecast.sources.sample.source import open_sample
 from truecast.sources.simulated.news import open_simulated_news
 from truecast.sources.simulated.source import open_simulated
+from truecast.sources.yahoo.source import open_yahoo
 
 SOURCES: Registry[Callable[[Mapping[str, Any]], Source]] = Registry(
     "source",
@@ -24,6 +25,7 @@ SOURCES: Registry[Callable[[Mapping[str, Any]], Source]] = Registry(
         "oanda": open_oanda,
         "sample": open_sample,
         "simulated": open_simulated,
+        "yahoo": open_yahoo,
     },
 )
 

@@ -63,8 +63,8 @@ def test_a_page_is_asked_for_as_oanda_wants_it_and_read(vendor, opened):
         "alignmentTimezone": "America/New_York",
     }
     assert TOKEN not in str(payload.request)
-    # All is said up to the candle that is not complete.
-    assert payload.covers == (datetime(2026, 3, 4, tzinfo=UTC), NOW.replace(second=0))
+    # All is said of the bars that close before the candle that is not complete.
+    assert payload.covers == (datetime(2026, 3, 4, 0, 1, tzinfo=UTC), NOW)
     parsed = source.parse(payload)
     (row,) = parsed.bars.rows(named=True)
     assert parsed.notes == ("1 candle not complete yet, left out",)
@@ -146,7 +146,7 @@ def test_m1_over_five_years_is_asked_for_in_windows_lazily(vendor, opened):
         payload = next(pages)
         next(pages)
     assert len(vendor.asked) == 2
-    assert payload.covers[0] == datetime(2021, 3, 4, tzinfo=UTC)
+    assert payload.covers[0] == datetime(2021, 3, 4, 0, 1, tzinfo=UTC)
     assert payload.covers[1] - payload.covers[0] == timedelta(minutes=4999)
 
 
@@ -177,7 +177,7 @@ def test_a_clock_ahead_of_oandas_is_borne(vendor, opened):
     assert [asked_span(asked)[1] for asked in vendor.asked] == [NOW, NOW - timedelta(minutes=5)]
     last = source.parse(payload).bars["event_time"][-1]
     assert last == datetime(2026, 3, 4, 11, 56, tzinfo=UTC)
-    assert payload.covers[1] == NOW - timedelta(minutes=5)
+    assert payload.covers[1] == NOW - timedelta(minutes=4)
     vendor.respond = Oanda(starts, timedelta(minutes=1), NOW - timedelta(hours=1))
     with pytest.raises(RejectedError, match="set this machine's clock"):
         fetched(source, MINUTE)

@@ -1,11 +1,11 @@
 """The one way to ask a vendor over HTTP.
 
-``client`` asks: allowed hosts only, retried with backoff, at a polite pace, with bounds on time and
-size. ``policy`` says how a vendor may be asked, ``addresses`` which addresses may be connected to,
-``traffic`` keeps the pace and the circuit breaker of each host, ``waiting`` is where anything
+``client`` asks: allowed hosts only, at a polite pace, with bounds on time and size. ``policy`` says
+how a vendor may be asked, ``addresses`` which addresses may be connected to, ``traffic`` keeps the
+pace and the circuit breaker of each host, ``retrying`` asks again, ``waiting`` is where anything
 sleeps, ``body`` and ``reading`` bring in and read what came, ``redaction`` takes secrets out of
-whatever a person may see, ``errors`` tells an outage from a quota, a refusal and an answer that
-is none.
+whatever a person may see, ``errors`` tells an outage from a quota, a refusal and an answer that is
+none.
 """
 
 from truecast.sources.http.client import Client

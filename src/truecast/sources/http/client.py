@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any
 
 import httpcore
 import httpx
-import tenacity
-from pybreaker import CircuitBreakerError
 
 from truecast import __version__
 from truecast.core import clock
@@ -29,6 +26,7 @@ from truecast.sources.http.errors import (
 )
 from truecast.sources.http.policy import Answer, Policy
 from truecast.sources.http.redaction import excerpt, redact
+from truecast.sources.http.retrying import persist
 from truecast.sources.http.traffic import SHARED, Traffic
 
 # Its debug log holds the headers of answers, which may echo a key.
@@ -37,7 +35,6 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 _REDIRECTS = 5
 _REDIRECTED = {301, 302, 303, 307, 308}
 _PASSING = {408, 429}
-_LONGEST_BACKOFF = 30
 # What may follow a redirect to another host; the rest could be a key.
 _HARMLESS = {"accept", "accept-encoding", "user-agent"}
 
@@ -94,16 +91,7 @@ class Client:
         sent = {"user-agent": f"truecast/{__version__}", "accept-encoding": "gzip"}
         sent |= {name.lower(): value for name, value in (headers or {}).items()}
         self._check_headers(sent)
-        backoff = tenacity.wait_exponential_jitter(initial=1, max=_LONGEST_BACKOFF, jitter=1)
-        again = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self.policy.attempts),
-            retry=tenacity.retry_if_exception(lambda e: isinstance(e, HttpError) and e.passing),
-            wait=lambda state: max(backoff(state), _asked_to_wait(state)),
-            sleep=lambda seconds: waiting.pause(seconds),
-            reraise=True,
-        )
-        answer: Answer = again(self._follow, target, sent)
-        return answer
+        return persist(self.policy, lambda: self._follow(target, sent))
 
     def redact(self, text: str) -> str:
         """Take the policy's secrets, and what usual keys hold, out of a text."""
@@ -132,19 +120,8 @@ class Client:
                     f"got {url.scheme} to {url.host!r}: nothing was sent",
                 )
             )
-        host = self._traffic.of(url.netloc.decode("ascii"), self.policy)
-        host.pace.keep(self.policy.per_second)
-        try:
-            answer: Answer | httpx.URL = host.breaker.call(self._send, url, headers)
-        except CircuitBreakerError:
-            raise UnavailableError(
-                self._tell(
-                    url,
-                    f"not asked: it failed {self.policy.breaker_failures} times in a row, and is "
-                    f"asked again {self.policy.breaker_seconds:g} s after the last failure",
-                )
-            ) from None
-        return answer
+        netloc = url.netloc.decode("ascii")
+        return self._traffic.let(netloc, self.policy, lambda: self._send(url, headers))
 
     def _send(self, url: httpx.URL, headers: dict[str, str]) -> Answer | httpx.URL:
         policy = self.policy
@@ -268,12 +245,6 @@ class Client:
         )
         weakref.finalize(self, pool.close)
         return pool
-
-
-def _asked_to_wait(state: tenacity.RetryCallState) -> float:
-    error: Any = state.outcome.exception() if state.outcome else None
-    wait: timedelta | None = getattr(error, "retry_after", None)
-    return wait.total_seconds() if wait else 0.0
 
 
 def _phrase(status: int) -> str:

@@ -112,7 +112,11 @@ class OandaSource:
                 content=answer.content,
                 media_type=answer.media_type,
                 received_at=answer.received_at,
-                covers=(start, _settled(candles, end)),
+                # Of the bars that close in it: candles are asked for by where they start.
+                covers=(
+                    min(start + interval.length, now),
+                    min(_settled(candles, end) + interval.length, now),
+                ),
             )
             start = end
         if not found:
