@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -346,6 +347,30 @@ def test_nothing_inside_is_reached_unless_it_is_named(vendor, opened, monkeypatc
     with pytest.raises(RejectedError, match="no public address"):
         fetched(opened(chart(DAYS, [1.0] * 3)))
     assert vendor.asked == []
+
+
+def test_curl_connects_to_the_address_that_was_checked_and_no_proxy(vendor, monkeypatch):
+    # The name is known to the resolver that is asked for the check, and to no other.
+    monkeypatch.setenv("TRUECAST_PRIVATE_HOSTS", "stand-in.invalid")
+    for name in ("http_proxy", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host, *rest, **more):
+        return real("127.0.0.1" if host == "stand-in.invalid" else host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    vendor.respond = Yahoo(chart(DAYS, [1.0, 1.0, 1.0]))
+    source = open_yahoo({"base_url": vendor.url.replace("127.0.0.1", "stand-in.invalid")})
+    assert source.parse(fetched(source)).bars.height == 3
+    assert {asked.headers["host"] for asked in vendor.asked} == {
+        vendor.netloc.replace("127.0.0.1", "stand-in.invalid")
+    }
+    monkeypatch.setenv("TRUECAST_PRIVATE_HOSTS", "")
+    before = len(vendor.asked)
+    with pytest.raises(RejectedError, match="no public address"):
+        fetched(source)
+    assert len(vendor.asked) == before
 
 
 def test_the_users_home_is_left_alone(opened, monkeypatch, tmp_path: Path):

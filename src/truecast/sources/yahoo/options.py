@@ -24,7 +24,8 @@ _SUFFIXES: dict[str, tuple[str, str]] = {
     "SN": ("XSGO", "CLP"), "SS": ("XSHG", "CNY"), "ST": ("XSTO", "SEK"), "SW": ("XSWX", "CHF"),
     "SZ": ("XSHG", "CNY"), "T": ("XTKS", "JPY"), "TA": ("XTAE", "ILA"), "TO": ("XTSE", "CAD"),
     "TW": ("XTAI", "TWD"), "TWO": ("XTAI", "TWD"), "V": ("XTSE", "CAD"), "VI": ("XWBO", "EUR"),
-    "WA": ("XWAR", "PLN"),
+    "WA": ("XWAR", "PLN"), "IL": ("XLON", "USD"), "BK": ("XBKK", "THB"), "SR": ("XSAU", "SAR"),
+    "PR": ("XPRA", "CZK"), "BD": ("XBUD", "HUF"), "IC": ("XICE", "ISK"), "BA": ("XBUE", "ARS"),
 }  # fmt: skip
 _INDICES = {
     "^FTSE": ("XLON", "GBP"), "^GDAXI": ("XETR", "EUR"), "^FCHI": ("XPAR", "EUR"),
@@ -36,8 +37,8 @@ _INDICES = {
 EXCHANGES = {
     exchange: calendar
     for calendar, exchanges in {
-        "XNYS": "NMS NGM NCM NYQ PCX ASE BTS SNP DJI NIM WCB CXI PNK OQB OQX",
-        "XLON": "LSE FGI", "XETR": "GER", "XFRA": "FRA", "XPAR": "PAR", "XAMS": "AMS",
+        "XNYS": "NMS NGM NCM NYQ PCX ASE BTS SNP DJI NIM WCB CXI PNK OQB OQX NAS",
+        "XLON": "LSE FGI IOB", "XETR": "GER", "XFRA": "FRA", "XPAR": "PAR", "XAMS": "AMS",
         "XBRU": "BRU", "XLIS": "LIS", "XMIL": "MIL", "XMAD": "MCE", "XSWX": "EBS",
         "XSTO": "STO", "XCSE": "CPH", "XHEL": "HEL", "XOSL": "OSL", "XWBO": "VIE",
         "XTSE": "TOR VAN", "XTKS": "JPX OSA", "XHKG": "HKG", "XSHG": "SHH SHZ",
