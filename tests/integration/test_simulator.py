@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
 from truecast.serving.simulator import Simulator, Streamed, create_simulator
+from truecast.sources.newsfiles.source import open_news_files
 
 
 class Client:
@@ -104,6 +106,26 @@ def test_what_cannot_be_is_refused_and_writes_nothing(client, simulator, path, m
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"]
     assert not simulator.path.exists()
+
+
+def test_the_source_of_news_files_reads_what_was_sent(client, simulator):
+    for path, more in (
+        ("/api/stream/negative", {"instrument": "GC=F"}),
+        ("/api/stream/custom", {"text": "Growth is strong", "title": "Gold"}),
+    ):
+        assert client.ask("POST", path, json=more).status_code == 200
+    source = open_news_files({"path": str(simulator.path)})
+    (payload,) = source.fetch()
+    rows = source.parse(payload)
+    written = lines(simulator)
+    assert rows["title"].to_list() == [one["headline"] for one in written]
+    assert rows["summary"][0] == written[0]["body"]
+    assert rows["vendor_score"].to_list() == [one["sentiment_score"] for one in written]
+    assert rows["symbols"].to_list() == [["GC=F"], ["^GSPC"]]
+    assert rows["published_at"].to_list() == [
+        datetime.fromisoformat(one["published_at"]) for one in written
+    ]
+    assert rows["flags"].to_list() == [["mock"], ["mock"]]
 
 
 def test_its_own_page_may_ask(client):

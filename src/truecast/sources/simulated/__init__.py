@@ -1,7 +1,8 @@
 """Bars and articles made up from a seed, by a process that is stated here in full.
 
 What is drawn depends on the seed, the options, the symbol and the day alone, so a series is the
-same to the bit whatever part of it is asked for, and when. It goes on as time does. ``options``
+same to the bit whatever part of it is asked for, and when, by the same versions of NumPy and Numba
+on the same kind of machine. It goes on as time does. ``options``
 says what may be set, ``draws`` is where chance comes from, ``schedule`` says when which article is
 known, ``path`` joins them into the log price at each open, ``kernels`` fills in the minutes,
 ``client`` writes them as bytes, ``parse`` reads those, ``source`` and ``news`` are the two sources.

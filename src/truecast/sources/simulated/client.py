@@ -15,7 +15,7 @@ from truecast.core.clock import to_datetime64
 from truecast.core.interval import Interval
 from truecast.sources.simulated.draws import MARKET, Stream
 from truecast.sources.simulated.options import SimulatedOptions
-from truecast.sources.simulated.path import MINUTE, Path
+from truecast.sources.simulated.path import MINUTE, PricePath
 
 Numbers = NDArray[np.float64]
 Moments = NDArray[np.datetime64]
@@ -44,14 +44,14 @@ class Maker:
         Whose bars.
     interval : Interval
         Their length.
-    path : Path
+    path : PricePath
         The instrument's sessions.
     """
 
     options: SimulatedOptions
     symbol: str
     interval: Interval
-    path: Path
+    path: PricePath
 
     def years(self, since: datetime | None, until: datetime) -> Iterator[Bars]:
         """Make the bars that have closed by a moment, a calendar year of sessions at a time.

@@ -14,7 +14,7 @@ from truecast.core.errors import UsageError
 from truecast.core.news import NEWS, PARSED_NEWS, parsed_news
 from truecast.sources.base import Payload, SourceError, Windows
 from truecast.sources.simulated.options import SimulatedOptions, read_options
-from truecast.sources.simulated.schedule import schedule_of
+from truecast.sources.simulated.schedule import Schedule, schedule_of
 from truecast.sources.simulated.texts import ADDRESS, PUBLISHER, sentiment_of, write_text
 
 #: Longest span of one payload.
@@ -57,9 +57,17 @@ class SimulatedNews:
         """
         now = clock.now()
         begin, end = _midnight(self.options.start), self._end(now)
+        schedules = {
+            symbol: schedule_of(self.options, symbol, self.options.last_day or now.date())
+            for symbol in self._symbols
+        }
         for first, after in _left(begin, end, done):
             articles = sorted(
-                (article for symbol in self._symbols for article in self._of(symbol, first, after)),
+                (
+                    article
+                    for symbol, schedule in schedules.items()
+                    for article in self._articles(symbol, schedule, first, after)
+                ),
                 key=lambda article: (article["known_at"], article["id"]),
             )
             yield Payload(
@@ -97,12 +105,10 @@ class SimulatedNews:
         last = self.options.last_day
         return now if last is None else min(now, _midnight(last + _DAY) + self.options.news_delay)
 
-    def _of(self, symbol: str, first: datetime, after: datetime) -> Iterator[dict[str, Any]]:
+    def _articles(
+        self, symbol: str, schedule: Schedule, first: datetime, after: datetime
+    ) -> Iterator[dict[str, Any]]:
         """Yield the articles about a symbol that become known in a span."""
-        last = after.date()
-        if self.options.last_day is not None:
-            last = min(last, self.options.last_day)
-        schedule = schedule_of(self.options, symbol, last)
         begin, end = (to_datetime64(moment) for moment in (first, after))
         places = np.flatnonzero((schedule.known >= begin) & (schedule.known < end))
         for place in places.tolist():

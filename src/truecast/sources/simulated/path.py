@@ -22,7 +22,7 @@ _GAP, _SESSION, _JUMP = range(3)
 
 
 @dataclass(frozen=True)
-class Path:
+class PricePath:
     """One instrument's sessions; the package's docstring says how each number is drawn.
 
     Parameters
@@ -74,7 +74,7 @@ class Path:
         return np.diff(self.offsets)
 
 
-def path_of(options: SimulatedOptions, symbol: str, until: datetime) -> Path:
+def path_of(options: SimulatedOptions, symbol: str, until: datetime) -> PricePath:
     """Lay out an instrument's sessions up to the one that a moment lies in, or somewhat later.
 
     Parameters
@@ -112,7 +112,7 @@ def path_of(options: SimulatedOptions, symbol: str, until: datetime) -> Path:
     # Added up one by one from the first session on: a later end changes no bit of what is before.
     steps = np.stack([gap, sd * total + jump + moved], axis=1).ravel()
     level = np.log(options.price) + np.cumsum(steps)
-    return Path(
+    return PricePath(
         days=days,
         opens=opens,
         closes=closes,
