@@ -28,8 +28,13 @@ def _patterns(mark: str, other: str) -> str:
     )
 
 
-_POINT, _COMMA = _patterns(r"\.", ","), _patterns(",", r"\.")
-_DOUBTFUL = r"^[1-9]\d{0,2}[.,]\d{3}$"
+#: What cells say of the decimal mark.
+_KINDS = {
+    "point": _patterns(r"\.", ","),
+    "comma": _patterns(",", r"\."),
+    "doubtful point": r"^[1-9]\d{0,2}\.\d{3}$",
+    "doubtful comma": r"^[1-9]\d{0,2},\d{3}$",
+}
 
 
 def read_numbers(
@@ -102,21 +107,16 @@ def _decimal_mark(
 ) -> tuple[str, list[str]]:
     """Find out the decimal mark from all cells that look like numbers."""
     if options.decimal is not None:
-        said = [] if options.decimal == "." else ["numbers have a decimal comma"]
+        said = [] if options.decimal == "." else ["numbers have a decimal comma, as was said"]
         return options.decimal, said
-    if table.point or not text:
-        return ".", []
-    skipped = {PLACE}
     cells = {name: rows[name] for name in text}
-    cells |= {
-        name: table.frame[name]
-        for name in table.frame.columns
-        if name not in skipped and table.frame.schema[name] == pl.String
-    }
-    seen = {
-        kind: _first(cells, pattern, table, rows)
-        for kind, pattern in (("point", _POINT), ("comma", _COMMA), ("doubt", _DOUBTFUL))
-    }
+    # Without a comma in any number, a point that must be one leaves nothing to find out.
+    if table.point and not any(column.str.contains(",", literal=True).any() for column in
+                               cells.values()):  # fmt: skip
+        return ".", []
+    frame = table.frame
+    cells |= {name: frame[name] for name in frame.columns if frame.schema[name] == pl.String}
+    seen = {kind: _first(cells, pattern, table, rows) for kind, pattern in _KINDS.items()}
     if seen["point"] and seen["comma"]:
         raise table.place.refuse(
             None,
@@ -124,15 +124,16 @@ def _decimal_mark(
             f"a point in {seen['point']} and a comma in {seen['comma']}",
             "write all numbers in one way, or say it: decimal: . or decimal: ,",
         )
-    if seen["doubt"] and not (seen["point"] or seen["comma"]):
+    if seen["comma"]:
+        return ",", [f"numbers have a decimal comma: {seen['comma']}"]
+    doubt = seen["doubtful comma"] or (None if table.point else seen["doubtful point"])
+    if doubt and not seen["point"]:
         raise table.place.refuse(
             None,
             "numbers that can be read in one way",
-            f"{seen['doubt']}, whose mark may be for decimals or for thousands, as in all others",
+            f"{doubt}, whose mark may be for decimals or for thousands, as in all others",
             "say which mark is for decimals: decimal: . or decimal: ,",
         )
-    if seen["comma"]:
-        return ",", [f"numbers have a decimal comma: {seen['comma']}"]
     return ".", []
 
 
@@ -169,7 +170,9 @@ def _read_marked(
     text = parts["sign"] + digits + "." + parts["part"].fill_null("0") + "0"
     value = (text + parts["power"].fill_null("")).cast(pl.Float64, strict=False)
     nothing = (digits + parts["part"].fill_null("")).str.len_bytes() == 0
-    unread = value.is_null() | nothing.fill_null(value=True)
+    absent = rows[name].str.strip_chars().str.to_lowercase() == "nan"
+    value = value.set(absent, float("nan"))
+    unread = (value.is_null() | nothing.fill_null(value=True)) & ~absent
     if unread.any():
         first = int(unread.arg_true()[0])
         raise place.refuse(

@@ -78,6 +78,8 @@ def read_stamped(
     table = read_table(content, media_type, file, options, most)
     named = name_columns(table, options)
     rows = named.rows if symbol is None else _of_symbol(named.rows, symbol, table.place)
+    if rows.is_empty():
+        raise table.place.refuse(None, "rows", "a header and nothing else", "give a file with bars")
     column = rows["stamp"]
     notes = [*table.notes, *named.notes]
     if "time" in rows.columns:

@@ -33,7 +33,7 @@ class Table:
     meanings : mapping of str to str
         What a column is, where the file has no header: meaning to column.
     point : bool
-        Whether a number's mark can be nothing but a decimal point: numbers are typed, or a comma
+        Whether a point in a number is for decimals unless other numbers say otherwise: a comma
         parts the cells, or only programs write so.
     short : tuple of two int, or None
         Cells of the shortest line and the row of the first short one, where some lines have fewer

@@ -181,6 +181,12 @@ def _check_width(body: bytes, dialect: Dialect, place: Place) -> tuple[int, int]
     if not text:
         return None
     lines = text.count(b"\n") + 1
+    if text.count(b'"') % 2:
+        parts = text.decode().split("\n")
+        odd = next(number for number, line in enumerate(parts) if line.count('"') % 2)
+        raise place.refuse(
+            odd, "quotes in pairs", repr(parts[odd][:60]), "mend or remove that line"
+        )
     if b'"' not in text and text.count(mark.encode()) == lines * (width - 1):
         # As many separators as there should be: short and long lines cannot both be there by
         # chance, for Polars refuses the long one.
