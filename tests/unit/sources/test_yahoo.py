@@ -325,8 +325,9 @@ def test_a_refusal_that_passes_is_asked_again(vendor, opened, monkeypatch):
     assert 11.0 in waited
 
 
-def test_a_crumb_that_is_refused_is_done_without(opened):
-    yahoo = Yahoo(chart(DAYS, [1.0, 1.0, 1.0]), crumb=Scripted(b"Too Many Requests", status=429))
+@pytest.mark.parametrize("status", [200, 429])
+def test_a_crumb_that_is_refused_is_done_without(opened, status):
+    yahoo = Yahoo(chart(DAYS, [1.0, 1.0, 1.0]), crumb=Scripted(b"Too Many Requests", status))
     source = opened(yahoo)
     assert source.parse(fetched(source)).bars.height == 3
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 # yfinance keeps cookie and crumb in one place for the whole process.
 _ONE_AT_A_TIME = threading.Lock()
 _PER_SECOND = 1.0
+_LONGEST_WAIT = timedelta(minutes=2)
 _HOST = "query2.finance.yahoo.com"
 
 
@@ -140,14 +141,14 @@ def _judged(chart: "Chart", where: str) -> "Chart":
     said = excerpt(chart.content)
     told = f"{where}: status {chart.status}: {said}"
     wait = retry_after(chart.headers)
+    soon = wait is None or wait <= _LONGEST_WAIT
     if chart.status == 429 or said.lower().startswith("too many requests"):
-        soon = wait is None or wait <= timedelta(minutes=2)
         asked = f"; it asks us to wait {wait.total_seconds():g} s" if wait else ""
         raise QuotaError(
             told + asked, status=chart.status, said=said, retry_after=wait, passing=soon
         )
     if chart.status >= 500:
-        raise UnavailableError(told, status=chart.status, said=said, passing=True)
+        raise UnavailableError(told, status=chart.status, said=said, retry_after=wait, passing=soon)
     try:
         document = parse_json(chart.content)
     except ValueError as error:
