@@ -1,6 +1,6 @@
 """Ask Finnhub, and tell its refusals from its answers."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from truecast.core import clock
@@ -54,8 +54,8 @@ class FinnhubClient:
         last = stop - _A_DAY
         return {"symbol": symbol, "from": f"{start:%Y-%m-%d}", "to": f"{last:%Y-%m-%d}"}
 
-    def ask(self, request: dict[str, str]) -> tuple[Answer, list[dict[str, Any]]]:
-        """Ask for articles; return the answer and what it holds.
+    def ask(self, request: dict[str, str]) -> tuple[Answer, int]:
+        """Ask for articles; return the answer and how many it holds.
 
         Where the vendor says that no request is left it is waited for its next minute.
 
@@ -68,9 +68,9 @@ class FinnhubClient:
         document = read_json(answer, where=f"Finnhub's news of {request['symbol']}")
         if isinstance(document, dict) and "error" in document:
             raise self._refusal(str(document["error"]), answer)
-        found = articles_of(document)
+        count = len(articles_of(document))
         self._keep_the_limit(answer)
-        return answer, found
+        return answer, count
 
     def _keep_the_limit(self, answer: Answer) -> None:
         left = answer.headers.get("x-ratelimit-remaining", "")
@@ -103,14 +103,3 @@ def articles_of(document: Any) -> list[dict[str, Any]]:
     raise AnswerError(
         "Finnhub's news: expected [{...}, ...], got another document; try again later"
     )
-
-
-def stamp_of(entry: dict[str, Any]) -> datetime | None:
-    """Read an article's ``datetime``: seconds since 1970, UTC; None for nothing or 0."""
-    seconds = entry.get("datetime")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None

@@ -1,12 +1,13 @@
 """Turn Finnhub's articles into rows."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
 from truecast.core.news import parsed_news
 from truecast.sources.base import Payload
-from truecast.sources.finnhub.client import articles_of, stamp_of
+from truecast.sources.finnhub.client import articles_of
 from truecast.sources.http import AnswerError
 from truecast.sources.http.reading import parse_json
 
@@ -31,7 +32,7 @@ def parse_articles(payload: Payload) -> pl.DataFrame:
 
 def _row(entry: dict[str, Any], symbol: str) -> dict[str, Any]:
     related = (_text(entry, "related") or "").split(",")
-    published = stamp_of(entry)
+    published = _stamp(entry)
     unread = published is None and entry.get("datetime") not in (None, 0, "")
     name = entry.get("id")
     return {
@@ -49,3 +50,14 @@ def _row(entry: dict[str, Any], symbol: str) -> dict[str, Any]:
 def _text(entry: dict[str, Any], name: str) -> str | None:
     value = entry.get(name)
     return value or None if isinstance(value, str) else None
+
+
+def _stamp(entry: dict[str, Any]) -> datetime | None:
+    """Read an article's ``datetime``: seconds since 1970, UTC; None for nothing or 0."""
+    seconds = entry.get("datetime")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -9,7 +9,7 @@ import polars as pl
 from truecast.core import clock
 from truecast.core.news import NEWS
 from truecast.sources.base import Payload, Windows
-from truecast.sources.finnhub.client import FinnhubClient, stamp_of
+from truecast.sources.finnhub.client import FinnhubClient
 from truecast.sources.finnhub.options import FinnhubOptions
 from truecast.sources.finnhub.parse import parse_articles
 from truecast.sources.options import fingerprint, read_options
@@ -18,7 +18,7 @@ from truecast.sources.windows import Grid, Window, first_moment, floor, walk
 _A_DAY = timedelta(days=1)
 _GRID = Grid(usual=timedelta(days=7), finest=_A_DAY, settles=timedelta(hours=6))
 _DEFAULT_REACH = timedelta(days=365)
-# Finnhub cuts long answers at a length that it does not state, the oldest articles first.
+# Finnhub cuts long answers, the oldest articles first, at a length that it does not state.
 _MANY = 100
 
 
@@ -47,14 +47,14 @@ class FinnhubSource:
     def fetch(self, done: Windows = ()) -> Iterator[Payload]:
         """Get the articles of what is missing; see :class:`truecast.sources.base.NewsSource`.
 
-        Weeks are asked for, the oldest first, and halved down to a day where many articles came
-        and none of the first day: then the answer may have been cut.
+        Weeks are asked for, the oldest first, and halved down to a day where so many articles
+        came that the answer may have been cut.
         """
         client = FinnhubClient(self.options)
 
         def ask(window: Window, symbol: str) -> tuple[Payload, bool]:
             request = client.request(symbol, *window)
-            answer, found = client.ask(request)
+            answer, count = client.ask(request)
             payload = Payload(
                 source=self.name,
                 symbol=symbol,
@@ -64,9 +64,7 @@ class FinnhubSource:
                 media_type=answer.media_type,
                 received_at=answer.received_at,
             )
-            dates = [stamp for entry in found if (stamp := stamp_of(entry)) is not None]
-            cut = len(found) >= _MANY and bool(dates) and min(dates) >= window[0] + _A_DAY
-            return payload, cut
+            return payload, count >= _MANY
 
         now = clock.now()
         start = first_moment(self.options.start, now, _DEFAULT_REACH)

@@ -24,6 +24,7 @@ class RssClient:
             Policy(
                 hosts=frozenset(host_of(url) for url in options.feeds.values()),
                 per_second=1 / options.seconds_between_requests,
+                attempts=3,
                 breaker_failures=3,
             )
         )
