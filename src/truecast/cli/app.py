@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import truecast
-from truecast.cli import commands, data, doctor, lake, mlflow, operate, serve
+from truecast.cli import commands, data, doctor, inspect, lake, mlflow, operate, serve, simulate
 from truecast.core.errors import TruecastError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -36,10 +36,12 @@ for command in (
     mlflow.mlflow,
     commands.report,
     commands.verify,
+    inspect.inspect,
 ):
     app.command()(command)
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(lake.app, name="lake")
+app.add_typer(simulate.app, name="simulate")
 
 
 def _version(wanted: bool) -> None:
