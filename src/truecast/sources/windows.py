@@ -145,4 +145,6 @@ def _with_advice(error: QuotaError, reached: datetime, stop: datetime) -> QuotaE
 
 def _words(wait: timedelta) -> str:
     minutes = max(1, -(-int(wait.total_seconds()) // 60))
-    return f"{minutes} minutes" if minutes < 120 else f"{-(-minutes // 60)} hours"
+    if minutes >= 120:
+        return f"{-(-minutes // 60)} hours"
+    return f"{minutes} minute{'s' if minutes > 1 else ''}"

@@ -123,7 +123,7 @@ def test_an_answer_that_may_have_been_cut_is_asked_for_in_parts(vendor, opened, 
         (
             {"body": b'{"error":"API limit reached. Remaining Limit: 0"}'},
             QuotaError,
-            "in 1 minutes",
+            "again in 1 minute, ",
         ),
         (
             {"body": b'{"error":"Invalid API key CANARY8TOKEN"}'},
