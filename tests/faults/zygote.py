@@ -24,17 +24,25 @@ import uvicorn
 from truecast.core.clock import frozen_at
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
+from truecast.lake.lake import Lake
 from truecast.pipelines import champions, stages
 from truecast.pipelines.replay import replay
 from truecast.pipelines.studies import Studies
 from truecast.serving.runner import serve
 from truecast.serving.workspace import Workspace
 
+# What the tests share is not installed.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from lakes.pages import STORY, tell
+
 IMPORTED = (alembic, lightgbm, mlflow, scipy, sklearn, statsmodels, uvicorn)
 
 
 def work(order: dict[str, str]) -> None:
     """Do what an order says."""
+    if order["do"] == "ingest":
+        tell(Lake(order["home"]), [STORY[int(order["step"])]])
+        return
     settings = Settings(home=Path(order["home"]))
     workspace = Workspace(settings)
     recipe = Recipe.model_validate_json(order["recipe"])
