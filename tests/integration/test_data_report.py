@@ -190,6 +190,22 @@ def test_an_ingest_shows_its_own_rows_first(lake: Lake, feed: Feed) -> None:
     assert found.revised == ()
 
 
+def test_what_the_checks_find_is_told(lake: Lake, feed: Feed) -> None:
+    year = get_calendar("XNYS").sessions(date(2023, 1, 3), date(2024, 1, 5)).tolist()
+    # The second of January is quoted in cents.
+    feed.closes = {day: 100.0 + place % 2 for place, day in enumerate(year)}
+    feed.closes[date(2024, 1, 2)] *= 100
+    feed.received_at = datetime(2024, 1, 5, 22, tzinfo=UTC)
+    feed.actions = feed.repairs = []
+    fresh = Lake(f"{lake.url}-2")
+    fresh.ingest(feed, "^X", DAILY)
+    found = examine(fresh, feed).findings["unit_jump"]
+    assert (found.action, found.bars) == ("repair", 1)
+    (one,) = found.examples
+    assert one.event_time == datetime(2024, 1, 2, 21, tzinfo=UTC)
+    assert one.factor == pytest.approx(0.01)
+
+
 class Words(HTMLParser):
     """Gathers a page's text, tags and what it would fetch."""
 
@@ -331,5 +347,13 @@ def keys_in(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield key
-            names = key in {"absent", "quarantined", "repaired", "flags", "actions", "basis"}
+            names = key in {
+                "absent",
+                "quarantined",
+                "repaired",
+                "findings",
+                "flags",
+                "actions",
+                "basis",
+            }
             yield from keys_in(list(item.values()) if names and isinstance(item, dict) else item)

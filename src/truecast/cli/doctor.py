@@ -131,6 +131,7 @@ def _show(report: "DataReport") -> None:
         for line in _lines(one):
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
         _show_examples(one.examples)
+        _show_findings(one)
         if one.spans:
             _show_spans(one)
 
@@ -152,7 +153,8 @@ def _lines(one: "SeriesReport") -> list[str]:
     for what, found in (("flags", one.flags), ("actions", one.actions)):
         if found:
             lines.append(f"{what}: {counts(found)}")
-    lines.append(f"revisions: {one.revisions:,}")
+    if one.revisions:
+        lines.append(f"revisions: {one.revisions:,}")
     if one.last_failure:
         last = one.last_failure
         lines.append(
@@ -177,7 +179,7 @@ def state_in_words(one: "SeriesReport") -> str:
 
 def _show_examples(found: "Examples") -> None:
     kept_out = [
-        (f"{reason} ({kind.rows:,})", *(_cell(one.event_time), one.row, one.detail))
+        (f"{reason} ({kind.rows:,})", _cell(one.event_time), one.row or "", one.detail or "")
         for reason, kind in found.quarantined.items()
         for one in kind.examples
     ]
@@ -209,6 +211,20 @@ def _show_examples(found: "Examples") -> None:
     ):
         if rows:
             table(title, columns, rows)
+
+
+def _show_findings(one: "SeriesReport") -> None:
+    rows = [
+        (f"{check} ({kind.bars:,})", kind.action, _cell(found.event_time), found.detail)
+        for check, kind in one.findings.items()
+        for found in kind.examples
+    ]
+    if rows:
+        table(
+            "odd beside their neighbours, newest of each",
+            ("check (bars)", "what is done", "bar", "what was found"),
+            rows,
+        )
 
 
 def _show_spans(one: "SeriesReport") -> None:

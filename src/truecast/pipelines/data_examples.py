@@ -82,6 +82,23 @@ class RevisedBar(Part):
     payload: str
 
 
+class Finding(Part):
+    """A bar that a check found odd beside its neighbours, and since when that could be known."""
+
+    event_time: datetime
+    known_at: datetime
+    detail: str
+    factor: float | None
+
+
+class Findings(Part):
+    """What one check found, and what is made of it when the bars are read."""
+
+    action: str
+    bars: int
+    examples: tuple[Finding, ...]
+
+
 class Examples(Part):
     """What was kept out by reason, repaired by rule, and revised, with examples of each."""
 
@@ -149,6 +166,22 @@ def repaired(
             numbers=count, examples=_shown(rows.filter(repair=rule), RepairedNumber, first)
         )
         for rule, count in _counted(rows["repair"], counts)
+    }
+
+
+def findings(rows: pl.DataFrame) -> dict[str, Findings]:
+    """Count what :func:`truecast.lake.checks.review.review` finds by check, with the newest few."""
+    return {
+        check: Findings(
+            action=own["action"][0],
+            bars=own["event_time"].n_unique(),
+            examples=tuple(
+                Finding.model_validate({name: one[name] for name in Finding.model_fields})
+                for one in own.tail(SHOWN).reverse().rows(named=True)
+            ),
+        )
+        for check, _ in _counted(rows["check"], None)
+        for own in [rows.filter(check=check)]
     }
 
 

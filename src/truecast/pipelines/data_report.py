@@ -12,15 +12,19 @@ from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.core.recipe import Recipe
 from truecast.lake.causes import Evidence
+from truecast.lake.checks.options import ChecksOptions
+from truecast.lake.checks.review import review
 from truecast.lake.coverage import Coverage, cover
 from truecast.lake.errors import NoDataError
 from truecast.lake.lake import SERIES, Lake
 from truecast.pipelines.data_examples import (
     Examples,
+    Findings,
     KeptOut,
     Part,
     Repaired,
     RevisedBar,
+    findings,
     quarantined,
     repaired,
     revised,
@@ -30,6 +34,8 @@ from truecast.sources.base import Source
 
 #: How many runs of absent bars, and how many bars outside the sessions, are listed.
 LONGEST, OUTSIDE = 20, 10
+
+_DEFAULT = ChecksOptions()
 
 State = Literal["current", "stale", "ended", "empty"]
 
@@ -100,6 +106,7 @@ class SeriesReport(Part):
     revised: tuple[RevisedBar, ...] = ()
     quarantined: dict[str, KeptOut] = Field(default_factory=dict)
     repaired: dict[str, Repaired] = Field(default_factory=dict)
+    findings: dict[str, Findings] = Field(default_factory=dict)
     flags: dict[str, int] = Field(default_factory=dict)
     actions: dict[str, int] = Field(default_factory=dict)
     basis: dict[str, int] = Field(default_factory=dict)
@@ -138,20 +145,26 @@ def examine_data(workspace: Workspace, recipe: Recipe) -> DataReport:
     UsageError
         If the source does not have what the recipe names.
     """
-    source = source_of(recipe)
+    source, checks = source_of(recipe), ChecksOptions.of(recipe.checks)
     return DataReport(
         recipe=recipe.name,
         source=source.name,
         as_of=now(),
         series=tuple(
-            examine_series(workspace.lake, source, symbol, recipe.bar_interval)
+            examine_series(workspace.lake, source, symbol, recipe.bar_interval, checks)
             for symbol in dict.fromkeys((*recipe.instruments, *recipe.context))
         ),
     )
 
 
-def examine_series(lake: Lake, source: Source, symbol: str, interval: Interval) -> SeriesReport:
-    """Look at one series in the lake."""
+def examine_series(
+    lake: Lake,
+    source: Source,
+    symbol: str,
+    interval: Interval,
+    checks: ChecksOptions = _DEFAULT,
+) -> SeriesReport:
+    """Look at one series in the lake, with the checks of a recipe or the usual ones."""
     instrument = source.instrument(symbol)
     key = (source.name, symbol, interval)
     evidence = Evidence(
@@ -161,6 +174,7 @@ def examine_series(lake: Lake, source: Source, symbol: str, interval: Interval) 
         delay=instrument.publication_delay,
         live=source.live,
     )
+    actions = lake.actions(*key)
     report = SeriesReport(
         instrument=symbol,
         source=source.name,
@@ -170,7 +184,7 @@ def examine_series(lake: Lake, source: Source, symbol: str, interval: Interval) 
         state="empty",
         quarantined=quarantined(evidence.quarantine),
         repaired=repaired(lake.repairs(*key)),
-        actions=_actions(lake.actions(*key)),
+        actions=_actions(actions),
         failures=len(evidence.failures),
         last_failure=_last_failure(evidence.failures),
     )
@@ -182,6 +196,7 @@ def examine_series(lake: Lake, source: Source, symbol: str, interval: Interval) 
         update={
             **_content(versions),
             **_coverage(versions, instrument, interval, evidence),
+            "findings": findings(review(versions, instrument, interval, checks, actions).findings),
         }
     )
 
