@@ -176,11 +176,8 @@ def as_silver(rows: pl.DataFrame, receipt: dict[str, Any]) -> pl.DataFrame:
 
 def _cleaned(parsed: pl.DataFrame) -> pl.DataFrame:
     """Make the texts readable, bring the addresses into one form, and flag what is odd."""
-    texts = [
-        pl.Series(name, map(plain_text, parsed[name]), dtype=pl.String())  # type: ignore[arg-type]
-        for name in _TEXTS
-    ]
-    url = pl.Series("url", map(normalised_url, parsed["url"]), dtype=pl.String())  # type: ignore[arg-type]
+    texts = [pl.Series(name, map(plain_text, parsed[name]), dtype=pl.String()) for name in _TEXTS]
+    url = pl.Series("url", map(normalised_url, parsed["url"]), dtype=pl.String())
     odd = (parsed["url"].str.strip_chars().str.len_bytes() > 0).fill_null(value=False)
     no_date = parsed["published_at"].is_null() & parsed["known_at"].is_null()
     raised = [

@@ -134,7 +134,7 @@ def _told(document: Any) -> str | None:
 def _refusal(document: Any, answer: Answer, client: Client) -> HttpError | None:
     kind = _told(document)
     told = f"Alpha Vantage: {client.redact(answer.said)}"
-    about = {"status": answer.status, "said": answer.said}
+    about: dict[str, Any] = {"status": answer.status, "said": answer.said}
     if kind == "quota":
         wait = _A_MINUTE if "per minute" in answer.said else _until_tomorrow()
         return QuotaError(told, retry_after=wait, **about)

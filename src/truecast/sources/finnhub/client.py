@@ -82,7 +82,7 @@ class FinnhubClient:
 
     def _refusal(self, words: str, answer: Answer) -> HttpError:
         told = f"Finnhub: {self._client.redact(words)!r}"
-        about = {"status": answer.status, "said": answer.said}
+        about: dict[str, Any] = {"status": answer.status, "said": answer.said}
         if "limit" in words.lower():
             return QuotaError(told, retry_after=_A_MINUTE, **about)
         if "api key" in words.lower() or "access" in words.lower():

@@ -64,10 +64,10 @@ def find_columns(rows: Rows, told: Mapping[str, str]) -> dict[str, str]:
     alike = {_letters(column): column for column in reversed(columns)}
     for meaning, names in NAMES.items():
         free = (alike[_letters(name)] for name in names if _letters(name) in alike)
-        column = next((name for name in free if name not in taken), None)
-        if meaning not in found and column is not None:
-            found[meaning] = column
-            taken.add(column)
+        first = next((name for name in free if name not in taken), None)
+        if meaning not in found and first is not None:
+            found[meaning] = first
+            taken.add(first)
     if rows.values:
         _require(rows, found, ("title", "summary"), "words")
         _require(rows, found, ("published_at", "known_at"), "date")

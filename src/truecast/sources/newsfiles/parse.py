@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -71,7 +72,7 @@ def _stamps(rows: Rows, column: str | None, options: NewsFilesOptions) -> list[S
     values = [row.get(column) for row in rows.values]
     order = order_of(values, options)
     return [
-        _at_its_line(lambda value=value: read_stamp(value, options, order), rows, place, value)
+        _at_its_line(partial(read_stamp, value, options, order), rows, place, value)
         for place, value in enumerate(values)
     ]
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ class Rows:
 
     Parameters
     ----------
-    values : list of mapping
+    values : sequence of mapping
         Column to value, as the file has it.
     numbers : list of int
         The line (or row) of each, from 1.
@@ -35,7 +35,7 @@ class Rows:
         For messages: takes such a number.
     """
 
-    values: list[Mapping[str, Any]]
+    values: Sequence[Mapping[str, Any]]
     numbers: list[int]
     place: Place
 
