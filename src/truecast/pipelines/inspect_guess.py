@@ -103,11 +103,18 @@ def _calendar(name: str, wall: pl.Series) -> tuple[str, str]:
     return "XNYS", "it has no bars at weekends"
 
 
+def _step(moments: pl.Series) -> timedelta | None:
+    """Return the usual step; where many bars are absent the most frequent one, if shorter."""
+    usual = usual_step(moments)
+    steps = moments.unique().sort().diff().drop_nulls().mode().sort()
+    return usual if usual is None else min(usual, steps[0])
+
+
 def _interval(stamped: Stamped, options: FilesOptions) -> tuple[Interval, str]:
     if holds_daily_bars(stamped.stamps, get_calendar(options.calendar)):
         return Interval("1d"), "its stamps are days"
     moments = stamped.stamps.values
-    usual = usual_step(moments)
+    usual = _step(moments)
     if usual is None:
         return Interval("1m"), "it has one moment only"
     if usual < timedelta(minutes=1):

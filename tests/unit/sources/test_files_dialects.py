@@ -98,7 +98,9 @@ def test_a_mark_that_could_be_for_decimals_or_thousands_must_be_said(tmp_path):
         assert read(tmp_path, text, decimal=".").bars["close"].to_list() == [as_point] * 2
         assert read(tmp_path, text, decimal=",").bars["close"].to_list() == [as_comma] * 2
     # Without a header a program wrote it: a point is a point, a comma is still in doubt.
-    assert read(tmp_path, "2018-12-24;141.264\n").bars["close"].to_list() == [141.264]
+    found = read(tmp_path, "2018-12-24;141.264\n")
+    assert found.bars["close"].to_list() == [141.264]
+    assert "points are read as decimal marks, as programs write them: '141.264'" in found.notes[-1]
     with pytest.raises(SourceError, match="may be for decimals or for thousands"):
         read(tmp_path, "2018-12-24;1,264\n")
 
@@ -189,10 +191,10 @@ def test_counts_from_1970(tmp_path, stamp, unit):
     frame.write_parquet(tmp_path / "x.parquet")
     source = open_files({"path": str(tmp_path / "x.parquet")})
     assert closes(source.parse(next(source.fetch("X", DAY)))) == {date(2018, 12, 24): 1.0}
+    other = "1" * (19 if unit == "seconds" else 10)
     with pytest.raises(
         SourceError, match=f"line 3: expected {unit} since 1970, as in the lines be"
     ):
-        other = "1" * (19 if unit == "seconds" else 10)
         read(tmp_path, f"time,close\n{stamp},1\n{other},1\n")
     assert times(read(tmp_path, "time,close\n86460,1\n".replace("86460", "000086460"), MINUTE,
                       epoch="s")) == ["1970-01-02T00:01"]  # fmt: skip

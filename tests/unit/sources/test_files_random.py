@@ -108,11 +108,14 @@ def test_the_same_bars_or_a_refusal(tmp_path: Path, rows, dialect):
     source = open_files({"path": str(path), "calendar": "24/7"})
     try:
         source.instrument("X")
-        found = source.parse(next(source.fetch("X", Interval("1d")))).bars
+        parsed = source.parse(next(source.fetch("X", Interval("1d"))))
     except SourceError as error:
         said = str(error)
         assert "in one way" in said or "decimal: ," in said, (said, dialect)
         return
+    if any("points are read as decimal marks" in note for note in parsed.notes):
+        return  # not silent: programs write so, and a person who does not is told
+    found = parsed.bars
     expected = list(reversed(rows)) if dialect.newest_first else rows
     assert found["session"].to_list() == [row[0].date() for row in expected]
     for place, name in enumerate((*PRICES, "volume"), start=1):

@@ -1,6 +1,6 @@
 """Read numbers as people and programs write them: marks, suffixes, and nothing guessed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -110,10 +110,8 @@ def _decimal_mark(
         said = [] if options.decimal == "." else ["numbers have a decimal comma, as was said"]
         return options.decimal, said
     cells = {name: rows[name] for name in text}
-    # Without a comma in any number, a point that must be one leaves nothing to find out.
-    if table.point and not any(column.str.contains(",", literal=True).any() for column in
-                               cells.values()):  # fmt: skip
-        return ".", []
+    if table.point and not _have(cells, ","):
+        return ".", _doubtful_points(cells, table, rows)
     frame = table.frame
     cells |= {name: frame[name] for name in frame.columns if frame.schema[name] == pl.String}
     seen = {kind: _first(cells, pattern, table, rows) for kind, pattern in _KINDS.items()}
@@ -134,11 +132,29 @@ def _decimal_mark(
             f"{doubt}, whose mark may be for decimals or for thousands, as in all others",
             "say which mark is for decimals: decimal: . or decimal: ,",
         )
-    return ".", []
+    return ".", _doubtful_points(cells, table, rows)
+
+
+def _have(cells: Mapping[str, pl.Series], mark: str) -> bool:
+    return any(column.str.contains(mark, literal=True).any() for column in cells.values())
+
+
+def _doubtful_points(cells: Mapping[str, pl.Series], table: Table, rows: pl.DataFrame) -> list[str]:
+    """Say so where points are for decimals by convention alone."""
+    heads = {name: column.head(1000) for name, column in cells.items()}
+    if not _have(cells, ".") or any(
+        _first(some, _KINDS["point"], table, rows) for some in (heads, cells)
+    ):
+        return []
+    doubt = _first(cells, _KINDS["doubtful point"], table, rows)
+    if doubt is None:
+        return []
+    return [f"points are read as decimal marks, as programs write them: {doubt}; if they stand "
+            "between thousands, say decimal: ,"]  # fmt: skip
 
 
 def _first(
-    cells: dict[str, pl.Series], pattern: str, table: Table, rows: pl.DataFrame
+    cells: Mapping[str, pl.Series], pattern: str, table: Table, rows: pl.DataFrame
 ) -> str | None:
     """Find the first cell of a kind, and say where it is."""
     for column in cells.values():
@@ -150,7 +166,7 @@ def _first(
         )
         hits = bare.str.contains(pattern).arg_true()
         if len(hits):
-            place = rows[PLACE] if len(column) == len(rows) else table.frame[PLACE]
+            place = rows[PLACE] if len(column) <= len(rows) else table.frame[PLACE]
             return f"{column[int(hits[0])]!r} ({table.place.of(int(place[int(hits[0])]))})"
     return None
 
