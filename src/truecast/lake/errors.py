@@ -15,7 +15,8 @@ _SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _KNOWN = (
     (r"NoSuchBucket|bucket does not exist", "the bucket does not exist: make it, or correct it"),
     (
-        r"169\.254\.169\.254|CredentialsNotLoaded|[Nn]o credentials|Missing(Access|Secret)",
+        # Where a machine in a cloud would be asked for keys.
+        r"/latest/(api/token|meta-data)|CredentialsNotLoaded|[Nn]o credentials",
         "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     ),
     (
