@@ -36,6 +36,8 @@ class Limits(NamedTuple):
         A deviation is far beyond so many robust standard deviations, and beyond so much.
     longest : int
         Bars that a false price may stand at most.
+    patience : int
+        Microseconds after which a return to the level proves nothing.
     jump, tolerance : float
         Change that another unit makes, 0 for none, and the room around it.
     """
@@ -43,8 +45,27 @@ class Limits(NamedTuple):
     sigmas: float
     smallest: float
     longest: int
+    patience: int
     jump: float
     tolerance: float
+
+
+class Bars(NamedTuple):
+    """Bars in the order in which they became known.
+
+    Parameters
+    ----------
+    prices : float64, shape (n, 4)
+        Scaled open, high, low and close, NaN where absent (never the close).
+    times : int64, shape (n,)
+        Their closes, microseconds.
+    splits : float64, shape (n,)
+        What a split takes off the scaled prices from this bar on; 0 for none.
+    """
+
+    prices: F64
+    times: I64
+    splits: F64
 
 
 class Walk(NamedTuple):
@@ -117,7 +138,7 @@ def _unit_shift(bar: F64, level: float, spread: float, limits: Limits) -> float:
 
 @njit(cache=True, nogil=True)
 def _comes_back(
-    bars: F64, splits: F64, after: int, level: float, spread: float, far: float, limits: Limits
+    bars: Bars, after: int, since: int, level: float, spread: float, far: float, limits: Limits
 ) -> int:
     """Return the place of the bar that shows a deviation to have been false.
 
@@ -125,44 +146,44 @@ def _comes_back(
     """
     room = min(max(_BACK * far, _BACK_SIGMAS * spread), _BACK_MOST * far)
     for place in range(after, after + limits.longest):
-        if place >= bars.shape[0]:
-            return int(bars.shape[0])
-        level = level - splits[place]
-        reach = _excursion(bars[place], level)
+        if place >= bars.times.size:
+            return int(bars.times.size)
+        if bars.times[place] - since > limits.patience:
+            return -1 - place
+        level = level - bars.splits[place]
+        reach = _excursion(bars.prices[place], level)
         if reach <= room:
             return place
-        if reach <= _threshold(bars[place], level, spread, reach, limits):
+        if reach <= _threshold(bars.prices[place], level, spread, reach, limits):
             return -1 - place
     return -after - limits.longest
 
 
 @njit(cache=True, nogil=True)
-def walk(bars: F64, splits: F64, window: int, limits: Limits) -> Walk:
+def walk(bars: Bars, window: int, limits: Limits) -> Walk:
     """Judge bars in the order in which they became known.
 
     Parameters
     ----------
-    bars : float64, shape (n, 4)
-        Scaled open, high, low and close, NaN where absent (never the close).
-    splits : float64, shape (n,)
-        What a split takes off the scaled prices from this bar on; 0 for none.
+    bars : Bars
+        All of them.
     window : int
         Bars that the robust standard deviation looks back on.
     limits : Limits
         What counts as far.
     """
-    count = bars.shape[0]
+    count = bars.times.size
     kind, shift = np.zeros(count, np.int64), np.zeros(count)
     decided, settled = np.full(count, -1, np.int64), np.full(count, count, np.int64)
     levels, spreads = np.full(count, np.nan), np.full(count, np.nan)
     recent, ordered, held = np.zeros(window), np.zeros(window), 0
     level, known, place = math.nan, 0, 0
     while place < count:
-        level -= splits[place]
+        level -= bars.splits[place]
         filled = min(held, window)
         spread = ordered[int(0.9 * (filled - 1))] / _NINE_IN_TEN if held >= _WARM else -1.0
         levels[place], spreads[place], settled[place] = level, spread, known
-        bar = bars[place]
+        bar = bars.prices[place]
         if place > 0:
             back = _unit_shift(bar, level, spread, limits)
             if back != 0.0:
@@ -171,14 +192,15 @@ def walk(bars: F64, splits: F64, window: int, limits: Limits) -> Walk:
                 bar = bar + back
             far = _excursion(bar, level)
             if far > _threshold(bar, level, spread, far, limits):
-                shown = _comes_back(bars, splits, place + 1, level, spread, far, limits)
+                since = bars.times[place]
+                shown = _comes_back(bars, place + 1, since, level, spread, far, limits)
                 if shown >= count:
                     # Nothing is known of this bar yet, nor by which level to judge the next.
                     break
                 if shown >= 0:
                     for false in range(place, shown):
                         if false > place:
-                            level -= splits[false]
+                            level -= bars.splits[false]
                             levels[false], spreads[false] = level, spread
                             settled[false] = known
                         kind[false], shift[false], decided[false] = FALSE, 0.0, shown
@@ -213,19 +235,19 @@ def _remember(recent: F64, ordered: F64, held: int, value: float) -> int:
 
 @njit(cache=True, nogil=True)
 def judge(
-    late: F64, places: I64, after: I64, bars: F64, splits: F64, walked: Walk, limits: Limits
+    late: Bars, places: I64, after: I64, bars: Bars, walked: Walk, limits: Limits
 ) -> tuple[I64, F64, I64]:
     """Judge bars that came late, or in a further version, among those that were walked.
 
     Parameters
     ----------
-    late : float64, shape (m, 4)
-        Scaled open, high, low and close.
+    late : Bars
+        Those to be judged, m of them.
     places : int64, shape (m,)
         Place of the walked bar by whose level each is judged; n for none.
     after : int64, shape (m,)
         Place of the first walked bar that comes after it.
-    bars, splits, walked, limits
+    bars, walked, limits
         As walked, and what came of it.
 
     Returns
@@ -235,21 +257,22 @@ def judge(
     decided : int64, shape (m,)
         Place of the walked bar that decided; −1 where none did.
     """
-    count = bars.shape[0]
-    kind, shift = np.zeros(late.shape[0], np.int64), np.zeros(late.shape[0])
-    decided = np.full(late.shape[0], -1, np.int64)
-    for one in range(late.shape[0]):
+    count, several = bars.times.size, late.times.size
+    kind, shift = np.zeros(several, np.int64), np.zeros(several)
+    decided = np.full(several, -1, np.int64)
+    for one in range(several):
         place = places[one]
         if place >= count or walked.settled[place] >= count or math.isnan(walked.level[place]):
             continue
-        bar, level, spread = late[one], walked.level[place], walked.spread[place]
+        bar, level, spread = late.prices[one], walked.level[place], walked.spread[place]
         back = _unit_shift(bar, level, spread, limits)
         if back != 0.0:
             kind[one], shift[one], decided[one] = UNIT, back, walked.settled[place]
             bar = bar + back
         far = _excursion(bar, level)
         if far > _threshold(bar, level, spread, far, limits):
-            shown = _comes_back(bars, splits, after[one], level, spread, far, limits)
+            since = late.times[one]
+            shown = _comes_back(bars, after[one], since, level, spread, far, limits)
             if 0 <= shown < count:
                 kind[one], shift[one] = FALSE, 0.0
                 decided[one] = max(shown, walked.settled[place])

@@ -33,8 +33,9 @@ class FalsePrint(_Check):
     """A price far from all before it that is gone within the next bars as if it had never been.
 
     How far is said in robust standard deviations of what bars do, from the window before; it is
-    gone if each price of a bar soon after is back where prices were. It is known to be false when
-    that bar is known: until then the bar is read as it is.
+    gone if each price of one of the next bars is back where prices were, within the time that ten
+    bars take for each bar that it may stand. It is known to be false when that bar is known: until
+    then it is read as it is.
     """
 
     action: Literal["flag", "quarantine"] = "quarantine"
@@ -53,7 +54,7 @@ class VolumeUnitJump(_Check):
     """
 
     action: Literal["flag"] = "flag"
-    least: float = Field(default=15.0, ge=3, le=100_000)
+    least: float = Field(default=10.0, ge=3, le=100_000)
     sessions: int = Field(default=5, ge=1, le=250)
     bars: int = Field(default=30, ge=5, le=1500)
 
@@ -168,7 +169,7 @@ def describe_checks() -> list[dict[str, Any]]:
                 "name": name,
                 "description": " ".join((type(check).__doc__ or "").split()),
                 "action": action["default"],
-                "actions": action["enum"],
+                "actions": action.get("enum") or [action["const"]],
                 "parameters": {
                     key: {"default": part["default"], "bounds": _bounds(part)}
                     for key, part in schema.items()

@@ -7,6 +7,7 @@ findings of a moment are the same whether they are made then or years after.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -33,7 +34,10 @@ FINDINGS: Final[dict[str, pl.DataType]] = {
 }
 
 _SCALED: Final = (*PRICES, *(name for name in QUOTES if not name.endswith("size")))
-# Where a finding was made; silver's row in ``versions``.
+# So many bars' time may pass for each bar that a false price may stand: a weekend for daily bars,
+# some quiet minutes for others.
+_PATIENCE: Final = 10
+# The row of ``versions`` that a finding is about.
 _PLACE: Final = "place"
 
 
@@ -78,7 +82,7 @@ def review(
     walked = _in_order(versions)
     base = versions.filter(walked)
     places = np.flatnonzero(walked.to_numpy())
-    found = [_jumps(versions, base, walked.to_numpy(), instrument, options, actions)]
+    found = [_find_jumps(versions, walked, _Scale(instrument, interval, actions), options)]
     runs = {"stale": find_stale(base, options.stale)}
     if not interval.is_daily:
         runs["volume_unit_jump"] = find_volume_jumps(base, options.volume_unit_jump)
@@ -100,105 +104,106 @@ def _in_order(versions: pl.DataFrame) -> pl.Series:
     return first & (versions["known_at"] <= later).fill_null(value=True)
 
 
-def _jumps(
-    versions: pl.DataFrame,
-    base: pl.DataFrame,
-    walked: NDArray[np.bool_],
-    instrument: Instrument,
-    options: ChecksOptions,
-    actions: pl.DataFrame | None,
+@dataclass(frozen=True)
+class _Scale:
+    """How the prices of a series are compared: by logarithms, unless they may be negative."""
+
+    instrument: Instrument
+    interval: Interval
+    actions: pl.DataFrame | None
+
+    @property
+    def logs(self) -> bool:
+        return not self.instrument.may_be_negative
+
+    def limits(self, options: ChecksOptions) -> kernels.Limits:
+        false, unit = options.false_print, options.unit_jump
+        patience = _PATIENCE * false.longest * self.interval.length
+        return kernels.Limits(
+            sigmas=false.sigmas,
+            smallest=float(np.log1p(false.smallest)) if self.logs else 0.0,
+            longest=false.longest,
+            patience=patience // timedelta(microseconds=1),
+            # Where prices may be negative, no ratio says that the unit is another one.
+            jump=float(np.log(unit.factor)) if self.logs else 0.0,
+            tolerance=float(np.log1p(unit.tolerance)),
+        )
+
+    def bars(self, rows: pl.DataFrame) -> kernels.Bars:
+        prices = np.empty((len(rows), len(PRICES)))
+        for part, name in enumerate(PRICES):
+            price = rows[name].to_numpy()
+            prices[:, part] = np.log(price) if self.logs else price
+        return kernels.Bars(prices, rows["event_time"].to_physical().to_numpy(), self._splits(rows))
+
+    def _splits(self, rows: pl.DataFrame) -> NDArray[np.float64]:
+        """Return what splits that were known by then take off the prices, at their first bar."""
+        taken = np.zeros(len(rows))
+        if self.actions is None or not self.logs:
+            return taken
+        sessions = rows["session"].to_numpy()
+        splits = self.actions.filter(pl.col("kind") == "split").sort("session", "version")
+        for (ex_date,), split in splits.group_by("session", maintain_order=True):
+            place = int(np.searchsorted(sessions, np.datetime64(ex_date)))
+            if 0 < place < len(rows):
+                told = split.filter(pl.col("known_at") <= rows["known_at"][place])["value"]
+                if len(told) and told[-1] is not None and told[-1] > 0:
+                    taken[place] += np.log(told[-1])
+        return taken
+
+    def level(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.exp(scaled) if self.logs else scaled
+
+
+def _find_jumps(
+    versions: pl.DataFrame, walked: pl.Series, scale: _Scale, options: ChecksOptions
 ) -> pl.DataFrame:
     """Find prices in another unit, and false ones, in the walked versions and in the others."""
-    logs = not instrument.may_be_negative
-    limits = _limits(options, logs=logs)
-    bars, splits = _scaled(base, logs=logs), _splits(base, actions, logs=logs)
-    walk = kernels.walk(bars, splits, options.false_print.window, limits)
-    places = np.flatnonzero(walked)
+    base, late = versions.filter(walked), versions.filter(~walked)
+    limits, bars = scale.limits(options), scale.bars(base)
+    walk = kernels.walk(bars, options.false_print.window, limits)
     hit = np.flatnonzero(walk.kind != kernels.NOTHING)
-    known = base["known_at"].gather(walk.decided[hit])
-    parts = [
-        _named(versions, places[hit], walk.kind[hit], walk.shift[hit], walk.level[hit], known, logs)
-    ]
-    rest = np.flatnonzero(~walked)
-    if len(rest):
-        late = versions.filter(~walked)
-        times, moments = (
-            frame["event_time"].dt.replace_time_zone(None).to_numpy() for frame in (base, late)
-        )
-        level = np.searchsorted(times, moments, side="left")
-        after = np.searchsorted(times, moments, side="right")
-        kind, shift, decided = kernels.judge(
-            _scaled(late, logs=logs), level, after, bars, splits, walk, limits
-        )
-        hit = np.flatnonzero(kind != kernels.NOTHING)
-        proved = base["known_at"].gather(decided[hit])
-        known = pl.select(pl.max_horizontal(proved, late["known_at"].gather(hit))).to_series()
-        levels = walk.level[level[hit]]
-        parts.append(_named(versions, rest[hit], kind[hit], shift[hit], levels, known, logs))
-    return pl.concat(parts)
-
-
-def _limits(options: ChecksOptions, *, logs: bool) -> kernels.Limits:
-    false, unit = options.false_print, options.unit_jump
-    return kernels.Limits(
-        sigmas=false.sigmas,
-        smallest=float(np.log1p(false.smallest)) if logs else 0.0,
-        longest=false.longest,
-        # Where prices may be negative, no ratio says that the unit is another one.
-        jump=float(np.log(unit.factor)) if logs else 0.0,
-        tolerance=float(np.log1p(unit.tolerance)),
+    judged = pl.DataFrame(
+        {
+            _PLACE: np.flatnonzero(walked.to_numpy())[hit],
+            "kind": walk.kind[hit],
+            "factor": np.exp(walk.shift[hit]),
+            "level": scale.level(walk.level[hit]),
+            "known_at": base["known_at"].gather(walk.decided[hit]),
+        }
     )
+    if late.is_empty():
+        return _name_jumps(versions, judged)
+    others = scale.bars(late)
+    level = np.searchsorted(bars.times, others.times, side="left")
+    after = np.searchsorted(bars.times, others.times, side="right")
+    kind, shift, decided = kernels.judge(others, level, after, bars, walk, limits)
+    hit = np.flatnonzero(kind != kernels.NOTHING)
+    further = pl.DataFrame(
+        {
+            _PLACE: np.flatnonzero(~walked.to_numpy())[hit],
+            "kind": kind[hit],
+            "factor": np.exp(shift[hit]),
+            "level": scale.level(walk.level[level[hit]]),
+            "known_at": base["known_at"].gather(decided[hit]),
+        }
+    ).with_columns(known_at=pl.max_horizontal("known_at", late["known_at"].gather(hit)))
+    return _name_jumps(versions, pl.concat([judged, further]))
 
 
-def _scaled(rows: pl.DataFrame, *, logs: bool) -> NDArray[np.float64]:
-    scaled = np.empty((len(rows), len(PRICES)))
-    for part, name in enumerate(PRICES):
-        prices = rows[name].to_numpy()
-        scaled[:, part] = np.log(prices) if logs else prices
-    return scaled
-
-
-def _splits(base: pl.DataFrame, actions: pl.DataFrame | None, *, logs: bool) -> NDArray[np.float64]:
-    """Return what known splits take off the logarithms of the prices, at their first bar."""
-    taken = np.zeros(len(base))
-    if actions is None or not logs:
-        return taken
-    sessions, known = base["session"].to_numpy(), base["known_at"].to_numpy()
-    told = actions.filter(pl.col("kind") == "split").sort("session", "version")
-    for (ex_date,), split in told.group_by("session", maintain_order=True):
-        place = int(np.searchsorted(sessions, np.datetime64(ex_date)))
-        if place == len(base) or place == 0:
-            continue
-        then = split.filter(pl.col("known_at") <= base["known_at"][place])
-        ratio = then["value"][-1] if len(then) and known[place] else None
-        if ratio is not None and ratio > 0:
-            taken[place] += np.log(ratio)
-    return taken
-
-
-def _named(
-    versions: pl.DataFrame,
-    places: NDArray[np.int64],
-    kind: NDArray[np.int64],
-    shift: NDArray[np.float64],
-    level: NDArray[np.float64],
-    known: pl.Series,
-    logs: bool,
-) -> pl.DataFrame:
-    parts = [_found("", places[:0], known[:0], pl.Series(dtype=pl.String))]
+def _name_jumps(versions: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
     prices = versions.select(low=pl.min_horizontal(PRICES), high=pl.max_horizontal(PRICES))
-    for name, sort in (("unit_jump", kernels.UNIT), ("false_print", kernels.FALSE)):
-        hit = np.flatnonzero(kind == sort)
-        if not len(hit):
-            continue
-        rows = prices[places[hit]].with_columns(
-            level=pl.Series(np.exp(level[hit]) if logs else level[hit]).round(6)
-        )
-        detail = rows.select(
-            pl.format("prices from {} to {} after a close of {}", "low", "high", "level")
-        ).to_series()
-        factor = np.exp(shift[hit]) if sort == kernels.UNIT else np.full(len(hit), np.nan)
-        parts.append(_found(name, places[hit], known.gather(hit), detail, factor))
+    told = judged.hstack(prices[judged[_PLACE]])
+    words = ("prices from", "low", "to", "high", "after a close of", "level")
+    detail = pl.concat_str(
+        *(pl.col(word) if word in told.columns else pl.lit(word) for word in words), separator=" "
+    )
+    parts = []
+    for check, kind in (("unit_jump", kernels.UNIT), ("false_print", kernels.FALSE)):
+        one = told.with_columns(pl.col("level").round(6)).filter(pl.col("kind") == kind)
+        factor = one["factor"] if kind == kernels.UNIT else None
+        places, known = one[_PLACE].to_numpy(), one["known_at"]
+        parts.append(_found(check, places, known, one.select(detail).to_series(), factor))
     return pl.concat(parts)
 
 
@@ -214,18 +219,17 @@ def _found(
     places: NDArray[np.int64],
     known: pl.Series,
     detail: pl.Series,
-    factor: NDArray[np.float64] | None = None,
+    factor: pl.Series | None = None,
 ) -> pl.DataFrame:
-    absent = np.full(len(places), np.nan)
     columns = {
-        _PLACE: places,
-        "known_at": known,
-        "detail": detail,
-        "factor": absent if factor is None else factor,
+        _PLACE: pl.Series(places, dtype=pl.Int64),
+        "known_at": known.cast(UTC_TIME),
+        "detail": detail.cast(pl.String),
+        "factor": pl.repeat(None, len(places), dtype=pl.Float64, eager=True)
+        if factor is None
+        else factor,
     }
-    kinds = {_PLACE: pl.Int64(), **{name: FINDINGS[name] for name in columns if name != _PLACE}}
-    frame = pl.DataFrame(columns).cast(kinds)  # type: ignore[arg-type]
-    return frame.with_columns(pl.col("factor").fill_nan(None), check=pl.lit(check))
+    return pl.DataFrame(columns).with_columns(check=pl.lit(check))
 
 
 def _conclude(versions: pl.DataFrame, found: pl.DataFrame, options: ChecksOptions) -> Review:
@@ -243,7 +247,10 @@ def _applied(versions: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     changes = found.filter(pl.col("action") != "flag")
     if changes.is_empty():
         return rows
-    first = changes.sort("known_at").unique([_PLACE, "action"], keep="first", maintain_order=True)
+    changes = changes.sort("known_at").unique([_PLACE, "action"], keep="first", maintain_order=True)
+    # What is withdrawn is not repaired after.
+    gone = pl.col("known_at").filter(pl.col("action") == "quarantine").min().over(_PLACE)
+    first = changes.filter((pl.col("known_at") <= gone).fill_null(value=True))
     further = rows[first[_PLACE]].with_columns(
         first["known_at"].alias("since"), first["factor"], first["action"], first[_PLACE]
     )

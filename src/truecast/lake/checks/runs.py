@@ -90,9 +90,11 @@ def find_volume_jumps(bars: pl.DataFrame, check: VolumeUnitJump) -> pl.DataFrame
     found = sessions.filter(up | down, pl.col("decided").is_not_null())
     if found.is_empty():
         return pl.DataFrame(schema=RUN)
-    return found.select(
+    words = ("median volume", "median", "which is that of the session before times", "last")
+    return found.with_columns(pl.col("median", "last").round(4).cast(pl.String)).select(
         pl.col("bar", "decided").cast(pl.Int64),
-        detail=pl.format(
-            "median volume {}, {} times the last session's", "median", pl.col("last").round(4)
+        detail=pl.concat_str(
+            (pl.col(word) if word in found.columns else pl.lit(word) for word in words),
+            separator=" ",
         ),
     )
