@@ -150,7 +150,10 @@ def merge_articles(
         .otherwise(pl.lit("vendor")),
     )
     fresh = timed.join(stored, on=["item", "version"], how="anti")
-    newest = timed.sort(ORDER, nulls_last=False).unique("item", keep="last", maintain_order=True)
+    # Those with a time of the vendor's come last at every receipt, and are never added again.
+    newest = timed.sort(pl.col("basis") == "vendor", *ORDER, nulls_last=False).unique(
+        "item", keep="last", maintain_order=True
+    )
     known = newest.join(stored.select("item", "version").unique(), on=["item", "version"])
     last = stored.sort(ORDER, nulls_last=False).unique("item", keep="last", maintain_order=True)
     beside = known.join(last.select("item", pl.exclude("item").name.suffix("_last")), on="item")
