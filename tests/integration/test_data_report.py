@@ -21,7 +21,7 @@ from truecast.lake.lake import Lake
 from truecast.pipelines.data_examples import find_examples
 from truecast.pipelines.data_page import write_data_page, write_intake_page
 from truecast.pipelines.data_report import DataReport, SeriesReport, examine_series
-from truecast.pipelines.intake_report import Intake
+from truecast.pipelines.intake import Intake
 from truecast.sources.base import Parsed, Payload, SourceError
 
 DAILY = Interval("1d")
@@ -237,7 +237,7 @@ def test_pages_show_it_all_and_escape_what_came(lake: Lake, feed: Feed, tmp_path
         series=(examine(lake, feed), examine_series(lake, feed, "^Y", DAILY)),
     )
     data = write_data_page(tmp_path / "new" / "data.html", report)
-    intake = Intake("feed", {"^X": summary}, {"^X": f"no answer {EVIL}"})
+    intake = Intake("feed", {"^X": summary}, failed={"^X": f"no answer {EVIL}"})
     examples = {"^X": find_examples(lake, "feed", "^X", DAILY, summary)}
     ingest = write_intake_page(tmp_path / "ingest.html", "mine", intake, examples)
     for path, expected in (

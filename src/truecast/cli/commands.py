@@ -20,6 +20,7 @@ from truecast.cli.output import (
     print_json,
     show_checks,
     show_forecasts,
+    show_notices,
     table,
     version_document,
 )
@@ -158,13 +159,14 @@ def run(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) 
 
     with open_studies(open_recipe(recipe, source)) as studies:
         result = stages.run(studies)
+    show_notices([f"{name}: {why}" for name, why in result.ingested.failed.items()])
     if as_json:
         print_json(
             {
                 **result.scorecard.model_dump(mode="json", by_alias=True),
                 "forecasts": [one.model_dump(mode="json") for one in result.forecasts],
                 "champions": [champion_document(one) for one in result.champions],
-                "ingested": {symbol: asdict(one) for symbol, one in result.ingested.items()},
+                "ingested": {name: asdict(one) for name, one in result.ingested.series.items()},
                 "built": [asdict(one) for one in result.built],
                 "report": str(result.report),
             }

@@ -13,7 +13,7 @@ from truecast.cli.output import console, notes, print_json, show_notices, table
 
 if TYPE_CHECKING:
     from truecast.lake.summary import IngestSummary
-    from truecast.pipelines.intake_report import Intake, Watch
+    from truecast.pipelines.intake import Intake, Watch
 
 HtmlFile = Annotated[
     Path | None,
@@ -24,11 +24,11 @@ HtmlFile = Annotated[
 def ingest(
     recipe: RecipeName, source: SourceName = None, as_json: AsJson = False, html: HtmlFile = None
 ) -> None:
-    """Fetch a recipe's bars into the lake. Exit code 1 if a series could not be had."""
+    """Fetch a recipe's bars and news into the lake. Exit code 1 if some could not be had."""
     from dataclasses import asdict
 
     from truecast.pipelines import stages
-    from truecast.pipelines.intake_report import examples_of, take_in
+    from truecast.pipelines.intake import examples_of, take_in
     from truecast.sources.base import SourceError
 
     loaded = open_recipe(recipe, source)
@@ -42,8 +42,11 @@ def ingest(
 
         write_intake_page(html, loaded.name, intake, examples_of(workspace, loaded, intake))
     if as_json:
-        series = {symbol: asdict(one) for symbol, one in intake.series.items()}
-        print_json({"recipe": loaded.name, "series": series, "failed": intake.failed})
+        series, news = (
+            {name: asdict(one) for name, one in taken.items()}
+            for taken in (intake.series, intake.news)
+        )
+        print_json({"recipe": loaded.name, "series": series, "news": news, "failed": intake.failed})
     else:
         _show(intake)
         say_where(html)
@@ -83,6 +86,7 @@ def _progress() -> "Iterator[Watch]":
 
 
 def _show(intake: "Intake") -> None:
+    taken = intake.series | intake.news
     table(
         "Ingested",
         ("instrument", "received", "added", "revised", "unchanged", "quarantined", "besides"),
@@ -93,12 +97,10 @@ def _show(intake: "Intake") -> None:
                 counts(one.quarantined),
                 _besides(one),
             )
-            for symbol, one in intake.series.items()
+            for symbol, one in taken.items()
         ],
     )
-    show_notices(
-        [f"{symbol}: {note}" for symbol, one in intake.series.items() for note in one.notes]
-    )
+    show_notices([f"{symbol}: {note}" for symbol, one in taken.items() for note in one.notes])
     show_notices(
         [f"error: {symbol} is not complete: {why}" for symbol, why in intake.failed.items()]
     )

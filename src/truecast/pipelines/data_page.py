@@ -15,7 +15,7 @@ from truecast.core.clock import now
 from truecast.lake.summary import IngestSummary
 from truecast.pipelines.data_examples import Examples
 from truecast.pipelines.data_report import DataReport, Month, SeriesReport
-from truecast.pipelines.intake_report import Intake
+from truecast.pipelines.intake import Intake
 
 # Up to which share of a month's bars may be absent for each shade.
 _SHADES = ((0.0, "full"), (0.01, "s1"), (0.1, "s2"), (0.5, "s3"), (1.0, "s4"))
@@ -60,11 +60,11 @@ def write_intake_page(
     intake : Intake
         What the ingest did.
     examples : mapping of str to Examples
-        Symbol to what was kept out, repaired and revised.
+        Symbol or source of news to what was kept out, repaired and revised.
     """
     sections = [
-        Section(symbol, examples[symbol], summary, intake.failed.get(symbol))
-        for symbol, summary in intake.series.items()
+        Section(name, examples[name], summary, intake.failed.get(name))
+        for name, summary in (intake.series | intake.news).items()
     ]
     title = f"{recipe}: ingest from {intake.source}"
     return _write(path, title, now(), sections)

@@ -1,7 +1,7 @@
 """The stages of a recipe, each a plain function that a flow, a test or the command line calls."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from truecast.evaluation.report import write_report
 from truecast.evaluation.scorecard import Champion, Scorecard, SlotCard
 from truecast.evaluation.scoring import SlotPlots, score_slot
 from truecast.evaluation.slots import COMPARED
-from truecast.lake.summary import IngestSummary
+from truecast.lake.checks.options import ChecksOptions
 from truecast.models.catalog import create
 from truecast.pipelines.champions import UNTRAINED, judge_versions, newest, promote, train_slots
+from truecast.pipelines.intake import Intake, take_in
 from truecast.pipelines.judge import champion_importances, evaluated_rows, slot_forecasts
 from truecast.pipelines.predict import predict
 from truecast.pipelines.studies import Studies
@@ -34,6 +35,8 @@ from truecast.serving.workspace import (
     slots_of,
     source_of,
 )
+from truecast.sources.base import SourceError
+from truecast.sources.catalog import open_news_source
 
 SCORECARD, REPORT = "scorecard.json", "report.html"
 
@@ -47,6 +50,9 @@ def check_recipe(recipe: Recipe) -> None:
         Source, instrument, feature, model or parameter: with the nearest valid choice.
     """
     source_of(recipe)
+    for choice in recipe.news:
+        open_news_source(choice)
+    ChecksOptions.of(recipe.checks)
     feature_plan(recipe)
     for target, spec in recipe.targets.items():
         for choice in spec.models:
@@ -54,26 +60,28 @@ def check_recipe(recipe: Recipe) -> None:
         metric_for(spec.select or COMPARED[target][0], target, where=f"targets.{target}.select")
 
 
-def ingest(workspace: Workspace, recipe: Recipe) -> dict[str, IngestSummary]:
-    """Fetch the bars of a recipe's instruments and context into the lake."""
-    source = source_of(recipe)
-    return {
-        symbol: workspace.lake.ingest(source, symbol, recipe.bar_interval)
-        for symbol in dict.fromkeys((*recipe.instruments, *recipe.context))
-    }
+def ingest(workspace: Workspace, recipe: Recipe, *, leaving_out: Collection[str] = ()) -> Intake:
+    """Fetch a recipe's bars and news into the lake; see :func:`truecast.pipelines.intake.take_in`.
+
+    Raises
+    ------
+    SourceError
+        If the bars of a series could not be had. News that could not are in the result's
+        ``failed``.
+    """
+    intake = take_in(workspace, recipe, leaving_out=leaving_out)
+    if lost := {symbol: why for symbol, why in intake.failed.items() if symbol in intake.series}:
+        raise SourceError("; ".join(f"{symbol}: {why}" for symbol, why in lost.items()))
+    return intake
 
 
-def fetch_missing(workspace: Workspace, recipe: Recipe) -> dict[str, IngestSummary]:
-    """Fetch the series that the lake has no bars of; leave the others as they are."""
-    source = source_of(recipe)
-    there = workspace.lake.series().filter(source=source.name, interval=recipe.interval)[
+def fetch_missing(workspace: Workspace, recipe: Recipe) -> Intake:
+    """Fetch the series that the lake has no bars of; leave the others and the news alone."""
+    there = workspace.lake.series().filter(source=source_of(recipe).name, interval=recipe.interval)[
         "instrument"
     ]
-    return {
-        symbol: workspace.lake.ingest(source, symbol, recipe.bar_interval)
-        for symbol in dict.fromkeys((*recipe.instruments, *recipe.context))
-        if symbol not in set(there)
-    }
+    news = (open_news_source(choice).name for choice in recipe.news)
+    return ingest(workspace, recipe, leaving_out={*there, *news})
 
 
 @dataclass(frozen=True)
@@ -230,7 +238,7 @@ def evaluate_and_report(
 class RunResult:
     """What a whole run leaves: bars, rows, champions, scorecard, report, forecasts."""
 
-    ingested: Mapping[str, IngestSummary]
+    ingested: Intake
     built: list[BuildSummary]
     champions: list[ChampionRecord]
     scorecard: Scorecard
