@@ -78,10 +78,13 @@ class Silver:
 
 closes = st.one_of(st.sampled_from([100.0, 100.00001, 101.0, 102.0, -1.0, float("nan")]), st.none())
 days = st.integers(0, 7)
-plain = st.lists(st.tuples(days, closes, st.none()), max_size=10)
-vintages = st.lists(st.tuples(days, closes, st.integers(-1, 300)), max_size=10)
-batches = st.lists(st.one_of(plain, vintages), max_size=5)
-quick = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+plain = st.lists(st.tuples(days, closes, st.none()), max_size=8)
+vintages = st.lists(st.tuples(days, closes, st.integers(-1, 300)), max_size=8)
+batches = st.lists(st.one_of(plain, vintages), max_size=4)
+quick = settings(
+    max_examples=settings.default.max_examples // 2,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 def receipts(count: int) -> list[datetime]:
