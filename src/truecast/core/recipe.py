@@ -285,15 +285,24 @@ class Recipe(_Part):
         return self.model_copy(update={"source": Choice(name=name, parameters=options)})
 
     def anywhere(self) -> "Recipe":
-        """Return this recipe with its source's path made absolute: the same from any folder.
+        """Return this recipe with its sources' paths made absolute: the same from any folder.
 
         Its hash may be another one.
         """
-        path = self.source.parameters.get("path")
-        if not isinstance(path, str):
-            return self
-        options = {**self.source.parameters, "path": str(Path(path).expanduser().resolve())}
-        return self.model_copy(update={"source": Choice(name=self.source.name, parameters=options)})
+        return self.model_copy(
+            update={
+                "source": _anywhere(self.source),
+                "news": tuple(_anywhere(choice) for choice in self.news),
+            }
+        )
+
+
+def _anywhere(choice: Choice) -> Choice:
+    path = choice.parameters.get("path")
+    if not isinstance(path, str):
+        return choice
+    options = {**choice.parameters, "path": str(Path(path).expanduser().resolve())}
+    return Choice(name=choice.name, parameters=options)
 
 
 def _default_of(name: str) -> Any:

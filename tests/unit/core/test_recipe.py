@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from truecast.core.errors import RecipeError, UsageError
+from truecast.core.hashing import hash_of
 from truecast.core.recipe import Choice, Recipe, load_recipe, shipped_recipes
 
 BASE = {
@@ -148,3 +149,25 @@ def test_a_recipe_round_trips_through_its_own_json(tmp_path: Path) -> None:
     again = Recipe.model_validate(recipe.model_dump(mode="json", by_alias=True))
     assert again.hash == recipe.hash
     assert again.split.kind == "counts"
+
+
+def test_a_recipe_means_the_same_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = Recipe.model_validate(
+        {**BASE, "source": {"files": {"path": "bars"}}, "news": ["rss", {"files": {"path": "n"}}]}
+    )
+    settled = recipe.anywhere()
+    assert settled.source.parameters == {"path": str(tmp_path / "bars")}
+    assert [choice.parameters for choice in settled.news] == [{}, {"path": str(tmp_path / "n")}]
+    assert Recipe.model_validate(BASE).anywhere() == Recipe.model_validate(BASE)
+
+
+def test_a_key_that_is_not_used_leaves_the_hash_what_it_was_before_there_was_one() -> None:
+    recipe = Recipe.model_validate(BASE)
+    said = recipe.model_dump(mode="json", by_alias=True, exclude={"description"})
+    before = {key: value for key, value in said.items() if key not in {"news", "adjust", "checks"}}
+    assert recipe.hash == hash_of(before)
+    for key, value in {"news": ["rss"], "adjust": "total", "checks": {"stale": {}}}.items():
+        assert Recipe.model_validate({**BASE, key: value}).hash != recipe.hash
