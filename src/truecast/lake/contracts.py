@@ -23,11 +23,17 @@ from truecast.core.interval import Interval
 VALUES = (*PRICES, "volume", *QUOTES)
 
 _QUOTED = tuple(name for name in QUOTES if not name.endswith("size"))
+_PRICED = (*PRICES, *_QUOTED)
 _AMOUNTS = ("volume", "bid_size", "ask_size")
 # Room for a float's last digits where a vendor rounds high or low and not the close.
 _ROUNDING = 1e-9
 # Room for a number that was kept in single precision on its way; what needs it gets a flag.
 _SINGLE = 1e-6
+# Open and close may be of other trades than high and low are, or middle prices: then they lie
+# outside, which gets a flag. Farther than this one of them is wrong, and nothing says which.
+_OUTSIDE = 0.25
+# The names of trades' prices and of either side's begin so.
+_SIDES = ("", "bid_", "ask_")
 # The prices that a bar can do without.
 _SPARE = ("open", "high", "low")
 
@@ -89,8 +95,8 @@ def checks_for(instrument: Instrument, received_at: datetime) -> tuple[Check, ..
         Check("unreadable", _any(pl.col("event_time", "session").is_null()), _show("row")),
         Check("missing_close", pl.col("close").is_null(), _show("session")),
         Check("not_finite", ~pl.all_horizontal(_finite()), _show(*VALUES)),
-        Check("not_positive", below, _show(*PRICES, *_QUOTED)),
-        Check("inconsistent_ohlc", _inconsistent(_SINGLE), _show(*PRICES, *_QUOTED)),
+        Check("not_positive", below, _show(*_PRICED)),
+        Check("inconsistent_ohlc", _any(*_inverted(), *_outside(_OUTSIDE)), _show(*_PRICED)),
         Check("negative_volume", _any(pl.col(_AMOUNTS) < 0), _show(*_AMOUNTS)),
         Check("not_yet_closed", late, _show("event_time")),
         Check("known_before_close", pl.col("known_at") < pl.col("event_time"), _show("known_at")),
@@ -197,7 +203,8 @@ def _flags(bars: pl.DataFrame, instrument: Instrument, interval: Interval) -> pl
     flags = {
         "off_session": pl.lit(pl.Series(~inside, dtype=pl.Boolean)),
         "crossed_quotes": (pl.col("bid_close") > pl.col("ask_close")).fill_null(value=False),
-        "rounded_ohlc": _inconsistent(_ROUNDING),
+        "rounded_ohlc": _any(*_outside(_ROUNDING)) & ~_any(*_outside(_SINGLE)),
+        "outside_range": _any(*_outside(_SINGLE)),
     }
     raised = [pl.when(flag).then(pl.lit(name)) for name, flag in flags.items()]
     return pl.concat_list(raised).list.drop_nulls().alias("flags")
@@ -215,21 +222,37 @@ def _finite() -> pl.Expr:
     return pl.col(VALUES).is_finite().fill_null(value=True)
 
 
-def _inconsistent(part: float) -> pl.Expr:
-    """Whether high is below low, or open or close outside them, of the trades or either side.
+def _inverted() -> list[pl.Expr]:
+    """Whether high is below low, of the trades and of either side."""
+    sides = ((pl.col(side + "high"), pl.col(side + "low")) for side in _SIDES)
+    return [_any(high < low - _room(_SINGLE, high, low)) for high, low in sides]
+
+
+def without_false_ranges(bars: pl.DataFrame) -> pl.DataFrame:
+    """Make high and low missing where open or close lies outside them, side by side."""
+    return bars.with_columns(
+        pl.when(~outside).then(side + name).alias(side + name)
+        for side, outside in zip(_SIDES, _outside(_SINGLE), strict=True)
+        for name in ("high", "low")
+    )
+
+
+def _outside(part: float) -> list[pl.Expr]:
+    """Whether open or close lies outside high and low, of the trades and of either side.
 
     By more than a part of the larger of high and low.
     """
-    sides = []
-    for side in ("", "bid_", "ask_"):
+    found = []
+    for side in _SIDES:
         first, high, low, last = (pl.col(side + name) for name in PRICES)
-        room = part * pl.max_horizontal(high.abs(), low.abs())
-        sides += [
-            high < low - room,
-            pl.max_horizontal(first, last) > high + room,
-            pl.min_horizontal(first, last) < low - room,
-        ]
-    return _any(*sides)
+        room = _room(part, high, low)
+        above = pl.max_horizontal(first, last) > high + room
+        found.append(_any(above, pl.min_horizontal(first, last) < low - room))
+    return found
+
+
+def _room(part: float, high: pl.Expr, low: pl.Expr) -> pl.Expr:
+    return part * pl.max_horizontal(high.abs(), low.abs())
 
 
 def _show(*names: str) -> pl.Expr:

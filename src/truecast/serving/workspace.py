@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from truecast.core.calendars import Calendar, get_calendar
 from truecast.core.clock import now, to_datetime64, to_utc
@@ -21,6 +20,8 @@ from truecast.evaluation.slots import BASELINES, REFERENCES
 from truecast.features.compute import Decisions, Market
 from truecast.features.plan import FeaturePlan
 from truecast.lake.adjust import adjust_bars
+from truecast.lake.checks.options import ChecksOptions
+from truecast.lake.checks.review import review
 from truecast.lake.history import BarHistory
 from truecast.lake.lake import Lake
 from truecast.lake.trials import Trials
@@ -82,9 +83,7 @@ class Workspace:
             If a series has not been ingested.
         """
         source = source_of(recipe)
-        bars, *context = (
-            self._bars(recipe, source.name, name) for name in (symbol, *recipe.context)
-        )
+        bars, *context = (self._bars(recipe, source, name) for name in (symbol, *recipe.context))
         return Market(
             symbol=symbol,
             bars=bars,
@@ -92,14 +91,16 @@ class Workspace:
             decide_after=recipe.decision_delay,
         )
 
-    def _bars(self, recipe: Recipe, source: str, symbol: str) -> BarHistory:
-        """Read a series as the recipe wants it: in the units of each moment."""
-        series = (source, symbol, recipe.bar_interval)
-        history = _in_session(self.lake.history(*series, start=recipe.history.start))
-        actions = self.lake.actions(*series)
-        if actions.is_empty() or recipe.adjust == "none":
-            return history
-        return BarHistory(adjust_bars(history.versions, actions, recipe.adjust))
+    def _bars(self, recipe: Recipe, source: Source, symbol: str) -> BarHistory:
+        """Read a series as the recipe wants it: checked, and in the units of each moment."""
+        interval = recipe.bar_interval
+        start = recipe.history.start
+        versions = self.lake.history(source.name, symbol, interval, start=start).versions
+        actions = self.lake.actions(source.name, symbol, interval)
+        checks = ChecksOptions.of(recipe.checks)
+        looked_over = review(versions, source.instrument(symbol), interval, checks, actions)
+        adjusted = adjust_bars(looked_over.versions, actions, recipe.adjust)
+        return BarHistory(adjusted)
 
     def dataset(self, recipe: Recipe, symbol: str, as_of: datetime | None = None) -> Dataset:
         """Compute all rows of one instrument up to a moment."""
@@ -144,11 +145,6 @@ def source_of(recipe: Recipe) -> Source:
     for symbol in (*recipe.instruments, *recipe.context):
         source.instrument(symbol)
     return source
-
-
-def _in_session(history: BarHistory) -> BarHistory:
-    """Leave out bars that no session of the calendar holds: no horizon can be counted from them."""
-    return BarHistory(history.versions.filter(~pl.col("flags").list.contains("off_session")))
 
 
 def roster(recipe: Recipe, target: str) -> dict[str, Choice]:

@@ -98,8 +98,8 @@ def test_one_bar_in_another_unit_is_divided_back_as_soon_as_it_is_known():
     assert result.findings["action"].to_list() == ["repair"]
     read = standing(result, 70, START + 70 * DAY)
     assert [read[name] for name in NAMES] == pytest.approx(good)
-    assert (read["version"], read["volume"], read["withdrawn"]) == (1, 1000.0, False)
-    assert len(result.versions) == len(bars) + 1
+    assert (read["version"], read["volume"], read["withdrawn"]) == (0, 1000.0, False)
+    assert len(result.versions) == len(bars)  # as it came it was never read
 
 
 @pytest.mark.parametrize("factor", [100.0, 0.01])
@@ -108,8 +108,8 @@ def test_a_unit_that_changes_for_good_is_divided_back_for_good(factor):
     bars = [*good[:50], *(times(bar, factor) for bar in good[50:])]
     result = looked_over(bars)
     assert found(result) == [(place, "unit_jump", place) for place in range(50, 120)]
-    last = result.versions.filter(pl.col("version") == 1)
-    assert last["close"].to_list() == pytest.approx([bar[3] for bar in good[50:]])
+    assert result.versions["close"].to_list() == pytest.approx([bar[3] for bar in good])
+    assert set(result.versions["version"]) == {0}
 
 
 def test_another_factor_may_be_asked_for_and_prices_that_only_moved_are_left_alone():
@@ -259,9 +259,44 @@ def test_flags_of_the_contracts_are_findings_and_may_be_quarantined():
         prices(30), flags=flags, checks={"crossed_quotes": {"action": "quarantine"}}
     )
     assert result.findings.select("check", "action").rows() == [
-        ("crossed_quotes", "quarantine"), ("crossed_quotes", "quarantine"), ("off_session", "flag")
+        ("crossed_quotes", "quarantine"), ("crossed_quotes", "quarantine"),
+        ("off_session", "quarantine"),
     ]  # fmt: skip
-    assert standing(result, 5, START + 5 * DAY)["withdrawn"]
+    # Withdrawn as soon as they were known, they are not there at all.
+    assert len(result.versions) == 28
+    assert not result.versions["withdrawn"].any()
+    lenient = {"off_session": {"action": "flag"}}
+    assert len(looked_over(prices(30), flags=flags, checks=lenient).versions) == 30
+
+
+def test_a_bar_that_is_withdrawn_at_once_is_there_from_its_first_good_version_on():
+    rows = silver(prices(30))
+    crossed = pl.when(pl.col("event_time") == rows["event_time"][5])
+    rows = rows.with_columns(flags=crossed.then(pl.lit(["crossed_quotes"])).otherwise("flags"))
+    better = rows[5].with_columns(
+        flags=pl.lit([], rows.schema["flags"]),
+        version=pl.lit(1, rows.schema["version"]),
+        known_at=rows["known_at"][9],
+    )
+    both = pl.concat([rows, better]).sort("event_time", "version")
+    result = looked_over(both, checks={"crossed_quotes": {"action": "quarantine"}})
+    (row,) = result.versions.filter(pl.col("event_time") == rows["event_time"][5]).rows(named=True)
+    assert (row["version"], row["known_at"]) == (0, rows["known_at"][9])
+
+
+def test_a_range_that_cannot_be_is_missing_when_it_is_read():
+    rows, flags = prices(30), [[] for _ in range(30)]
+    rows[5] = [100.0, 99.0, 98.0, 98.5]
+    flags[5] = ["outside_range"]
+    result = looked_over(rows, flags=flags)
+    assert found(result) == [(5, "outside_range", 5)]
+    assert result.findings["action"].to_list() == ["repair"]
+    read = standing(result, 5, START + 5 * DAY)
+    assert [read[name] for name in (*NAMES, "version")] == [100.0, None, None, 98.5, 0]
+    as_came = looked_over(rows, flags=flags, checks={"outside_range": {"action": "flag"}})
+    assert standing(as_came, 5, START + 5 * DAY)["high"] == 99.0
+    gone = looked_over(rows, flags=flags, checks={"outside_range": {"action": "quarantine"}})
+    assert len(gone.versions) == 29
 
 
 def test_no_bars():

@@ -9,7 +9,7 @@ import pytest
 from truecast.core.bars import PARSED_BARS, PARSED_REPAIRS
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
-from truecast.lake.contracts import check_bars
+from truecast.lake.contracts import check_bars, without_false_ranges
 
 DAY = date(2020, 1, 6)
 CLOSE = datetime(2020, 1, 6, 21, tzinfo=UTC)
@@ -54,11 +54,9 @@ def check(*changes: dict, instrument: Instrument = INDEX, interval: str = "1d"):
         ({"close": -11.0}, "not_positive"),
         ({**QUOTES, "bid_low": 0.0}, "not_positive"),
         ({"high": 8.0}, "inconsistent_ohlc"),
-        ({"open": 12.1}, "inconsistent_ohlc"),
-        ({"open": 8.9}, "inconsistent_ohlc"),
-        ({"close": 12.0 * (1 + 1e-5)}, "inconsistent_ohlc"),
-        ({"close": 8.5, "open": None}, "inconsistent_ohlc"),
-        ({**QUOTES, "ask_close": 1.4}, "inconsistent_ohlc"),
+        ({"open": 15.1}, "inconsistent_ohlc"),
+        ({"close": 5.9, "open": None}, "inconsistent_ohlc"),
+        ({**QUOTES, "ask_close": 1.7}, "inconsistent_ohlc"),
         ({**QUOTES, "bid_high": 0.8}, "inconsistent_ohlc"),
         ({"volume": -1.0}, "negative_volume"),
         ({**QUOTES, "ask_size": -1.0}, "negative_volume"),
@@ -101,9 +99,30 @@ def test_a_good_row_passes_unchanged(change):
 def test_a_price_below_zero_is_legal_where_the_instrument_says_so():
     change = {"open": -14.0, "high": 13.7, "low": -40.3, "close": -37.6}
     assert check(change, instrument=OIL).bars["close"].to_list() == [-37.6]
-    assert check({**change, "close": -41.0}, instrument=OIL).quarantined["reason"].to_list() == [
+    assert check({**change, "close": -51.0}, instrument=OIL).quarantined["reason"].to_list() == [
         "inconsistent_ohlc"
     ]
+
+
+@pytest.mark.parametrize(
+    ("change", "side"),
+    [
+        ({"open": 12.1}, ""),
+        ({"open": 8.9}, ""),
+        ({"close": 12.0 * (1 + 1e-5)}, ""),
+        ({"close": 8.5, "open": None}, ""),
+        ({**QUOTES, "ask_close": 1.4}, "ask_"),
+        ({**QUOTES, "bid_open": 0.8}, "bid_"),
+    ],
+)
+def test_a_range_that_does_not_hold_open_and_close_is_flagged_and_may_be_made_missing(change, side):
+    checked = check({}, {**change, **LATER})
+    row = {**dict.fromkeys(PARSED_BARS), "row": 2, **GOOD, **change, **LATER}
+    assert checked.bars.row(1, named=True) == {**row, "flags": ["outside_range"]}
+    assert len(checked.quarantined) == len(checked.repairs) == 0
+    missing = {side + "high": None, side + "low": None, "flags": ["outside_range"]}
+    assert without_false_ranges(checked.bars).row(1, named=True) == {**row, **missing}
+    assert without_false_ranges(checked.bars).row(0) == checked.bars.row(0)
 
 
 @pytest.mark.parametrize("missing", [["open"], ["high"], ["low"], ["high", "low", "open"]])

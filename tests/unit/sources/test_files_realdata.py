@@ -100,8 +100,9 @@ def test_rows_that_break_a_contract_are_counted(lake):
     summary, _ = ingest(lake, "dirty/gspc_open_zero.csv.gz", "^GSPC")
     assert (summary.added, summary.quarantined) == (12831, {})
     assert summary.repaired == {"zero_price": 2827}
-    summary, _ = ingest(lake, "daily/gold_gcf_2000_2025.parquet", "GC=F", calendar="CMES")
-    assert summary.quarantined == {"inconsistent_ohlc": 441}
+    summary, rows = ingest(lake, "daily/gold_gcf_2000_2025.parquet", "GC=F", calendar="CMES")
+    assert summary.quarantined == {"inconsistent_ohlc": 1}
+    assert rows["flags"].list.contains("outside_range").sum() == 440
     summary, _ = ingest(lake, "daily/gold_gcf_vintage2021.parquet", "GC=F", calendar="CMES")
     assert summary.quarantined["missing_close"] == 81
     summary, rows = ingest(lake, "dirty/wti_negative.csv.gz", "WTI", may_be_negative=True)

@@ -67,9 +67,9 @@ class Stale(_Check):
 
 
 class OffSession(_Check):
-    """A bar outside the sessions of the instrument's calendar."""
+    """A bar outside the sessions of the instrument's calendar: no horizon counts from it."""
 
-    action: Literal["flag", "quarantine"] = "flag"
+    action: Literal["flag", "quarantine"] = "quarantine"
 
 
 class CrossedQuotes(_Check):
@@ -84,8 +84,17 @@ class RoundedOhlc(_Check):
     action: Literal["flag", "quarantine"] = "flag"
 
 
+class OutsideRange(_Check):
+    """An open or close outside high and low, as where those are trades and these middle prices.
+
+    A repair makes high and low missing: what the range was cannot be said.
+    """
+
+    action: Action = "repair"
+
+
 #: What the contracts flag on a row's way in, by the name of the flag.
-ROW_FLAGS: Final = ("off_session", "crossed_quotes", "rounded_ohlc")
+ROW_FLAGS: Final = ("off_session", "crossed_quotes", "rounded_ohlc", "outside_range")
 
 
 class ChecksOptions(BaseModel):
@@ -100,6 +109,7 @@ class ChecksOptions(BaseModel):
     off_session: OffSession = OffSession()
     crossed_quotes: CrossedQuotes = CrossedQuotes()
     rounded_ohlc: RoundedOhlc = RoundedOhlc()
+    outside_range: OutsideRange = OutsideRange()
 
     @classmethod
     def of(cls, checks: Mapping[str, Mapping[str, Any]]) -> Self:

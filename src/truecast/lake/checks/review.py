@@ -20,6 +20,7 @@ from truecast.core.interval import Interval
 from truecast.lake.checks import kernels
 from truecast.lake.checks.options import ROW_FLAGS, ChecksOptions
 from truecast.lake.checks.runs import find_stale, find_volume_jumps
+from truecast.lake.contracts import without_false_ranges
 
 #: One row a finding. ``known_at`` is when it could first be made, ``factor`` by what its prices
 #: are multiplied in a repair, ``action`` what the options make of it.
@@ -52,7 +53,8 @@ class Review:
     versions : pl.DataFrame
         The versions that were looked over, and for each bar that is read otherwise a further one,
         known when the finding is: repaired, or ``withdrawn``, a boolean column that says that the
-        bar is not read from then on. Numbered anew.
+        bar is not read from then on. A bar that is withdrawn as soon as it is known is not there
+        at all. Numbered anew.
     """
 
     findings: pl.DataFrame
@@ -89,8 +91,11 @@ def review(
     for name, run in runs.items():
         known = base["known_at"].gather(run["decided"])
         found.append(_found(name, places[run["bar"].to_numpy()], known, run["detail"]))
-    found += [_flagged(versions, name) for name in ROW_FLAGS]
-    return _conclude(versions, pl.concat(found), options)
+    flagged = {name: _flagged(versions, name) for name in ROW_FLAGS}
+    if options.outside_range.action == "repair" and len(flagged["outside_range"]):
+        # Known with the bar itself: it is never read otherwise.
+        versions = without_false_ranges(versions)
+    return _conclude(versions, pl.concat([*found, *flagged.values()]), options)
 
 
 def _in_order(versions: pl.DataFrame) -> pl.Series:
@@ -244,7 +249,8 @@ def _conclude(versions: pl.DataFrame, found: pl.DataFrame, options: ChecksOption
 def _applied(versions: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     """Add the further versions that findings call for, each right after the one it is about."""
     rows = versions.with_columns(withdrawn=pl.lit(value=False))
-    changes = found.filter(pl.col("action") != "flag")
+    mended = (pl.col("check") == "outside_range") & (pl.col("action") == "repair")
+    changes = found.filter((pl.col("action") != "flag") & ~mended)
     if changes.is_empty():
         return rows
     changes = changes.sort("known_at").unique([_PLACE, "action"], keep="first", maintain_order=True)
@@ -279,9 +285,14 @@ def _applied(versions: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     )
     order = np.argsort(turns, kind="stable")
     ordered = pl.concat([rows, added.select(rows.columns)])[order]
-    place = np.arange(len(ordered))
-    starts = ordered.select(
-        (pl.col("event_time") != pl.col("event_time").shift(1)).fill_null(value=True)
-    ).to_series()
-    numbers = place - np.maximum.accumulate(np.where(starts.to_numpy(), place, 0))
-    return ordered.with_columns(pl.Series("version", numbers).cast(versions.schema["version"]))
+    read = _ever_read(ordered, pl.Series(order >= len(rows)))
+    numbers = pl.int_range(pl.len()).over("event_time").cast(versions.schema["version"])
+    return read.with_columns(version=numbers)
+
+
+def _ever_read(rows: pl.DataFrame, added: pl.Series) -> pl.DataFrame:
+    """Leave out versions that an added one follows at once, and bars that are never read."""
+    follows = [pl.col(name) == pl.col(name).shift(-1) for name in ("event_time", "known_at")]
+    at_once = pl.all_horizontal(*follows, pl.lit(added.shift(-1)))
+    lasting = rows.filter(~at_once.fill_null(value=False))
+    return lasting.filter(~pl.col("withdrawn").cum_min().over("event_time"))
