@@ -42,7 +42,7 @@ class Outcomes:
     due_session : array of datetime64[D], shape (n,)
         Session of that bar.
     known_at : array of datetime64[us], shape (n,)
-        When the last of the bars from t to due became known.
+        When the bars of t and of due were both known.
     """
 
     log_return: F64
@@ -100,9 +100,10 @@ def outcomes_of(
     the last bar in ((h−1)·i, h·i] after t within the same session. A bar that was withdrawn by the
     time its outcome settles is absent.
 
-    An outcome is known when the last bar from t to due is, and is settled then, once: by the
+    An outcome is known when the bars of t and of due are, and is settled then, once: by the
     versions of the bars known at that moment. A later revision neither changes it nor makes it
-    unknown again.
+    unknown again; and a bar on the way that comes later still, or was withdrawn, is absent, since
+    nobody could wait for what nobody knew would come.
 
     References
     ----------
@@ -121,21 +122,20 @@ def outcomes_of(
         due = _session_after(sessions, base, horizon, calendar)
     else:
         due = _bar_within(times, sessions, base, horizon, interval.length)
-    settled = _last_known(known_at, base, due)
+    settled = np.where(due >= 0, np.maximum(known_at[base], known_at[due]), np.datetime64("NaT"))
     outcomes = _unknown(len(event_time))
     units = first["scale"].to_numpy() if "scale" in first.columns else np.ones(len(first))
+    # Bars from t to due without which there is no variance.
+    steps = horizon if interval.is_daily else None
     rows = np.flatnonzero(due >= 0)
     rows = rows[np.argsort(settled[rows], kind="stable")]
     for part, bars in history.epochs(settled[rows]):
         here = rows[part]
-        _value(outcomes, here, bars, times[base[here]], times[due[here]], units[base[here]])
+        _value(outcomes, here, bars, times[base[here]], times[due[here]], units[base[here]], steps)
     there = due >= 0
     outcomes.due[there] = times[due[there]]
     outcomes.due_session[there] = sessions[due[there]]
     outcomes.known_at[there] = settled[there]
-    if interval.is_daily:
-        hole = there & (due - base != horizon)
-        outcomes.garman_klass[hole] = outcomes.squared_return[hole] = np.nan
     return outcomes
 
 
@@ -156,18 +156,6 @@ def _unknown(n: int) -> Outcomes:
     )
 
 
-def _last_known(known_at: Times, base: NDArray[np.intp], due: NDArray[np.intp]) -> Times:
-    """Return when the last of the bars from ``base`` to ``due`` became known, NaT without due."""
-    there = due >= 0
-    result = np.full(len(base), np.datetime64("NaT"), dtype="datetime64[us]")
-    result[there] = known_at[base[there]]
-    for step in range(1, int((due - base)[there].max(initial=0)) + 1):
-        result[there] = np.maximum(
-            result[there], known_at[np.minimum(base[there] + step, due[there])]
-        )
-    return result
-
-
 def _value(
     outcomes: Outcomes,
     rows: NDArray[np.intp],
@@ -175,6 +163,7 @@ def _value(
     start: Times,
     end: Times,
     units: F64,
+    steps: int | None,
 ) -> None:
     """Write the values of some rows from the bars as they were known when the rows settled."""
     times, close = _moments(bars, "event_time"), bars["close"].to_numpy()
@@ -191,6 +180,8 @@ def _value(
     if "scale" in bars.columns:
         units = units / bars["scale"].to_numpy()[base]
     outcomes.close[rows] = close[due] * units
+    whole = np.ones(len(rows), bool) if steps is None else due - base == steps
+    rows, base, due = rows[whole], base[whole], due[whole]
     outcomes.garman_klass[rows] = _mean_between(ranges, base, due)
     outcomes.squared_return[rows] = _mean_between(returns**2, base, due)
 

@@ -87,16 +87,24 @@ def test_variances_are_means_over_the_bars_on_the_way() -> None:
     np.testing.assert_allclose(garman_klass_variance(bars), each[0])
 
 
-def test_an_outcome_is_known_only_when_all_its_bars_are() -> None:
-    bars = _bars(DAYS, CLOSE)
+def test_an_outcome_does_not_wait_for_a_bar_on_the_way() -> None:
+    """Nobody knew on the 24th that the bar of the 21st would come: the outcome was settled."""
     late = datetime(2019, 1, 5, tzinfo=UTC)
-    bars = bars.with_columns(
+    bars = _bars(DAYS, CLOSE).with_columns(
         known_at=pl.when(pl.col("session") == date(2018, 12, 21))
         .then(pl.lit(late))
         .otherwise("known_at")
     )
     found = _settle(bars, 2)
-    assert found.known_at[0] == np.datetime64("2019-01-05")
+    then = np.datetime64("2018-12-24T18:15")
+    assert found.known_at[0] == then
+    assert found.close[0] == 95.0
+    assert np.isnan([found.garman_klass[0], found.squared_return[0]]).all()
+    # As whoever asked at that moment, without what came later, found it.
+    seen = bars.filter(pl.col("known_at") <= pl.lit(then).dt.replace_time_zone("UTC"))
+    again = _settle(seen, 2)
+    for name, values in vars(again).items():
+        np.testing.assert_array_equal(getattr(found, name)[0], values[0], err_msg=name)
 
 
 def test_intraday_takes_the_last_bar_of_the_last_interval_in_the_session() -> None:
@@ -227,3 +235,13 @@ def test_a_bar_that_was_withdrawn_when_its_outcome_settles_gives_none() -> None:
     np.testing.assert_array_equal(np.isnan(one.close), [False, False, False, False, True])
     # Two sessions on, the withdrawn bar is no longer there to count from.
     np.testing.assert_array_equal(np.isnan(two.close), [False, True, False, True, True])
+    # Nor is it there to make up a variance on the way from the 20th to the 24th, which it is not
+    # when the outcome settles an hour later.
+    soon = versions.with_columns(
+        known_at=pl.when(pl.col("withdrawn"))
+        .then(pl.lit(XNYS.close_of(DAYS[2])))
+        .otherwise("known_at")
+    )
+    on_the_way = _settle(soon, 2)
+    assert on_the_way.close[0] == 95.0
+    assert np.isnan([on_the_way.garman_klass[0], on_the_way.squared_return[0]]).all()
