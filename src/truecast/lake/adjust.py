@@ -45,12 +45,14 @@ def adjust_bars(versions: pl.DataFrame, actions: pl.DataFrame, how: Adjust) -> p
     -----
     A split of r new shares for an old one divides the prices before its ex-date by r and
     multiplies volume and sizes. A dividend of D multiplies prices by 1 − D/C, with C the raw close
-    before the ex-date as it was known then, as CRSP and Yahoo do; volume stays.
+    before the ex-date as it was known then, as CRSP and Yahoo do; volume stays. What is paid on one
+    day is added up. An amount is for a share of its ex-date: where a split of r comes on the same
+    day, C is divided by r first.
     """
     told = _relevant(actions, how)
     if told.is_empty():
         return versions.with_columns(scale=pl.lit(1.0))
-    told = told.with_columns(price_factor=pl.Series(_price_factors(versions, told)))
+    told = told.with_columns(paid=pl.Series(_parts_paid(versions, told)))
     rows = versions.with_columns(until=pl.col("known_at").shift(-1).over("event_time"))
     parts = []
     for start, stop in pairwise([_FIRST, *told["since"].unique().sort().to_numpy(), _LAST]):
@@ -78,37 +80,43 @@ def _relevant(actions: pl.DataFrame, how: Adjust) -> pl.DataFrame:
     )
 
 
-def _price_factors(versions: pl.DataFrame, told: pl.DataFrame) -> F64:
-    """Return by what each version of an action multiplies the prices before its ex-date."""
-    sessions, known, closes = (
-        versions[name].to_numpy() for name in ("session", "known_at", "close")
-    )
-    factors = np.ones(len(told))
+def _parts_paid(versions: pl.DataFrame, told: pl.DataFrame) -> F64:
+    """Return which part of the close before it each version of an amount pays; 0 of a split."""
+    names = ("session", "event_time", "known_at", "close")
+    sessions, times, known, closes = (versions[name].to_numpy() for name in names)
+    gone = np.zeros(len(versions), bool)
+    if "withdrawn" in versions.columns:
+        gone = versions["withdrawn"].to_numpy()
+    parts = np.zeros(len(told))
     columns = (told[name].to_numpy() for name in ("session", "since", "value"))
-    rows = zip(told["kind"], *columns, strict=True)
-    for place, (kind, ex_date, since, value) in enumerate(rows):
-        if not value > 0:  # taken back
+    for place, (kind, ex_date, since, value) in enumerate(zip(told["kind"], *columns, strict=True)):
+        if kind == "split" or not value > 0:  # taken back
             continue
-        if kind == "split":
-            factor = 1 / value
-        else:
-            row = int(np.searchsorted(sessions, ex_date)) - 1
-            while row >= 0 and known[row] > since:
-                row -= 1
-            factor = 1 - value / closes[row] if row >= 0 else 1.0
-        factors[place] = factor if np.isfinite(factor) and factor > 0 else 1.0
-    return factors
+        row = int(np.searchsorted(sessions, ex_date)) - 1
+        while row >= 0 and (known[row] > since or gone[row]):
+            # Of a bar that is withdrawn by then, no earlier version counts either.
+            row = (row if known[row] > since else int(np.searchsorted(times, times[row]))) - 1
+        parts[place] = value / closes[row] if row >= 0 else 0.0
+    return parts
 
 
 def _factors(sessions: pl.Series, told: pl.DataFrame) -> tuple[F64, F64]:
     """Return the factors of prices and of amounts for rows of some sessions."""
     newest = told.sort("session", "kind", "version").unique(["session", "kind"], keep="last")
-    newest = newest.filter(pl.col("value").is_not_null()).sort("session", "kind")
-    amount = newest.select(pl.when(pl.col("kind") == "split").then("value").otherwise(1.0))
-    after = np.searchsorted(newest["session"].to_numpy(), sessions.to_numpy(), side="right")
+    ratio = pl.col("value").filter(pl.col("kind") == "split").product()
+    days = (
+        newest.filter(pl.col("value").is_not_null())
+        .group_by("session")
+        .agg(ratio.alias("ratio"), pl.col("paid").sum())
+        .sort("session")
+        .with_columns(left=1 - pl.col("paid") * pl.col("ratio"))
+    )
+    left = pl.when(pl.col("left").is_finite() & (pl.col("left") > 0)).then("left").otherwise(1.0)
+    price = days.select(left / pl.col("ratio")).to_series()
+    after = np.searchsorted(days["session"].to_numpy(), sessions.to_numpy(), side="right")
     prices, amounts = (
         np.append(np.cumprod(one.to_numpy()[::-1])[::-1], 1.0)[after]
-        for one in (newest["price_factor"], amount.to_series())
+        for one in (price, days["ratio"])
     )
     return prices, amounts
 

@@ -90,13 +90,16 @@ def naive(bars: list[dict], actions: list[dict], how: str, as_of: datetime) -> l
     result = []
     for day in sorted(newest):
         price, volume = newest[day]["close"], newest[day]["volume"]
-        for (ex, kind), one in told.items():
-            if ex <= day or one["value"] is None or how == "none":
-                continue
-            if kind == "split":
-                price, volume = price / one["value"], volume * one["value"]
-            elif how == "total":
-                price *= 1 - one["value"] / close_before(bars, one)
+        for ex in {session for session, _ in told if session > day and how != "none"}:
+            here = {kind: one for (session, kind), one in told.items() if session == ex}
+            split = (here.pop("split", None) or {"value": None})["value"] or 1.0
+            # Amounts are for a new share; so much of the close before, in new shares, was paid.
+            left = 1.0
+            for one in here.values():
+                if how == "total" and one["value"] is not None:
+                    left -= one["value"] / (close_before(bars, one) / split)
+            price *= (left if left > 0 else 1.0) / split
+            volume *= split
         result.append((day, pytest.approx(price, rel=1e-12), pytest.approx(volume, rel=1e-12)))
     return result
 
@@ -130,6 +133,33 @@ def test_a_dividend_counts_for_the_total_return_only():
     assert (first, second) == (100.0, pytest.approx(98.0))
 
 
+def test_what_comes_on_one_day_is_one_step():
+    """100 new shares at 100, of which 1 is paid, follow 100 at 200; and 40 are paid of 200."""
+    both = [action(DAYS[2], "split", 2.0), action(DAYS[2], "dividend", 1.0)]
+    bars = [bar(DAYS[1], 200.0), bar(DAYS[2], 99.0)]
+    assert read(bars, both, "total", close_of(DAYS[3])) == [
+        (DAYS[1], pytest.approx(99.0), 2000.0),
+        (DAYS[2], 99.0, 1000.0),
+    ]
+    paid = [action(DAYS[2], "dividend", 20.0), action(DAYS[2], "capital_gain", 20.0)]
+    assert read(bars, paid, "total", close_of(DAYS[3]))[0][1] == pytest.approx(160.0)
+
+
+def test_a_dividend_is_held_against_a_close_that_is_still_there():
+    versions, paid = frames(
+        [
+            bar(DAYS[0], 200.0),
+            bar(DAYS[1], 600.0),
+            bar(DAYS[1], 600.0, 1, open_of(DAYS[2]) - timedelta(hours=1)),
+            bar(DAYS[2], 199.0),
+        ],
+        [action(DAYS[2], "dividend", 1.0)],
+    )
+    withdrawn = versions.with_columns(withdrawn=pl.col("version") == 1)
+    read = BarHistory(adjust_bars(withdrawn, paid, "total")).known(close_of(DAYS[3]))
+    assert read["close"].to_list() == [pytest.approx(199.0), 199.0]
+
+
 def test_what_a_vendor_takes_back_counts_no_longer():
     bars = [bar(DAYS[0], 100.0), bar(DAYS[1], 100.0)]
     split = [
@@ -160,8 +190,9 @@ def stories(draw: st.DrawFn) -> tuple[list[dict], list[dict]]:
             bars.append(bar(day, draw(prices), version, known))
     first = min(one["session"] for one in bars)
     days = [day for day in DAYS if day > first]
-    for day in draw(st.lists(st.sampled_from(days), max_size=3, unique=True)):
-        kind = draw(st.sampled_from(["split", "dividend", "capital_gain"]))
+    kinds = st.sampled_from(["split", "dividend", "capital_gain"])
+    pairs = st.tuples(st.sampled_from(days), kinds)
+    for day, kind in draw(st.lists(pairs, max_size=4, unique=True)):
         value = draw(st.sampled_from([2.0, 4.0, 0.5, 1.5]))
         known = open_of(day) - timedelta(hours=draw(st.integers(0, 48)))
         actions.append(action(day, kind, value, 0, known))
