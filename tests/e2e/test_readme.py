@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,33 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from truecast.core.instrument import Instrument
 from truecast.core.recipe import Recipe, load_recipe
 from truecast.evaluation.metrics import METRICS
 from truecast.evaluation.slots import COMPARED
 from truecast.features.catalog import FAMILIES, SETS
-from truecast.lake.schemas import BRONZE_INDEX, QUARANTINE
+from truecast.lake.checks.options import describe_checks
+from truecast.lake.contracts import checks_for
+from truecast.lake.schemas import (
+    BRONZE_INDEX,
+    FAILURES,
+    QUARANTINE,
+    REPAIRS,
+    SILVER_ACTIONS,
+    SILVER_NEWS,
+    WINDOWS,
+)
 from truecast.models.catalog import MODELS
-from truecast.sources.catalog import SOURCES
+from truecast.sources.alphavantage.options import AlphaVantageOptions
+from truecast.sources.catalog import NEWS_SOURCES, SOURCES
 from truecast.sources.files.options import FilesOptions
+from truecast.sources.finnhub.options import FinnhubOptions
+from truecast.sources.gdelt.options import GdeltOptions
+from truecast.sources.newsfiles.options import NewsFilesOptions
+from truecast.sources.oanda.options import OandaOptions
+from truecast.sources.rss.options import RssOptions
+from truecast.sources.simulated.options import SimulatedOptions
+from truecast.sources.yahoo.options import YahooOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,6 +62,8 @@ PRINTS = {
     "truecast report": "report.html",
     "truecast verify mine.yaml": "mine: all checks passed",
     "truecast verify": "sp500-daily: all checks passed",
+    "truecast inspect": "clean",
+    "truecast doctor data": "expected by XNYS",
     "truecast doctor": "TRUECAST_HOME",
     "truecast run mine.yaml": "No skill shown: har_leverage cannot be told from garch. Its loss "
     "(QLIKE GK) is 6.9% lower",
@@ -244,8 +266,6 @@ def keys_of(model: type[BaseModel]) -> set[str]:
 def test_the_page_of_recipes_names_all_that_can_be_said() -> None:
     text = without_fences(ROOT / "docs" / "recipes.md")
     named = set(re.findall(r"`([^`]+)`", text))
-    assert keys_of(FilesOptions) <= named
-    assert set(SOURCES) <= named | set(re.findall(r"^### (\w+)$", text, re.MULTILINE))
     assert set(FAMILIES) | set(SETS) | set(MODELS) | set(METRICS) <= named
     assert {
         name for kind in MODELS.values() for name in inspect.signature(kind).parameters
@@ -260,6 +280,62 @@ def test_the_page_of_recipes_names_all_that_can_be_said() -> None:
         said = re.findall(r"`(\w+)`", rows[target])
         assert said[0] == compared[0]
         assert set(said) == {name for name, one in METRICS.items() if target in one.targets}
+
+
+def test_the_page_of_data_names_all_that_can_be_said_of_sources() -> None:
+    text = without_fences(ROOT / "docs" / "data.md")
+    bars, rest = text.split("## News")
+    sections = re.split(r"^### (\w+)$", bars, flags=re.MULTILINE)[1:]
+    of_source = dict(zip(sections[::2], sections[1::2], strict=True))
+    assert set(of_source) == set(SOURCES)
+    options = {
+        "files": FilesOptions, "oanda": OandaOptions, "simulated": SimulatedOptions,
+        "yahoo": YahooOptions,
+    }  # fmt: skip
+    for name, model in options.items():
+        assert keys_of(model) <= set(re.findall(r"`(\w+)`", of_source[name])), name
+    of_news = {
+        row["source"].strip("`"): set(re.findall(r"`(\w+)`", row["options"]))
+        for table in tables(rest)
+        for row in table
+        if "known from" in row
+    }
+    assert set(of_news) == set(NEWS_SOURCES)
+    said_of_all = {"base_url", "seconds_between_requests"}
+    models: dict[str, type[BaseModel]] = {
+        "alphavantage": AlphaVantageOptions, "files": NewsFilesOptions,
+        "finnhub": FinnhubOptions, "gdelt": GdeltOptions, "rss": RssOptions,
+    }  # fmt: skip
+    for name, model in models.items():
+        assert keys_of(model) - said_of_all == of_news[name], name
+
+
+def test_the_page_of_data_has_every_check_and_every_reason() -> None:
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    (table,) = (table for table in tables(text) if "what it finds" in table[0])
+    said = [
+        (
+            row["check"].strip("`"),
+            set(re.findall(r"`(\w+)`", row["default, or else"])),
+            re.findall(r"`(\w+)`", row["default, or else"])[0],
+            dict(re.findall(r"`(\w+)` ([\d.]+)", row["parameters"])),
+        )
+        for row in table
+    ]
+    assert said == [
+        (
+            one["name"],
+            set(one["actions"]),
+            one["action"],
+            {name: f"{part['default']:g}" for name, part in one["parameters"].items()},
+        )
+        for one in describe_checks()
+    ]
+    (table,) = (table for table in tables(text) if "reason" in table[0])
+    reasons = [row["reason"].strip("`") for row in table]
+    known = Instrument("X", "XNYS", timedelta())
+    contracts = [check.reason for check in checks_for(known, datetime.now(UTC))]
+    assert reasons == [*contracts, "conflicting_duplicate", "late_vintage", "impossible_action"]
 
 
 def test_the_page_of_recipes_has_every_key_with_its_default() -> None:
@@ -296,4 +372,9 @@ def test_the_page_of_architecture_has_the_columns_of_the_tables() -> None:
     (table,) = (table for table in tables(text) if "columns" in table[0])
     columns = {row["table"].strip("`"): row["columns"].split(", ") for row in table}
     assert columns["bronze/index"] == list(BRONZE_INDEX)
+    for name, schema in {
+        "bronze/failures": FAILURES, "bronze/windows": WINDOWS, "silver/actions": SILVER_ACTIONS,
+        "silver/news": SILVER_NEWS, "silver/repairs": REPAIRS,
+    }.items():  # fmt: skip
+        assert columns[name] == list(schema), name
     assert columns["silver/quarantine"] == list(QUARANTINE)
