@@ -49,7 +49,7 @@ def adjust_bars(versions: pl.DataFrame, actions: pl.DataFrame, how: Adjust) -> p
     day is added up. An amount is for a share of its ex-date: where a split of r comes on the same
     day, C is divided by r first.
     """
-    told = _relevant(actions, how)
+    told = _relevant(versions, actions, how)
     if told.is_empty():
         return versions.with_columns(scale=pl.lit(1.0))
     told = told.with_columns(paid=pl.Series(_parts_paid(versions, told)))
@@ -71,13 +71,23 @@ def adjust_bars(versions: pl.DataFrame, actions: pl.DataFrame, how: Adjust) -> p
     return _numbered(pl.concat(parts), versions.columns)
 
 
-def _relevant(actions: pl.DataFrame, how: Adjust) -> pl.DataFrame:
-    """Return the actions that count, with the moment from which each does: its ex-date or later."""
+def _relevant(versions: pl.DataFrame, actions: pl.DataFrame, how: Adjust) -> pl.DataFrame:
+    """Return the actions that count, with the moment from which each does: its ex-date or later.
+
+    A day begins at midnight UTC, or with its first bar, which in Sydney is known before that.
+    """
     kinds = {"none": [], "split": ["split"], "total": list(ACTIONS)}[how]
-    ex_date = pl.col("session").cast(UTC_TIME)
-    return actions.filter(pl.col("kind").is_in(kinds)).with_columns(
-        since=pl.max_horizontal("known_at", ex_date)
+    told = actions.filter(pl.col("kind").is_in(kinds)).sort("session", "kind", "version")
+    if told.is_empty():
+        return told
+    first = versions.select("session", "known_at").sort("session")
+    told = told.join_asof(
+        first.select("session", first=pl.col("known_at").cum_min(reverse=True)),
+        on="session",
+        strategy="forward",
     )
+    begins = pl.min_horizontal(pl.col("session").cast(UTC_TIME), "first")
+    return told.with_columns(since=pl.max_horizontal("known_at", begins)).drop("first")
 
 
 def _parts_paid(versions: pl.DataFrame, told: pl.DataFrame) -> F64:

@@ -133,6 +133,21 @@ def test_a_dividend_counts_for_the_total_return_only():
     assert (first, second) == (100.0, pytest.approx(98.0))
 
 
+def test_where_a_session_opens_before_midnight_in_utc_its_first_bar_is_in_new_shares():
+    opens = datetime(2024, 1, 2, 23, tzinfo=UTC)  # ten o'clock in Sydney, the 3rd
+    versions, split = frames(
+        [
+            bar(DAYS[1], 100.0) | {"event_time": opens - timedelta(hours=18)},
+            bar(DAYS[2], 50.0) | {"event_time": opens + timedelta(minutes=30)},
+        ],
+        [action(DAYS[2], "split", 2.0, known_at=opens)],
+    )
+    versions = versions.with_columns(known_at="event_time")
+    history = BarHistory(adjust_bars(versions, split, "split"))
+    assert history.known(opens + timedelta(minutes=29))["close"].to_list() == [100.0]
+    assert history.known(opens + timedelta(minutes=30))["close"].to_list() == [50.0, 50.0]
+
+
 def test_what_comes_on_one_day_is_one_step():
     """100 new shares at 100, of which 1 is paid, follow 100 at 200; and 40 are paid of 200."""
     both = [action(DAYS[2], "split", 2.0), action(DAYS[2], "dividend", 1.0)]
