@@ -287,6 +287,7 @@ def test_a_series_that_fails_does_not_stop_the_others(
     assert done.code == 1
     assert "AAA" in done.out
     assert "1 missing_close" in done.out
+    assert "missing_close (1)" in done.out
     assert "error: BBB is not complete: " in done.err
     assert "BBB.csv" in done.err
     assert "not complete" in page.read_text("utf-8")
@@ -297,6 +298,8 @@ def test_a_series_that_fails_does_not_stop_the_others(
     assert document["series"]["AAA"]["unchanged"] == len(SESSIONS) - 2
     assert document["series"]["BBB"]["received"] == 0
     assert set(document["series"]["AAA"]) <= named()
+    (example,) = document["examples"]["AAA"]["quarantined"]["missing_close"]["examples"]
+    assert (example["row"], example["event_time"]) == (4, "2024-01-05T21:00:00Z")
 
 
 def test_doctor_tells_of_the_data_and_still_of_the_rest(

@@ -1,18 +1,21 @@
 """The command that fetches bars, and what it shows of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from truecast.cli.examples import show_examples
 from truecast.cli.options import AsJson, RecipeName, SourceName, open_recipe, open_workspace
 from truecast.cli.output import console, notes, print_json, show_notices, table
 
 if TYPE_CHECKING:
     from truecast.lake.summary import IngestSummary
+    from truecast.pipelines.data_examples import Examples
     from truecast.pipelines.intake import Intake, Watch
 
 HtmlFile = Annotated[
@@ -37,18 +40,28 @@ def ingest(
     workspace = open_workspace()
     with _progress() as watch:
         intake = take_in(workspace, loaded, watch)
+    examples = examples_of(workspace, loaded, intake)
     if html is not None:
         from truecast.pipelines.data_page import write_intake_page
 
-        write_intake_page(html, loaded.name, intake, examples_of(workspace, loaded, intake))
+        write_intake_page(html, loaded.name, intake, examples)
     if as_json:
         series, news = (
             {name: asdict(one) for name, one in taken.items()}
             for taken in (intake.series, intake.news)
         )
-        print_json({"recipe": loaded.name, "series": series, "news": news, "failed": intake.failed})
+        shown = {name: found.model_dump(mode="json") for name, found in examples.items()}
+        print_json(
+            {
+                "recipe": loaded.name,
+                "series": series,
+                "news": news,
+                "examples": shown,
+                "failed": intake.failed,
+            }
+        )
     else:
-        _show(intake)
+        _show(intake, examples)
         say_where(html)
     if intake.failed:
         raise typer.Exit(1)
@@ -85,7 +98,7 @@ def _progress() -> "Iterator[Watch]":
             progress.update(task, total=1, completed=1)
 
 
-def _show(intake: "Intake") -> None:
+def _show(intake: "Intake", examples: "Mapping[str, Examples]") -> None:
     taken = intake.series | intake.news
     table(
         "Ingested",
@@ -100,6 +113,10 @@ def _show(intake: "Intake") -> None:
             for symbol, one in taken.items()
         ],
     )
+    for name, found in examples.items():
+        if found.quarantined or found.repaired or found.revised:
+            console.print(f"\n[bold]{escape(name)}[/bold]")
+            show_examples(found)
     show_notices([f"{symbol}: {note}" for symbol, one in taken.items() for note in one.notes])
     show_notices(
         [f"error: {symbol} is not complete: {why}" for symbol, why in intake.failed.items()]

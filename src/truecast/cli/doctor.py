@@ -10,12 +10,12 @@ from rich.markup import escape
 
 import truecast
 from truecast.cli.data import HtmlFile, counts, say_where
+from truecast.cli.examples import cell, show_examples
 from truecast.cli.options import AsJson, RecipeName, SourceName, open_recipe, open_workspace
 from truecast.cli.output import console, print_json, table
 from truecast.core.settings import load_settings
 
 if TYPE_CHECKING:
-    from truecast.pipelines.data_examples import Examples
     from truecast.pipelines.data_report import DataReport, SeriesReport
 
 PACKAGES = (
@@ -130,7 +130,7 @@ def _show(report: "DataReport") -> None:
         console.print(f"\n[bold]{escape(one.instrument)}[/bold] {escape(one.description)}")
         for line in _lines(one):
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
-        _show_examples(one.examples)
+        show_examples(one.examples)
         _show_findings(one)
         if one.spans:
             _show_spans(one)
@@ -177,45 +177,9 @@ def state_in_words(one: "SeriesReport") -> str:
     return f"current: {last}, {age} ago, and no other is due"
 
 
-def _show_examples(found: "Examples") -> None:
-    kept_out = [
-        (f"{reason} ({kind.rows:,})", _cell(one.event_time), one.row or "", one.detail or "")
-        for reason, kind in found.quarantined.items()
-        for one in kind.examples
-    ]
-    mended = [
-        (
-            f"{rule} ({kind.numbers:,})",
-            _cell(one.event_time or one.session),
-            f"{one.field} {_number(one.original)} → {_number(one.repaired)}",
-            one.detail or "",
-        )
-        for rule, kind in found.repaired.items()
-        for one in kind.examples
-    ]
-    later = [
-        (
-            _cell(one.event_time),
-            _cell(one.known_at),
-            ", ".join(
-                f"{change.field} {_number(change.before)} → {_number(change.after)}"
-                for change in one.changes
-            ),
-        )
-        for one in found.revised
-    ]
-    for title, columns, rows in (
-        ("kept out, newest of each", ("reason", "bar", "row", "what was found"), kept_out),
-        ("repaired, newest of each", ("rule", "bar", "number", "why"), mended),
-        ("revised, newest", ("bar", "known at", "what changed"), later),
-    ):
-        if rows:
-            table(title, columns, rows)
-
-
 def _show_findings(one: "SeriesReport") -> None:
     rows = [
-        (f"{check} ({kind.bars:,})", kind.action, _cell(found.event_time), found.detail)
+        (f"{check} ({kind.bars:,})", kind.action, cell(found.event_time), found.detail)
         for check, kind in one.findings.items()
         for found in kind.examples
     ]
@@ -233,19 +197,9 @@ def _show_spans(one: "SeriesReport") -> None:
         ("first", "last", "bars", "sessions", "cause"),
         [
             (
-                *(_cell(span.first), _cell(span.last), f"{span.bars:,}", f"{span.sessions:,}"),
+                *(cell(span.first), cell(span.last), f"{span.bars:,}", f"{span.sessions:,}"),
                 f"{span.cause}: {span.reason}" if span.reason else span.cause,
             )
             for span in one.spans[:_RUNS]
         ],
     )
-
-
-def _cell(moment: Any) -> str:
-    if moment is None:
-        return ""
-    return f"{moment:%Y-%m-%d %H:%M}" if isinstance(moment, datetime) else str(moment)
-
-
-def _number(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:,.10g}"
