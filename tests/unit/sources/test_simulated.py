@@ -463,7 +463,7 @@ def test_the_shipped_recipe_runs_on_it(tmp_path):
     with frozen_at(datetime(2015, 1, 2, 22, tzinfo=UTC)):
         taken = ingest(workspace, recipe)
         (built,) = build(workspace, recipe)
-    assert {symbol: summary.added for symbol, summary in taken.items()} == {
+    assert {symbol: summary.added for symbol, summary in taken.series.items()} == {
         "^GSPC": 4026,
         "^VIX": 4026,
     }
