@@ -119,6 +119,8 @@ def _interval(stamped: Stamped, options: FilesOptions) -> tuple[Interval, str]:
         return Interval("1m"), "it has one moment only"
     if usual < timedelta(minutes=1):
         return Interval("1m"), f"most rows are {usual} apart, less than any bar"
+    if usual >= timedelta(days=1):
+        return Interval("1d"), f"most rows are {usual} apart"
     minutes = round(usual.total_seconds() / 60)
     text = f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
     return Interval(text), f"most rows are {usual} apart"

@@ -90,7 +90,10 @@ def detect(lines: Sequence[str], options: FilesOptions, file: str) -> Dialect:
 
 def split_line(line: str, separator: str) -> list[str]:
     """Part a line into cells, quotes respected."""
-    return next(csv.reader([line], delimiter=separator), [])
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:  # a cell too long for the reader, and for a number
+        return line.split(separator)
 
 
 def is_data(cell: str) -> bool:
@@ -143,6 +146,10 @@ def _second_header(names: list[str], row: Sequence[str], line: int, place: Place
     """Take what a further header line says: the tickers, or the name of the first column."""
     first, *others = (cell.strip() for cell in row)
     tickers = {cell for cell in others if cell}
+    if {ticker.lower() for ticker in tickers} & {"close", "price"}:
+        raise place.refuse(
+            line - 1, "the header on the first line", "it here", "remove the lines before it"
+        )
     if len(tickers) > 1:
         raise place.refuse(
             line - 1,

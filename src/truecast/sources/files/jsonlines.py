@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import NoReturn
 
@@ -50,19 +51,30 @@ def read_json_lines(
     content = content.removeprefix(b"\xef\xbb\xbf")
     lines = list(islice(io.BytesIO(content), _LOOK))
     kinds = _kinds(lines, place)
+    if rows is None and not _has_only(content, kinds):
+        kinds = _kinds(io.BytesIO(content), place)
     if rows is not None:
         content = b"".join([line for line in lines if line.strip()][:rows])
     try:
         table = pl.scan_ndjson(io.BytesIO(content), schema=kinds).collect()
     except pl.exceptions.PolarsError as error:
         table = _read_again(content, kinds, str(error), place)
-    table = table.with_row_index(PLACE)
+    table = place.put_in(table)
     if len(table) != content.count(b"\n") + (not content.endswith(b"\n")):
         table = table.with_columns(_lines_of(content))
     return table, place
 
 
-def _kinds(lines: list[bytes], place: Place) -> dict[str, pl.DataType]:
+def _has_only(content: bytes, kinds: Mapping[str, pl.DataType]) -> bool:
+    """Whether each of these keys stands there once a line, counted over all, and no other does."""
+    lines = content.count(b"\n") + (not content.endswith(b"\n"))
+    names = [json.dumps(key, ensure_ascii=False).encode() + b":" for key in kinds]
+    return content.count(b'":') == lines * len(names) and all(
+        content.count(name) == lines for name in names
+    )
+
+
+def _kinds(lines: Iterable[bytes], place: Place) -> dict[str, pl.DataType]:
     """Find out the columns; a number is a Float64 where any of its column has a fraction."""
     found: dict[str, set[type]] = {}
     for number, line in enumerate(lines):
@@ -98,6 +110,8 @@ def _object(line: bytes, number: int, place: Place) -> Mapping[str, object]:
             raise place.refuse(number, f"a number or text in {key}", kind, _ADVICE)
         if type(cell) is int and abs(cell) >= _WHOLE:
             raise place.refuse(number, f"a number below 2**63 in {key}", str(cell)[:60], _ADVICE)
+        if type(cell) is float and not math.isfinite(cell):
+            raise place.refuse(number, f"a number below 1e309 in {key}", str(cell), _ADVICE)
     return value
 
 

@@ -77,6 +77,7 @@ def read_stamped(
     """
     table = read_table(content, media_type, file, options, most)
     named = name_columns(table, options)
+    _require_symbols(named.rows, table.place)
     rows = named.rows if symbol is None else _of_symbol(named.rows, symbol, table.place)
     if rows.is_empty():
         raise table.place.refuse(None, "rows", "a header and nothing else", "give a file with bars")
@@ -131,7 +132,8 @@ def parse_file(payload: Payload, options: FilesOptions, delay: timedelta) -> Par
         name = PurePath(payload.request["file"]).name
         notes += scale_notes(rows["close"], f"{payload.symbol} {name}")
     if len(stamps.values) > 1 and stamps.values[0] > stamps.values[-1]:
-        notes.append("the newest row is first")
+        newest = stamps.values.is_sorted(descending=True)
+        notes.append("the newest row is first" if newest else "rows are out of order")
     return Parsed(as_parsed(rows), notes=tuple(notes))
 
 
@@ -209,6 +211,14 @@ def symbols_of(rows: pl.DataFrame) -> list[str] | None:
     if "symbol" not in rows.columns:
         return None
     return rows["symbol"].cast(pl.String).drop_nulls().unique().sort().to_list()
+
+
+def _require_symbols(rows: pl.DataFrame, place: Place) -> None:
+    """Refuse a row of no symbol among rows that have one: it would be nobody's."""
+    bare = rows["symbol"].is_null() if "symbol" in rows.columns else pl.Series([], dtype=pl.Boolean)
+    if bare.any():
+        row = int(rows[PLACE][int(bare.arg_true()[0])])
+        raise place.refuse(row, "a symbol in every row", "none", "mend or remove that row")
 
 
 def _of_symbol(rows: pl.DataFrame, symbol: str, place: Place) -> pl.DataFrame:

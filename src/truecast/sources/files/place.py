@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import polars as pl
+
 from truecast.sources.base import SourceError
 
 #: Column with a row's place in the file, from 0; not a name that a file would use.
@@ -30,6 +32,18 @@ class Place:
     def of(self, row: int) -> str:
         """Say where a row is, from 0, such as ``line 14``."""
         return f"{self.unit} {row + self.first}"
+
+    def put_in(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Put the column ``PLACE`` before a file's own.
+
+        Raises
+        ------
+        SourceError
+            If it has one of that name.
+        """
+        if PLACE in frame.columns:
+            raise self.refuse(None, f"no column named {PLACE}", "one", "rename it")
+        return frame.with_row_index(PLACE)
 
     def refuse(self, row: int | None, expected: str, found: str, advice: str) -> SourceError:
         """Build the error for a file that cannot be understood.

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from truecast.sources.files.place import Place
 
 _CLOCK = (
     r"(?:[ T]+(?<time>\d{1,2}:\d{2})(?::(?<seconds>\d{2}(?:\.\d{1,9})?))?"
-    r"\s?(?<offset>Z|[+-]\d{2}(?::?\d{2})?)?)?$"
+    r"\s?(?<offset>Z|UTC|GMT|(?:UTC|GMT)?[+-]\d{2}(?::?\d{2})?)?)?$"
 )
 _YEAR_FIRST = r"^(?<year>\d{4})[-/.](?<second>\d{1,2})[-/.](?<first>\d{1,2})" + _CLOCK
 _YEAR_LAST = r"^(?<first>\d{1,2})[-/.](?<second>\d{1,2})[-/.](?<year>\d{4})" + _CLOCK
@@ -32,6 +33,8 @@ _PLAIN = {
     r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\+00:00": "%Y-%m-%d %H:%M:%S+00:00",
     r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\+00:00": "%Y-%m-%dT%H:%M:%S+00:00",
 }
+# Before there were prices: a slip of the hand such as 0201 for 2001.
+_EARLIEST = datetime(1600, 1, 1)  # noqa: DTZ001 (as written)
 _ADVICE = "write it so, or remove the row"
 
 
@@ -100,6 +103,12 @@ def read_stamps(column: pl.Series, place: Place, rows: pl.Series, options: Files
     SourceError
         If a stamp is missing or is no date, could be two, or only some have an offset.
     """
+    stamps = _read(column, place, rows, options)
+    _require_all(stamps.wall >= _EARLIEST, column, place, rows)
+    return stamps
+
+
+def _read(column: pl.Series, place: Place, rows: pl.Series, options: FilesOptions) -> Stamps:
     kind = column.dtype
     if kind == pl.String:
         return _from_text(column, place, rows, options)
@@ -243,7 +252,8 @@ def _with_offsets(
     notes: list[str],
 ) -> Stamps:
     """Bring stamps with an offset to UTC; those without one too, if their zone was said."""
-    digits = offset.str.replace("Z", "+0000").str.replace(":", "").str.pad_end(5, "0")
+    digits = offset.str.replace("^(Z|UTC|GMT)$", "+0000").str.replace("^[A-Z]+", "")
+    digits = digits.str.replace(":", "").str.pad_end(5, "0")
     minutes = digits.str.slice(1, 2).cast(pl.Int64) * 60 + digits.str.slice(3, 2).cast(pl.Int64)
     minutes = minutes * (1 - 2 * digits.str.starts_with("-").cast(pl.Int64))
     moments = values - (minutes * 60_000_000).cast(pl.Duration("us"))

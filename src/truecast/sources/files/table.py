@@ -9,7 +9,7 @@ import polars as pl
 from truecast.sources.files.inflate import gunzip
 from truecast.sources.files.jsonlines import read_json_lines
 from truecast.sources.files.options import FilesOptions
-from truecast.sources.files.place import PLACE, Place
+from truecast.sources.files.place import Place
 from truecast.sources.files.text import read_text
 
 PARQUET, NDJSON, TEXT = "application/vnd.apache.parquet", "application/x-ndjson", "text/csv"
@@ -74,8 +74,8 @@ def read_table(
         If the bytes are not what the file's name promises, or leave a doubt.
     """
     if media_type == PARQUET:
-        frame = _read_parquet(content, file, rows).with_row_index(PLACE)
-        return Table(frame, Place(file, "row"))
+        place = Place(file, "row")
+        return Table(place.put_in(_read_parquet(content, file, rows)), place)
     if media_type.endswith(GZIPPED):
         content, media_type = gunzip(content, file), media_type.removesuffix(GZIPPED)
     _refuse_parquet(content, file)

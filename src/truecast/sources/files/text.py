@@ -9,7 +9,7 @@ import polars as pl
 
 from truecast.sources.files.dialect import Dialect, detect, split_line
 from truecast.sources.files.options import FilesOptions
-from truecast.sources.files.place import PLACE, Place
+from truecast.sources.files.place import Place
 
 _UTF8_MARK, _UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 # Lines that the dialect is found out from.
@@ -90,7 +90,7 @@ def read_text(
         )
     frame = _read_cells(body, dialect, place, rows)
     blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    frame = frame.with_row_index(PLACE)
+    frame = place.put_in(frame)
     return TextTable(
         frame.filter(~blank) if blank.any() else frame,
         place,
@@ -115,10 +115,31 @@ def _decode(content: bytes, file: str, options: FilesOptions) -> tuple[bytes, li
         notes.append(f"text is read as {encoding}")
     if not (content.isascii() and encoding in {"utf-8", "utf-8-sig"}):
         content = _recode(content, encoding, place)
+    content, said = _end_lines(content, place)
+    notes += said
     if b"\0" in content:
         line = content.count(b"\n", 0, content.index(b"\0"))
         raise place.refuse(line, "text", "a NUL byte", "mend that line, or copy the file again")
     return content, notes
+
+
+def _end_lines(content: bytes, place: Place) -> tuple[bytes, list[str]]:
+    """Let lines end as everywhere: old programs end them with a carriage return alone."""
+    lone = content.count(b"\r") - content.count(b"\r\n")
+    if not lone:
+        return content, []
+    if b"\n" not in content:
+        return content.replace(b"\r", b"\n"), ["lines end with carriage returns alone"]
+    content = content.replace(b"\r\r\n", b"\n")
+    inside = re.search(rb"\r(?!\n)", content)
+    if inside:
+        raise place.refuse(
+            content.count(b"\n", 0, inside.start()),
+            "lines that end in one way",
+            "a carriage return inside a line",
+            "mend that line",
+        )
+    return content, []
 
 
 def _recode(content: bytes, encoding: str, place: Place) -> bytes:
