@@ -104,6 +104,16 @@ def test_a_run_of_bars_in_another_unit_is_scaled_and_each_number_noted():
     assert (run["row"], run["detail"]) == (250, "250 bars since 2020-01-01, times 0.01")
 
 
+@pytest.mark.parametrize(("count", "bad"), [(400, 1), (400, 12), (15, 1), (15, 3), (15, 12)])
+@pytest.mark.parametrize("dividends", [{}, {5: 0.5, 200: 0.5}])
+def test_some_bad_bars_at_the_end_do_not_turn_those_before_them(count, bad, dividends):
+    """What came before is read the same whether the document is long or short."""
+    good = clean(dividends=dividends).head(count)
+    out, _ = mended(changed(good, range(count - bad, count), **PRICES))
+    for name in ("open", "high", "low", "close", "volume", "dividend"):
+        np.testing.assert_array_equal(out[name][: count - bad], good[name][: count - bad], name)
+
+
 def test_single_prices_in_another_unit_are_scaled_where_the_bar_allows_it():
     good = clean()
     bad = changed(changed(good, [100], close=100.0, adj_close=100.0), [200], low=0.01)

@@ -6,7 +6,9 @@ capital gains. The rules are the library's (:mod:`.offline`). What is ours is wh
 
 - dividends are checked in daily tables alone: Yahoo does not adjust intraday prices for them;
 - runs of bars in another unit are mended unless the table has dividends and goes back and forth
-  between the units: then nothing in it says in which unit each dividend is. The check
+  between the units: then nothing in it says in which unit each dividend is. Where the
+  unit changes once, that of the last bars is taken for the right one, so they must have had it
+  for a while, or one bad bar at the end would turn all that came before it. The check
   ``unit_jump`` still finds such prices when they are read;
 - a high or low in another unit is scaled, where that agrees with the bar's other prices, and the
   adjusted close follows its close.
@@ -46,6 +48,8 @@ _LIBRARY: Final = {
 _MINOR_UNITS: Final = ("GBp", "GBX", "ZAc", "ILA")
 # Half of the hundred between two units, and more than prices do from one bar to the next.
 _UNIT_JUMP: Final = 20.0
+# Bars after which the unit of the last of them is one that stays: about a month.
+_SETTLED: Final = 20
 # Prices in pence and dividends in pounds give yields of some hundredths of a percent at most.
 _SMALLEST_YIELD: Final = 0.001
 
@@ -95,7 +99,7 @@ def _rules(
 ) -> Iterator[Rule]:
     """Yield the rules that a table's numbers call for."""
     has = {name: not table.select(no_action(name).all()).item() for name in _LIBRARY_ACTIONS}
-    jumps, inside = _unit_jumps(table)
+    jumps, inside, since = _unit_jumps(table)
     if not (jumps or inside or any(has.values())):
         return
     repairs = Repairs(str(interval), zone, currency)
@@ -106,7 +110,8 @@ def _rules(
     if has["dividend"] and interval.is_daily:
         yield "dividend_unit", lambda rows: _same_unit(rows, currency)
         yield "dividend", run(repairs.dividends)
-    if (jumps or inside) and (jumps <= 1 or not has["dividend"]):
+    settled = since >= _SETTLED if jumps <= 1 else not has["dividend"]
+    if (jumps or inside) and settled:
         yield "unit_switch", run(repairs.unit_switch)
     if jumps or inside:
         yield "unit_mixup", lambda rows: _follow_close(rows, run(repairs.unit_mixup)(rows))
@@ -119,13 +124,18 @@ def _rules(
 _LIBRARY_ACTIONS: Final = ("dividend", "split", "capital_gain")
 
 
-def _unit_jumps(table: pl.DataFrame) -> tuple[int, bool]:
-    """Count closes that are far from the one before, and say whether a bar is far from itself."""
+def _unit_jumps(table: pl.DataFrame) -> tuple[int, bool, int]:
+    """Look for prices in other units.
+
+    Counts closes that are far from the one before, says whether a bar is far from itself, and
+    counts the bars since the last of those closes, itself among them.
+    """
     priced = table.filter(pl.all_horizontal(pl.col(PRICES) > 0))
     step = (pl.col("close") / pl.col("close").shift(1)).log().abs() > pl.lit(_UNIT_JUMP).log()
     spread = pl.max_horizontal(PRICES) > _UNIT_JUMP * pl.min_horizontal(PRICES)
-    jumps, inside = priced.select(step.sum(), spread.any()).row(0)
-    return int(jumps), bool(inside)
+    places = priced.select(step.arg_true()).to_series()
+    since = len(priced) - (places[-1] if len(places) else 0)
+    return len(places), bool(priced.select(spread.any()).item()), since
 
 
 def _may_count_twice(table: pl.DataFrame) -> bool:
