@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from truecast.core.bars import PARSED_BARS
-from truecast.core.clock import now
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.lake.actions import STORED as STORED_ACTIONS
@@ -18,18 +17,14 @@ from truecast.lake.contracts import Checked, check_bars
 from truecast.lake.errors import NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
 from truecast.lake.history import BarHistory
+from truecast.lake.incidents import Incidents
 from truecast.lake.news import News, NewsHistory
 from truecast.lake.optimize import RETENTION, Optimized, optimize_lake
-from truecast.lake.schemas import FAILURES, QUARANTINE, REPAIRS, SILVER_ACTIONS, SILVER_BARS
+from truecast.lake.schemas import SERIES, SILVER_ACTIONS, SILVER_BARS, series_key
 from truecast.lake.storage import open_storage
-from truecast.lake.summary import IngestSummary
+from truecast.lake.summary import IngestSummary, counts_of
 from truecast.lake.tables import Table, retried
 from truecast.sources.base import NewsSource, Parsed, Payload, Source, SourceError
-
-SERIES = ("source", "instrument", "interval")
-# What makes a row in quarantine the same as one that is there already.
-_SAME = ("event_time", "reason", "content")
-_SAME_REPAIR = ("session", "event_time", "field", "original", "repaired", "repair")
 
 
 class Lake:
@@ -47,11 +42,9 @@ class Lake:
         self.bronze = Bronze(storage.below("bronze"))
         self._completions = Completions(storage.below("bronze/completed"))
         self._bars = Table(f"{url}/silver/bars", SILVER_BARS, SERIES)
-        self._quarantine = Table(f"{url}/silver/quarantine", QUARANTINE)
         self._actions = Table(f"{url}/silver/actions", SILVER_ACTIONS)
-        self._repairs = Table(f"{url}/silver/repairs", REPAIRS)
-        self._failures = Table(f"{url}/bronze/failures", FAILURES)
-        self.articles = News(url, self.bronze)
+        self._incidents = Incidents(url)
+        self.articles = News(url, self.bronze, self._incidents)
 
     def ingest(
         self,
@@ -88,7 +81,7 @@ class Lake:
             If the lake cannot be written.
         """
         instrument = source.instrument(symbol)
-        series = dict(zip(SERIES, (source.name, symbol, str(interval)), strict=True))
+        series = series_key(source.name, symbol, interval)
         since = self._last_close(series)
         if since is None and start is not None:
             since = datetime(start.year, start.month, start.day, tzinfo=UTC)
@@ -101,7 +94,7 @@ class Lake:
                 summary += known or self._take_in(source.parse(payload), receipt, payload)
                 tell(summary)
         except SourceError as error:
-            self._note_failure(series, since, error)
+            self._incidents.note_failure(series, error, since)
             raise
         return summary
 
@@ -190,7 +183,7 @@ class Lake:
         NoDataError
             If there is none; the message says how to get it.
         """
-        series = dict(zip(SERIES, (source_name, symbol, str(interval)), strict=True))
+        series = series_key(source_name, symbol, interval)
         rows = self._bars.read(series).sort("event_time", "version")
         since = rows if start is None else rows.filter(pl.col("session") >= start)
         if since.is_empty():
@@ -238,21 +231,15 @@ class Lake:
                 revisions=(pl.col("version") > 0).sum().cast(pl.Int64),
             )
         )
-        kept_out = (
-            self._quarantine.read(columns=SERIES)
-            .group_by(SERIES)
-            .agg(quarantined=pl.len().cast(pl.Int64))
-        )
         return (
-            bars.join(kept_out, on=SERIES, how="full", coalesce=True)
+            bars.join(self._incidents.count_quarantined(), on=SERIES, how="full", coalesce=True)
             .with_columns(pl.col("bars", "revisions", "quarantined").fill_null(0))
             .sort(SERIES)
         )
 
     def quarantine(self, source_name: str, symbol: str, interval: Interval) -> pl.DataFrame:
         """Return the rows of a series that were kept out, with their reasons."""
-        series = dict(zip(SERIES, (source_name, symbol, str(interval)), strict=True))
-        return self._quarantine.read(series).sort("event_time", "row", "reason")
+        return self._incidents.quarantine(series_key(source_name, symbol, interval))
 
     def write_gold(self, name: str, frame: pl.DataFrame, lineage: Mapping[str, str]) -> int:
         """Replace ``gold/<name>`` in one commit that holds its lineage; return its version."""
@@ -264,18 +251,16 @@ class Lake:
 
     def actions(self, source_name: str, symbol: str, interval: Interval) -> pl.DataFrame:
         """Return every version of a series' splits and dividends, by ex-date."""
-        series = dict(zip(SERIES, (source_name, symbol, str(interval)), strict=True))
-        return self._actions.read(series).sort("session", "kind", "version")
+        rows = self._actions.read(series_key(source_name, symbol, interval))
+        return rows.sort("session", "kind", "version")
 
     def repairs(self, source_name: str, symbol: str, interval: Interval) -> pl.DataFrame:
         """Return every number of a series that was changed on its way in, with the original."""
-        series = dict(zip(SERIES, (source_name, symbol, str(interval)), strict=True))
-        return self._repairs.read(series).sort("session", "event_time", "field")
+        return self._incidents.repairs(series_key(source_name, symbol, interval))
 
     def failures(self, source_name: str, symbol: str, interval: Interval) -> pl.DataFrame:
         """Return each time that a series could not be read, the oldest first."""
-        series = dict(zip(SERIES, (source_name, symbol, str(interval)), strict=True))
-        return self._failures.read(series).sort("failed_at")
+        return self._incidents.failures(series_key(source_name, symbol, interval))
 
     def _last_close(self, series: Mapping[str, str]) -> datetime | None:
         last: datetime | None = self._bars.last(series, "event_time")
@@ -292,7 +277,8 @@ class Lake:
             lambda: self._append_actions(possible, receipt, payload.covers)
         )
         repairs = pl.concat([parsed.repairs, checked.repairs])
-        retried(lambda: self._append_repairs(repairs, receipt))
+        came = (receipt.series, receipt.payload, receipt.received_at)
+        self._incidents.note_repairs(repairs, *came)
         merge, of_bars = retried(lambda: self._append_bars(checked, receipt))
         late = merge.late.drop("flags").with_columns(
             reason=pl.lit("late_vintage"), detail=pl.format("known_at={}", "known_at")
@@ -301,17 +287,20 @@ class Lake:
             [checked.quarantined, late.select(checked.quarantined.columns), impossible],
             how="diagonal",
         )
-        retried(lambda: self._append_quarantine(kept_out, receipt))
+        content = pl.struct(
+            pl.col(name).cast(pl.String) for name in PARSED_BARS if name != "row"
+        ).struct.json_encode()
+        self._incidents.keep_out(kept_out.with_columns(content=content), *came)
         summary = IngestSummary(
             payloads=(receipt.payload,),
             received=len(parsed.bars) + len(impossible),
             added=merge.added,
             revised=merge.revised,
             unchanged=merge.unchanged,
-            quarantined=_counts(kept_out["reason"]),
+            quarantined=counts_of(kept_out["reason"]),
             duplicates=checked.duplicates,
             actions=actions,
-            repaired=_counts(repairs["repair"]),
+            repaired=counts_of(repairs["repair"]),
             notes=parsed.notes,
         )
         marks = {"bars": of_bars, "actions": of_actions}
@@ -334,23 +323,6 @@ class Lake:
             return 0, snapshot.mark(receipt.key)
         return len(rows), snapshot.append(rows, guard=receipt.key)
 
-    def _append_repairs(self, repairs: pl.DataFrame, receipt: Receipt) -> None:
-        self._append_new(self._repairs, repairs, receipt, _SAME_REPAIR)
-
-    def _note_failure(
-        self, series: Mapping[str, str], since: datetime | None, error: SourceError
-    ) -> None:
-        row = {
-            **series,
-            "since": since,
-            "error": type(error).__name__,
-            "message": str(error),
-            "failed_at": now(),
-            "written_at": datetime.now(UTC),
-        }
-        rows = pl.DataFrame([row], schema=FAILURES)
-        retried(lambda: self._failures.snapshot().append(rows))
-
     def _append_bars(self, checked: Checked, receipt: Receipt) -> tuple[Merge, str | None]:
         """Append what is new; return what that was, and the series' mark with it."""
         snapshot = self._bars.snapshot()
@@ -360,34 +332,6 @@ class Lake:
         if merge.rows.is_empty():
             return merge, snapshot.mark(receipt.key)
         return merge, snapshot.append(merge.rows, guard=receipt.key)
-
-    def _append_quarantine(self, kept_out: pl.DataFrame, receipt: Receipt) -> None:
-        content = pl.struct(
-            pl.col(name).cast(pl.String) for name in PARSED_BARS if name != "row"
-        ).struct.json_encode()
-        self._append_new(self._quarantine, kept_out.with_columns(content=content), receipt, _SAME)
-
-    def _append_new(
-        self, table: Table, rows: pl.DataFrame, receipt: Receipt, same: tuple[str, ...]
-    ) -> None:
-        """Append the rows of a receipt that are not there: none equal in the columns ``same``."""
-        if rows.is_empty() or table.schema is None:
-            return
-        snapshot = table.snapshot()
-        completed = rows.with_columns(
-            payload=pl.lit(receipt.payload),
-            received_at=pl.lit(receipt.received_at),
-            written_at=pl.lit(datetime.now(UTC)),
-            **{name: pl.lit(value) for name, value in receipt.series.items()},
-        ).select(pl.col(name).cast(kind) for name, kind in table.schema.items())
-        there = snapshot.read(receipt.series, same)
-        fresh = completed.join(there, on=list(same), how="anti", nulls_equal=True)
-        if len(fresh):
-            snapshot.append(fresh, guard=receipt.key)
-
-
-def _counts(names: pl.Series) -> dict[str, int]:
-    return dict(names.value_counts(sort=True).iter_rows())
 
 
 def _receipt(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from truecast.core.clock import now, require_utc
+from truecast.core.clock import require_utc
 from truecast.core.news import NEWS
 from truecast.lake.articles import (
     ORDER,
@@ -18,13 +18,14 @@ from truecast.lake.articles import (
 )
 from truecast.lake.bronze import Bronze
 from truecast.lake.errors import NoDataError
-from truecast.lake.schemas import FAILURES, QUARANTINE, SILVER_NEWS, WINDOWS
-from truecast.lake.summary import IngestSummary
+from truecast.lake.incidents import Incidents
+from truecast.lake.schemas import SILVER_NEWS, WINDOWS
+from truecast.lake.summary import IngestSummary, counts_of
 from truecast.lake.tables import Table, retried
 from truecast.sources.base import NewsSource, Payload, SourceError, Windows
 
-# What makes a row in quarantine the same as one that is there already.
-_SAME = ("event_time", "reason", "content")
+# Articles that are kept out for the same reason and say the same are one.
+_SAID = ("event_time", "reason", "content")
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,14 @@ class News:
         The lake's folder or URL.
     bronze : Bronze
         Where its payloads are kept.
+    incidents : Incidents
+        Where it is noted what was kept out and could not be had.
     """
 
-    def __init__(self, url: str, bronze: Bronze) -> None:
-        self._url, self._bronze = url, bronze
+    def __init__(self, url: str, bronze: Bronze, incidents: Incidents) -> None:
+        self._url, self._bronze, self._incidents = url, bronze, incidents
         self._articles = Table(f"{url}/silver/news", SILVER_NEWS, ("source",))
         self._windows = Table(f"{url}/bronze/windows", WINDOWS)
-        self._quarantine = Table(f"{url}/silver/quarantine", QUARANTINE)
-        self._failures = Table(f"{url}/bronze/failures", FAILURES)
 
     def ingest(
         self, source: NewsSource, tell: Callable[[IngestSummary], None] = lambda _: None
@@ -112,7 +113,7 @@ class News:
                 summary += self._take_in(source, payload)
                 tell(summary)
         except SourceError as error:
-            self._note_failure(source.name, error)
+            self._incidents.note_failure(_all_of(source.name), error)
             raise
         return summary
 
@@ -139,13 +140,11 @@ class News:
 
     def failures(self, source_name: str) -> pl.DataFrame:
         """Return each time that a source of news could not be read, the oldest first."""
-        rows = self._failures.read({"source": source_name, "interval": NEWS})
-        return rows.sort("failed_at")
+        return self._incidents.failures(_all_of(source_name))
 
     def quarantine(self, source_name: str) -> pl.DataFrame:
         """Return the articles of a source that were kept out, with their reasons."""
-        rows = self._quarantine.read({"source": source_name, "interval": NEWS})
-        return rows.sort("event_time", "row", "reason")
+        return self._incidents.quarantine(_all_of(source_name))
 
     def _take_in(self, source: NewsSource, payload: Payload) -> IngestSummary:
         name = self._bronze.keep(payload)
@@ -159,7 +158,9 @@ class News:
             "written_at": datetime.now(UTC),
         }
         added, revised = retried(lambda: self._append_articles(checked, payload, receipt))
-        retried(lambda: self._append_quarantine(checked, payload, name))
+        series = {**_all_of(payload.source), "instrument": payload.symbol}
+        kept_out = checked.quarantined.unique(_SAID, keep="first", maintain_order=True)
+        self._incidents.keep_out(kept_out, series, name, payload.received_at)
         # Last, so that a span is never called done of which anything is missing.
         retried(lambda: self._note_window(payload, name))
         return IngestSummary(
@@ -168,7 +169,7 @@ class News:
             added=added,
             revised=revised,
             unchanged=len(checked.articles) - added - revised,
-            quarantined=dict(checked.quarantined["reason"].value_counts(sort=True).iter_rows()),
+            quarantined=counts_of(checked.quarantined["reason"]),
             duplicates=checked.duplicates,
             notes=checked.notes,
         )
@@ -186,23 +187,6 @@ class News:
         added = rows.select("item").unique().join(known, on="item", how="anti").height
         return added, len(rows) - added
 
-    def _append_quarantine(self, checked: CheckedNews, payload: Payload, name: str) -> None:
-        """Append what was kept out and is not in quarantine already."""
-        if checked.quarantined.is_empty():
-            return
-        snapshot = self._quarantine.snapshot()
-        series = {"source": payload.source, "instrument": payload.symbol, "interval": NEWS}
-        about = {**series, "payload": name, "received_at": payload.received_at}
-        rows = checked.quarantined.with_columns(
-            written_at=pl.lit(datetime.now(UTC)),
-            **{column: pl.lit(value) for column, value in about.items()},
-        ).select(pl.col(column).cast(kind) for column, kind in QUARANTINE.items())
-        fresh = rows.unique(_SAME, keep="first", maintain_order=True).join(
-            snapshot.read(series, _SAME), on=list(_SAME), how="anti", nulls_equal=True
-        )
-        if len(fresh):
-            snapshot.append(fresh, guard=" ".join(series.values()))
-
     def _note_window(self, payload: Payload, name: str) -> None:
         if payload.covers is None:
             return
@@ -219,14 +203,7 @@ class News:
         }
         snapshot.append(pl.DataFrame([row], schema=WINDOWS))
 
-    def _note_failure(self, source_name: str, error: SourceError) -> None:
-        row = {
-            "source": source_name,
-            "interval": NEWS,
-            "error": type(error).__name__,
-            "message": str(error),
-            "failed_at": now(),
-            "written_at": datetime.now(UTC),
-        }
-        rows = pl.DataFrame([row], schema=FAILURES)
-        retried(lambda: self._failures.snapshot().append(rows))
+
+def _all_of(source_name: str) -> dict[str, str]:
+    """Return what the rows of all of a source's articles have in common."""
+    return {"source": source_name, "interval": NEWS}

@@ -3,6 +3,10 @@
 import polars as pl
 
 from truecast.core.bars import PRICES, QUOTES, UTC_TIME
+from truecast.core.interval import Interval
+
+#: The columns whose values name a series.
+SERIES = ("source", "instrument", "interval")
 
 #: ``silver/bars``: every version of every bar. ``event_time`` is the bar's close, ``known_at``
 #: when this version could first be used, ``basis`` how that is known, ``version`` counts from 0.
@@ -142,3 +146,8 @@ WINDOWS: dict[str, pl.DataType] = {
     "payload": pl.String(),
     "written_at": UTC_TIME,
 }
+
+
+def series_key(source_name: str, symbol: str, interval: Interval) -> dict[str, str]:
+    """Return the values of :data:`SERIES` that name a series."""
+    return dict(zip(SERIES, (source_name, symbol, str(interval)), strict=True))

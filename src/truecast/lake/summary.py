@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Self
 
+import polars as pl
+
 
 @dataclass(frozen=True)
 class IngestSummary:
@@ -55,3 +57,15 @@ class IngestSummary:
             repaired=dict(Counter(self.repaired) + Counter(other.repaired)),
             notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
         )
+
+
+def counts_of(names: pl.Series) -> dict[str, int]:
+    """Return how often each name comes, the most frequent first, then by name.
+
+    Examples
+    --------
+    >>> counts_of(pl.Series(["b", "a", "c", "b"]))
+    {'b': 2, 'a': 1, 'c': 1}
+    """
+    counted = names.alias("name").value_counts(name="count")
+    return dict(counted.sort("count", "name", descending=[True, False]).iter_rows())

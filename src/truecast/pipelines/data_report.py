@@ -16,7 +16,8 @@ from truecast.lake.checks.options import ChecksOptions
 from truecast.lake.checks.review import review
 from truecast.lake.coverage import Coverage, cover
 from truecast.lake.errors import NoDataError
-from truecast.lake.lake import SERIES, Lake
+from truecast.lake.lake import Lake
+from truecast.lake.schemas import series_key
 from truecast.pipelines.data_examples import (
     Examples,
     Findings,
@@ -168,7 +169,7 @@ def examine_series(
     instrument = source.instrument(symbol)
     key = (source.name, symbol, interval)
     evidence = Evidence(
-        receipts=lake.bronze.index.read(dict(zip(SERIES, map(str, key), strict=True))),
+        receipts=lake.bronze.index.read(series_key(*key)),
         failures=lake.failures(*key),
         quarantine=lake.quarantine(*key),
         delay=instrument.publication_delay,

@@ -18,6 +18,7 @@ from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.lake import lake as lake_module
 from truecast.lake.errors import ConflictError, LakeError, NoDataError
+from truecast.lake.incidents import Incidents
 from truecast.lake.lake import Lake
 from truecast.lake.schemas import BRONZE_INDEX, QUARANTINE, SILVER_BARS
 from truecast.lake.tables import Table
@@ -171,8 +172,13 @@ def test_store_equals_ingest(lake, tmp_path):
     assert meaning(other) == meaning(lake)
 
 
-@pytest.mark.parametrize("point", ["_append_bars", "_append_quarantine", "parse"])
-def test_a_crash_after_bronze_is_completed_by_the_next_ingest(lake, tmp_path, monkeypatch, point):
+@pytest.mark.parametrize(
+    ("owner", "point"),
+    [(Lake, "_append_bars"), (Incidents, "keep_out"), (Feed, "parse")],
+)
+def test_a_crash_after_bronze_is_completed_by_the_next_ingest(
+    lake, tmp_path, monkeypatch, owner, point
+):
     class Killed(BaseException):
         pass
 
@@ -181,7 +187,7 @@ def test_a_crash_after_bronze_is_completed_by_the_next_ingest(lake, tmp_path, mo
 
     feed = Feed(lines(1, "", 3))
     with monkeypatch.context() as patch:
-        patch.setattr(Feed if point == "parse" else Lake, point, die)
+        patch.setattr(owner, point, die)
         with pytest.raises(Killed):
             lake.ingest(feed, "^X", DAILY)
     lake.ingest(feed, "^X", DAILY)

@@ -15,6 +15,7 @@ from truecast.core.hashing import sha256_of
 from truecast.core.news import item_of, normalised_url, parsed_news, plain_text, story_of
 from truecast.lake.articles import as_silver, check_articles, merge_articles
 from truecast.lake.errors import LakeError, NoDataError
+from truecast.lake.incidents import Incidents
 from truecast.lake.lake import Lake
 from truecast.lake.news import NewsHistory
 from truecast.lake.schemas import SILVER_NEWS
@@ -289,16 +290,15 @@ def test_a_backfill_goes_on_behind_what_was_taken_in(lake):
 
 def test_a_span_is_done_only_when_all_of_it_is_in_silver(lake, monkeypatch):
     source = Wire([article("A"), article("")])
-    good = lake.articles._append_quarantine
 
     def killed(*_: object) -> None:
         raise LakeError("killed")
 
-    monkeypatch.setattr(lake.articles, "_append_quarantine", killed)
-    with pytest.raises(LakeError, match="killed"):
-        lake.ingest_news(source)
+    with monkeypatch.context() as patch:
+        patch.setattr(Incidents, "keep_out", killed)
+        with pytest.raises(LakeError, match="killed"):
+            lake.ingest_news(source)
     assert lake.articles.windows("wire") == []
-    monkeypatch.setattr(lake.articles, "_append_quarantine", good)
     again = lake.ingest_news(source)
     assert (again.unchanged, again.quarantined) == (1, {"no_text": 1})
     assert lake.articles.windows("wire") == [(NOON, NOON + HOUR)]
