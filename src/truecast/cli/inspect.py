@@ -1,13 +1,16 @@
 """The command ``inspect``: what would become of files of bars."""
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from textwrap import wrap
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 import yaml
+from rich.text import Text
 
 from truecast.cli.options import AsJson
-from truecast.cli.output import print_json, show_notices, table
+from truecast.cli.output import console, print_json, show_notices
 from truecast.core.errors import UsageError
 from truecast.core.interval import Interval
 
@@ -15,6 +18,13 @@ if TYPE_CHECKING:
     from truecast.pipelines.inspect import Inspection
     from truecast.pipelines.inspect_pairs import Pair
 
+_COLOURS: Final = {
+    "clean": "green",
+    "repaired": "cyan",
+    "flagged": "yellow",
+    "quarantined": "magenta",
+    "refused": "red",
+}
 Words = Annotated[
     list[str],
     typer.Argument(
@@ -43,12 +53,12 @@ def inspect(paths: Words, interval: IntervalText = None, as_json: AsJson = False
     if as_json:
         print_json({"files": [one.document() for one in found]})
     else:
-        table(
-            f"{len(found)} files",
-            ("file", "outcome", "rows", "bars", "interval", "what"),
-            [(_short(one.file, files), one.outcome, one.rows, one.bars, one.interval, _what(one))
-             for one in found],
-        )  # fmt: skip
+        for one in found:
+            _show(one, _short(one.file, files))
+        counts = Counter(one.outcome for one in found).most_common()
+        said = ", ".join(f"{count} {outcome}" for outcome, count in counts)
+        console.print(f"{len(found)} {'file' if len(found) == 1 else 'files'}: {said}",
+                      highlight=False, soft_wrap=True)  # fmt: skip
         if any(one.outcome == "refused" for one in found):
             show_notices(["An option is typed as name=value, such as timezone=UTC or ticks=true."])
     if any(one.pair is not None and not one.pair.equal for one in found):
@@ -94,6 +104,19 @@ def _interval(text: str) -> Interval:
         raise UsageError(f"--interval {error}") from error
 
 
+def _show(one: "Inspection", name: str) -> None:
+    """Print a line about a file, and what was found in it below, indented."""
+    line = Text.assemble((name, "bold"), "  ", (one.outcome, _COLOURS[one.outcome]))
+    if not one.error:
+        came_in = f"{one.bars:,} bars of {one.interval}"
+        line.append(f"  {one.rows:,} rows, {came_in}")
+    console.print(line, highlight=False, soft_wrap=True)
+    for text in _what(one):
+        for part in wrap(text, console.width - 2):
+            console.print(f"  {part}", highlight=False, markup=False, soft_wrap=True)
+    console.print()
+
+
 def _short(file: str, paths: list[Path]) -> str:
     """Leave out the folder that was typed: a table has little room."""
     for path in paths:
@@ -102,10 +125,10 @@ def _short(file: str, paths: list[Path]) -> str:
     return file
 
 
-def _what(one: "Inspection") -> str:
+def _what(one: "Inspection") -> list[str]:
     """Say all that there is to say of one file, a line each."""
     if one.error:
-        return one.error
+        return [one.error]
     lines = []
     for counts, verb in (
         (one.quarantined, "kept out"),
@@ -120,7 +143,7 @@ def _what(one: "Inspection") -> str:
         lines.append(f"{one.actions} splits, dividends and capital gains")
     if one.pair is not None:
         lines += _pair_lines(one.pair)
-    return "\n".join([*lines, *one.notes])
+    return [*lines, *one.notes]
 
 
 def _pair_lines(pair: "Pair") -> list[str]:

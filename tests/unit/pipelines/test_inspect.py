@@ -251,3 +251,21 @@ def test_words_are_paths_or_options():
         read_words(["scale=1"])
     with pytest.raises(UsageError, match="expected a mapping"):
         read_words(["x.csv", "columns={close: ["])
+
+
+def test_eighty_columns_are_enough_for_people(tmp_path, monkeypatch):
+    write(tmp_path, **{"a": CLEAN + "2018-12-27,[12],13,11,12,80\n"})
+    (tmp_path / "b.csv").write_text(CLEAN + "2018-12-26,11,12,10,11,90\n")
+    monkeypatch.setenv("COLUMNS", "80")
+    done = CliRunner().invoke(app(), [str(tmp_path), "calendar=XNYS", "--interval", "1d"])
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "a.csv  refused"
+    # What a person must know stands below, indented, and no word of it is lost.
+    told = " ".join(line.strip() for line in lines[1 : lines.index("")])
+    assert "found '[12]'; write it so, or remove the row" in told
+    assert lines[lines.index("") + 1 :][:2] == [
+        "b.csv  quarantined  3 rows, 1 bars of 1d",
+        "  2 kept out: conflicting_duplicate (row 2, 2018-12-26 21:00 UTC:",
+    ]
+    assert lines[-1] == "2 files: 1 refused, 1 quarantined"
