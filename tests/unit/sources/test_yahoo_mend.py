@@ -146,6 +146,16 @@ def test_a_split_that_was_not_applied_is_applied():
     assert set(repairs["field"]) == {"open", "high", "low", "close", "adj_close", "volume"}
 
 
+def test_the_first_of_several_splits_that_was_not_applied_is_applied(caplog):
+    good = clean(dividends={}, splits={200: 4.0, 300: 2.0})
+    bad = changed(good, range(190, 200), open=4, high=4, low=4, close=4, adj_close=4)
+    out, repairs = mended(bad)
+    assert not caplog.text
+    assert set(repairs["repair"]) == {"bad_split"}
+    for name in ("open", "high", "low", "close"):
+        np.testing.assert_allclose(out[name], good[name], rtol=1e-6)
+
+
 def test_a_dividend_a_hundred_times_too_big_is_scaled():
     good = clean()
     out, repairs = mended(changed(good, DIVIDENDS, dividend=100.0))

@@ -85,8 +85,10 @@ class Repairs:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                repaired: pd.DataFrame | None = repair(table.copy(), *arguments)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                # In the exchange's time, as yfinance has it: else a rule that runs for one split
+                # after another joins two kinds of time, and fails at the second.
+                repaired: pd.DataFrame | None = repair(table.tz_convert(self._zone), *arguments)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             _LOG.warning(
                 "yfinance's %s failed on %d rows from %s, which stay as they came: %r",
                 name, len(table), table.index[0], error,
