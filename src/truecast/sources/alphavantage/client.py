@@ -17,7 +17,8 @@ from truecast.sources.http import (
     RejectedError,
     read_json,
 )
-from truecast.sources.options import host_of, key_of
+from truecast.sources.http.keys import key_of
+from truecast.sources.options import host_of
 
 #: As many articles as it gives for one request.
 MOST = 1000

@@ -5,7 +5,7 @@ from datetime import date
 from pydantic import Field, field_validator, model_validator
 
 from truecast.core.names import suggestion
-from truecast.sources.options import Options, host_of
+from truecast.sources.options import Address, Options
 
 #: Where Alpha Vantage answers.
 BASE_URL = "https://www.alphavantage.co/query"
@@ -54,7 +54,7 @@ class AlphaVantageOptions(Options):
     start: date | None = None
     requests_per_day: int = Field(default=25, ge=1)
     seconds_between_requests: float = Field(default=1.5, gt=0, le=3600)
-    base_url: str = BASE_URL
+    base_url: Address = BASE_URL
 
     @field_validator("symbols")
     @classmethod
@@ -70,12 +70,6 @@ class AlphaVantageOptions(Options):
         for topic in value:
             if topic not in TOPICS:
                 raise ValueError(f"unknown topic {topic!r}: {suggestion(topic, TOPICS, most=20)}")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _address_is_valid(cls, value: str) -> str:
-        host_of(value)
         return value
 
     @model_validator(mode="after")

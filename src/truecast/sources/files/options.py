@@ -2,27 +2,17 @@
 
 import codecs
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, field_validator
 
 from truecast.core.bars import PRICES, QUOTES
-from truecast.core.calendars import get_calendar
 from truecast.core.errors import UsageError
-from truecast.core.hashing import hash_of
 from truecast.core.instrument import Adjustment
 from truecast.core.names import suggestion
 from truecast.core.recipe import Duration
-from truecast.core.recipe_errors import describe
+from truecast.sources import options as shared
+from truecast.sources.options import CalendarName, PathOptions
 
 #: What a column of a file can be to us.
 MEANINGS = ("stamp", "time", "symbol", *PRICES, "volume", *QUOTES)
@@ -30,7 +20,7 @@ MEANINGS = ("stamp", "time", "symbol", *PRICES, "volume", *QUOTES)
 ColumnName = Annotated[str, BeforeValidator(lambda name: str(name) if type(name) is int else name)]
 
 
-class FilesOptions(BaseModel):
+class FilesOptions(PathOptions):
     """Where the files are and how their rows are meant.
 
     What follows ``currency`` is found out where it is not said, and what leaves a doubt is
@@ -84,12 +74,8 @@ class FilesOptions(BaseModel):
         Whether rows are trades (a moment, a price, an amount), to be gathered into bars.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: Path
     instruments: dict[str, str] = Field(default_factory=dict)
-    calendar: str = "XNYS"
-    timezone: str = "UTC"
+    calendar: CalendarName = "XNYS"
     stamps: Literal["close", "open"] = "close"
     adjustment: Adjustment = "raw"
     publication_delay: Duration | None = None
@@ -105,24 +91,6 @@ class FilesOptions(BaseModel):
     epoch: Literal["s", "ms", "us", "ns"] | None = None
     scale: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     ticks: bool = False
-
-    @field_validator("calendar")
-    @classmethod
-    def _calendar_exists(cls, value: str) -> str:
-        try:
-            return get_calendar(value).name
-        except UsageError as error:
-            raise ValueError(str(error)) from error
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone_exists(cls, value: str) -> str:
-        try:
-            return ZoneInfo(value).key
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(
-                f"{value!r} is not a time zone: write an IANA name such as America/New_York"
-            ) from error
 
     @field_validator("encoding")
     @classmethod
@@ -147,16 +115,6 @@ class FilesOptions(BaseModel):
     def told_timezone(self) -> str | None:
         """The time zone where it was said, None where it is the default."""
         return self.timezone if "timezone" in self.model_fields_set else None
-
-    @property
-    def fingerprint(self) -> str:
-        """Six hexadecimal digits of the resolved path and of each option that is not its default.
-
-        The same rows read with another meaning (another time zone, say) are another series: in
-        silver they must not become versions of each other.
-        """
-        told = self.model_dump(mode="json", exclude_defaults=True)
-        return hash_of({**told, "path": str(self.path.expanduser().resolve())})[:6]
 
 
 def read_options(options: Mapping[str, Any]) -> FilesOptions:
@@ -183,7 +141,4 @@ def check_options(options: Mapping[str, Any]) -> FilesOptions:
     UsageError
         If one is unknown or has no valid value.
     """
-    try:
-        return FilesOptions.model_validate(dict(options))
-    except ValidationError as error:
-        raise UsageError(f"source.files: {describe(error, FilesOptions)}") from error
+    return shared.read_options(FilesOptions, options, "source.files")

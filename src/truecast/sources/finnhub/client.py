@@ -18,7 +18,8 @@ from truecast.sources.http import (
     read_json,
     waiting,
 )
-from truecast.sources.options import host_of, key_of
+from truecast.sources.http.keys import key_of
+from truecast.sources.options import host_of
 
 _A_DAY = timedelta(days=1)
 _A_MINUTE = timedelta(minutes=1)
@@ -40,7 +41,7 @@ class FinnhubClient:
 
     def __init__(self, options: FinnhubOptions) -> None:
         self._key = key_of(load_settings().finnhub_key, "TRUECAST_FINNHUB_KEY", "Finnhub")
-        self.url = f"{options.base_url}/company-news"
+        self.url = f"{options.base_url.rstrip('/')}/company-news"
         self._client = Client(
             Policy(
                 hosts=frozenset({host_of(options.base_url)}),

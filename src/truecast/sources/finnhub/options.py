@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from truecast.sources.options import Options, host_of
+from truecast.sources.options import Address, Options
 
 #: Where Finnhub answers.
 BASE_URL = "https://finnhub.io/api/v1"
@@ -28,10 +28,4 @@ class FinnhubOptions(Options):
     symbols: tuple[str, ...] = Field(min_length=1)
     start: date | None = None
     requests_per_minute: float = Field(default=55.0, gt=0, le=1800)
-    base_url: str = BASE_URL
-
-    @field_validator("base_url")
-    @classmethod
-    def _address_is_valid(cls, value: str) -> str:
-        host_of(value)
-        return value.rstrip("/")
+    base_url: Address = BASE_URL

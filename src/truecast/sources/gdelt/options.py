@@ -6,7 +6,7 @@ from datetime import date
 from pydantic import Field, field_validator, model_validator
 
 from truecast.sources.gdelt.query import check_query, write_query
-from truecast.sources.options import Options, host_of
+from truecast.sources.options import Address, Options
 
 #: Where GDELT answers.
 BASE_URL = "https://api.gdeltproject.org/api/v2/doc/doc"
@@ -37,7 +37,7 @@ class GdeltOptions(Options):
     language: str | None = Field(default=None, pattern="^[a-z]+$")
     start: date | None = None
     seconds_between_requests: float = Field(default=8.0, gt=0, le=3600)
-    base_url: str = BASE_URL
+    base_url: Address = BASE_URL
 
     @field_validator("query")
     @classmethod
@@ -54,12 +54,6 @@ class GdeltOptions(Options):
                 )
             if not domain.replace(".", "").isalnum() or "." not in domain:
                 raise ValueError(f"expected a site such as reuters.com, got {domain!r}")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _address_is_valid(cls, value: str) -> str:
-        host_of(value)
         return value
 
     @model_validator(mode="after")

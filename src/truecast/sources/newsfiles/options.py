@@ -1,19 +1,16 @@
 """What a recipe may say about files of news."""
 
-from pathlib import Path
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from truecast.core.hashing import hash_of
 from truecast.core.names import suggestion
 from truecast.core.recipe import Duration
 from truecast.sources.newsfiles.columns import NAMES
-from truecast.sources.options import Options
+from truecast.sources.options import PathOptions
 
 
-class NewsFilesOptions(Options):
+class NewsFilesOptions(PathOptions):
     """Where the files are and how their rows are meant.
 
     Parameters
@@ -33,9 +30,7 @@ class NewsFilesOptions(Options):
         its step was over.
     """
 
-    path: Path
     columns: dict[str, str] = Field(default_factory=dict)
-    timezone: str = "UTC"
     dates: Literal["dmy", "mdy"] | None = None
     resolution: Duration | None = None
 
@@ -46,23 +41,3 @@ class NewsFilesOptions(Options):
             if name not in NAMES:
                 raise ValueError(f"unknown column {name!r}: {suggestion(name, NAMES)}")
         return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone_exists(cls, value: str) -> str:
-        try:
-            return ZoneInfo(value).key
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(
-                f"{value!r} is not a time zone: write an IANA name such as America/New_York"
-            ) from error
-
-    @property
-    def fingerprint(self) -> str:
-        """Six hexadecimal digits of the resolved path and of each option that is not its default.
-
-        The same rows read with another meaning are another source: in silver they must not
-        become versions of each other.
-        """
-        told = self.model_dump(mode="json", exclude_defaults=True)
-        return hash_of({**told, "path": str(self.path.expanduser().resolve())})[:6]

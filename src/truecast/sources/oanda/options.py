@@ -1,19 +1,16 @@
 """What a recipe may say about OANDA."""
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from truecast.core.calendars import get_calendar
-from truecast.core.errors import UsageError
-from truecast.core.recipe_errors import describe
+from truecast.sources.options import CalendarName, Options
 
 _ORDER = "MBA"
 
 
-class OandaOptions(BaseModel):
+class OandaOptions(Options):
     """What to ask OANDA for.
 
     Parameters
@@ -32,13 +29,11 @@ class OandaOptions(BaseModel):
         Where to ask instead of OANDA's practice or live environment.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     symbols: tuple[str, ...] = ()
     price: str = _ORDER
     years: Annotated[float, Field(gt=0, le=30)] = 5
     start: date | None = None
-    calendars: dict[str, str] = Field(default_factory=dict)
+    calendars: dict[str, CalendarName] = Field(default_factory=dict)
     base_url: Annotated[str | None, Field(pattern=r"^https?://[^/]+$")] = None
 
     @field_validator("price")
@@ -50,25 +45,3 @@ class OandaOptions(BaseModel):
         if "M" not in sides and sides != {"B", "A"}:
             raise ValueError("a bar needs M, or both B and A")
         return "".join(side for side in _ORDER if side in sides)
-
-    @field_validator("calendars")
-    @classmethod
-    def _calendars_exist(cls, value: dict[str, str]) -> dict[str, str]:
-        try:
-            return {symbol: get_calendar(name).name for symbol, name in value.items()}
-        except UsageError as error:
-            raise ValueError(str(error)) from error
-
-
-def read_options(options: Mapping[str, Any]) -> OandaOptions:
-    """Check the options of a recipe's ``source: oanda``.
-
-    Raises
-    ------
-    UsageError
-        If one is unknown or has no valid value.
-    """
-    try:
-        return OandaOptions.model_validate(dict(options))
-    except ValidationError as error:
-        raise UsageError(f"source.oanda: {describe(error, OandaOptions)}") from error

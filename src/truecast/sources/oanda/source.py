@@ -17,8 +17,9 @@ from truecast.sources.base import Parsed, Payload
 from truecast.sources.http import EmptyError
 from truecast.sources.http.reading import parse_json
 from truecast.sources.oanda.client import LIVE, MOST_CANDLES, PRACTICE, OandaClient
-from truecast.sources.oanda.options import OandaOptions, read_options
+from truecast.sources.oanda.options import OandaOptions
 from truecast.sources.oanda.parse import moment_of, parse_candles
+from truecast.sources.options import read_options
 
 #: Length of a candle to what OANDA calls it.
 GRANULARITIES = {
@@ -167,4 +168,4 @@ def open_oanda(options: Mapping[str, Any]) -> OandaSource:
     UsageError
         If an option is unknown or has no valid value.
     """
-    return OandaSource(read_options(options))
+    return OandaSource(read_options(OandaOptions, options, "source.oanda"))

@@ -2,9 +2,9 @@
 
 from urllib.parse import urlencode
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from truecast.sources.options import Options, host_of
+from truecast.sources.options import Address, Options
 
 #: Yahoo's headlines of a symbol.
 YAHOO = "https://feeds.finance.yahoo.com/rss/2.0/headline"
@@ -25,23 +25,10 @@ class RssOptions(Options):
         Shortest time between two requests to one host.
     """
 
-    urls: tuple[str, ...] = ()
+    urls: tuple[Address, ...] = ()
     symbols: tuple[str, ...] = ()
-    yahoo_url: str = YAHOO
+    yahoo_url: Address = YAHOO
     seconds_between_requests: float = Field(default=2.0, gt=0, le=3600)
-
-    @field_validator("urls")
-    @classmethod
-    def _addresses_are_valid(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for url in value:
-            host_of(url)
-        return value
-
-    @field_validator("yahoo_url")
-    @classmethod
-    def _address_is_valid(cls, value: str) -> str:
-        host_of(value)
-        return value
 
     @model_validator(mode="after")
     def _something_is_asked(self) -> "RssOptions":

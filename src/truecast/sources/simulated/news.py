@@ -13,7 +13,8 @@ from truecast.core.clock import require_utc, to_datetime64, to_utc
 from truecast.core.errors import UsageError
 from truecast.core.news import NEWS, PARSED_NEWS, parsed_news
 from truecast.sources.base import Payload, SourceError, Windows
-from truecast.sources.simulated.options import SimulatedOptions, read_options
+from truecast.sources.options import read_options
+from truecast.sources.simulated.options import SimulatedOptions
 from truecast.sources.simulated.schedule import Schedule, schedule_of
 from truecast.sources.simulated.texts import ADDRESS, PUBLISHER, sentiment_of, write_text
 
@@ -172,7 +173,7 @@ def open_simulated_news(options: Mapping[str, Any]) -> SimulatedNews:
     UsageError
         If an option is unknown or has no valid value, or no instruments are given.
     """
-    checked = read_options(options, where="news.simulated")
+    checked = read_options(SimulatedOptions, options, "news.simulated")
     if checked.symbols is None:
         raise UsageError(
             "news.simulated: say whose news it is, such as instruments: [^GSPC]; the other "

@@ -1,19 +1,16 @@
 """What a recipe may say about a simulated market."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from truecast.core.calendars import get_calendar
-from truecast.core.errors import UsageError
 from truecast.core.hashing import hash_of
 from truecast.core.names import UnknownNameError
 from truecast.core.recipe import Day, Duration
-from truecast.core.recipe_errors import describe
+from truecast.sources.options import CalendarName, Options
 
 #: Probability to stay in a regime for a further session, where no matrix is given.
 STAY = 0.98
@@ -24,7 +21,7 @@ Symbol = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
 _Positive = Annotated[float, Field(gt=0, le=1e12)]
 
 
-class SimulatedOptions(BaseModel):
+class SimulatedOptions(Options):
     """A simulated market; the package's docstring gives the process with its formulas.
 
     Parameters
@@ -70,15 +67,13 @@ class SimulatedOptions(BaseModel):
         Over how many minutes of trading.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     seed: int = Field(default=0, ge=0, lt=2**63)
     instruments: (
         Annotated[int, Field(ge=1, le=100_000)]
         | Annotated[tuple[Symbol, ...], Field(min_length=1)]
         | None
     ) = None
-    calendar: str = "XNYS"
+    calendar: CalendarName = "XNYS"
     start: Day = date(1999, 1, 4)
     end: Day | None = None
     years: int | None = Field(default=None, ge=1, le=100)
@@ -99,14 +94,6 @@ class SimulatedOptions(BaseModel):
     news_delay: Duration = timedelta(minutes=5)
     effect_bps: float = Field(default=25.0, ge=0, le=1000)
     effect_minutes: int = Field(default=390, ge=1, le=100_000)
-
-    @field_validator("calendar")
-    @classmethod
-    def _calendar_exists(cls, value: str) -> str:
-        try:
-            return get_calendar(value).name
-        except UsageError as error:
-            raise ValueError(str(error)) from error
 
     @model_validator(mode="after")
     def _ends_once(self) -> Self:
@@ -194,17 +181,3 @@ class SimulatedOptions(BaseModel):
         """
         if self.symbols is not None and symbol not in self.symbols:
             raise UnknownNameError("instrument", symbol, self.symbols, "source simulated")
-
-
-def read_options(options: Mapping[str, Any], where: str = "source.simulated") -> SimulatedOptions:
-    """Check the options of a recipe's ``source: simulated`` or ``news: [simulated]``.
-
-    Raises
-    ------
-    UsageError
-        If one is unknown or has no valid value.
-    """
-    try:
-        return SimulatedOptions.model_validate(dict(options))
-    except ValidationError as error:
-        raise UsageError(f"{where}: {describe(error, SimulatedOptions)}") from error

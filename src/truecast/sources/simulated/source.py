@@ -11,8 +11,9 @@ from truecast.core.errors import UsageError
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.sources.base import Parsed, Payload
+from truecast.sources.options import read_options
 from truecast.sources.simulated.client import Maker, write_bars
-from truecast.sources.simulated.options import SimulatedOptions, read_options
+from truecast.sources.simulated.options import SimulatedOptions
 from truecast.sources.simulated.parse import parse_simulated
 from truecast.sources.simulated.path import path_of
 
@@ -127,4 +128,4 @@ def open_simulated(options: Mapping[str, Any]) -> SimulatedSource:
     UsageError
         If an option is unknown or has no valid value.
     """
-    return SimulatedSource(read_options(options))
+    return SimulatedSource(read_options(SimulatedOptions, options, "source.simulated"))

@@ -1,16 +1,13 @@
 """What a recipe may say about Yahoo, and what its symbols say themselves."""
 
 import re
-from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field
 
-from truecast.core.calendars import get_calendar
-from truecast.core.errors import UsageError
 from truecast.core.recipe import Duration
-from truecast.core.recipe_errors import describe
+from truecast.sources.options import CalendarName, Options
 
 #: What follows the last point of a symbol: calendar and currency.
 _SUFFIXES: dict[str, tuple[str, str]] = {
@@ -53,7 +50,7 @@ _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 _COIN = re.compile(r"-(USD|EUR|GBP|JPY|CAD|AUD|KRW|INR|BTC|ETH)$")
 
 
-class YahooOptions(BaseModel):
+class YahooOptions(Options):
     """What to ask Yahoo for.
 
     Parameters
@@ -72,22 +69,12 @@ class YahooOptions(BaseModel):
         Where to ask instead of all of Yahoo's hosts.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     symbols: tuple[str, ...] = ()
     start: date | None = None
-    calendars: dict[str, str] = Field(default_factory=dict)
+    calendars: dict[str, CalendarName] = Field(default_factory=dict)
     may_be_negative: tuple[str, ...] = ()
     publication_delay: Duration = Field(default="15m", validate_default=True)
     base_url: Annotated[str | None, Field(pattern=r"^https?://[^/]+$")] = None
-
-    @field_validator("calendars")
-    @classmethod
-    def _calendars_exist(cls, value: dict[str, str]) -> dict[str, str]:
-        try:
-            return {symbol: get_calendar(name).name for symbol, name in value.items()}
-        except UsageError as error:
-            raise ValueError(str(error)) from error
 
 
 def is_symbol(text: str) -> bool:
@@ -118,17 +105,3 @@ def habits_of(symbol: str) -> tuple[str, str] | None:
     if "." in symbol:
         return _SUFFIXES.get(symbol.rpartition(".")[2])
     return "XNYS", "USD"
-
-
-def read_options(options: Mapping[str, Any]) -> YahooOptions:
-    """Check the options of a recipe's ``source: yahoo``.
-
-    Raises
-    ------
-    UsageError
-        If one is unknown or has no valid value.
-    """
-    try:
-        return YahooOptions.model_validate(dict(options))
-    except ValidationError as error:
-        raise UsageError(f"source.yahoo: {describe(error, YahooOptions)}") from error

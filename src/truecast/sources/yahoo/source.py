@@ -12,13 +12,13 @@ from truecast.core.interval import Interval
 from truecast.core.names import UnknownNameError
 from truecast.sources.base import Parsed, Payload, SourceError
 from truecast.sources.http.reading import parse_json
+from truecast.sources.options import read_options
 from truecast.sources.yahoo.client import YahooClient
 from truecast.sources.yahoo.options import (
     EXCHANGES,
     YahooOptions,
     habits_of,
     is_symbol,
-    read_options,
 )
 from truecast.sources.yahoo.parse import parse_chart, read_chart
 
@@ -175,4 +175,4 @@ def open_yahoo(options: Mapping[str, Any]) -> YahooSource:
     UsageError
         If an option is unknown or has no valid value.
     """
-    return YahooSource(read_options(options))
+    return YahooSource(read_options(YahooOptions, options, "source.yahoo"))
