@@ -79,7 +79,7 @@ def find_causes(
     reasons : pl.Series of str, length n
         Why its row is in quarantine; null where none is.
     """
-    starts, ends = grid.spans(absent)
+    _, ends = grid.spans(absent)
     due = ends + np.timedelta64(evidence.delay)
     answers = _answers(evidence, payloads)
     failures = _failures(evidence, answers)
@@ -95,9 +95,9 @@ def find_causes(
     causes[would_have_come] = OUTAGE
     full = answers.filter(pl.col("covers_from").is_not_null(), pl.col("covers_to").is_not_null())
     answered = _within(
-        np.searchsorted(starts, moments(full["covers_from"])),
+        np.searchsorted(ends, moments(full["covers_from"])),
         np.minimum(
-            np.searchsorted(ends, moments(full["covers_to"]), side="right"),
+            np.searchsorted(ends, moments(full["covers_to"])),
             np.searchsorted(due, moments(full["received_at"]), side="right"),
         ),
         len(absent),

@@ -39,8 +39,9 @@ class Payload:
     received_at : datetime
         When they arrived, UTC.
     covers : tuple of two datetimes, or None
-        From when to when, UTC, the source said all that it has: what is absent in between did not
-        trade. None where that cannot be known, as of a file.
+        From when up to, not including, when, UTC, the source said all that it has: a bar that
+        closes in between and is absent did not trade. None where that cannot be known, as of a
+        file.
     """
 
     source: str

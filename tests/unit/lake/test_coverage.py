@@ -245,6 +245,17 @@ def test_a_hole_over_a_weekend_is_one() -> None:
     assert found.spans["sessions"].to_list() == [2]
 
 
+def test_an_answer_tells_of_the_bars_that_close_in_its_span_and_not_at_its_end() -> None:
+    """As where a candle is not complete though its minute is over: it is still to come."""
+    bars = [one for one in minutes("2024-03-09T00:00", "2024-03-09T02:00") if one.minute != 0]
+    market = (get_calendar("24/7"), Interval("1m"))
+    asked = [("2024-03-09T03:00", "2024-03-09T00:30", "2024-03-09T01:00")]
+    assert cover(series(bars, "24/7"), *market, evidence(asked)).absent == {"unknown": 1}
+    # Nor is anything left between two spans that follow one another.
+    asked.append(("2024-03-09T03:00", "2024-03-09T01:00", "2024-03-09T02:00"))
+    assert cover(series(bars, "24/7"), *market, evidence(asked)).absent == {"no trade": 1}
+
+
 def test_holes_of_a_market_that_never_closes() -> None:
     bars = minutes("2024-03-09T00:00", "2024-03-12T00:00")
     hole = set(minutes("2024-03-09T23:00", "2024-03-10T03:00"))
@@ -252,12 +263,13 @@ def test_holes_of_a_market_that_never_closes() -> None:
     told = evidence([("2024-03-13", "2024-03-10T02:00", "2024-03-13")])
     found = cover(series(bars, "24/7"), get_calendar("24/7"), Interval("1m"), told)
     alone = 24 * 3 - 4
-    known = alone - 23 + 60
-    assert found.absent == {"unknown": 180 + 23, "no trade": known}
+    # The bar that closes at 02:00 is the first of which the answer tells.
+    known = alone - 23 + 61
+    assert found.absent == {"unknown": 179 + 23, "no trade": known}
     assert found.expected == 24 * 60 * 3
     assert len(found.spans) == alone + 2
     longest = found.spans.sort("bars", descending=True).head(2)
-    assert longest["bars"].to_list() == [180, 60]
+    assert longest["bars"].to_list() == [179, 61]
     assert longest["sessions"].to_list() == [2, 1]
 
 
