@@ -1,43 +1,43 @@
 """Open the sources that a recipe names: one of bars, and those of news."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from truecast.core.names import Registry
 from truecast.core.recipe import Choice
-from truecast.sources.alphavantage.source import open_alphavantage
 from truecast.sources.base import NewsSource, Source
-from truecast.sources.files.source import open_files
-from truecast.sources.finnhub.source import open_finnhub
-from truecast.sources.gdelt.source import open_gdelt
-from truecast.sources.newsfiles.source import open_news_files
-from truecast.sources.oanda.source import open_oanda
-from truecast.sources.rss.source import open_rss
-from truecast.sources.sample.source import open_sample
-from truecast.sources.simulated.news import open_simulated_news
-from truecast.sources.simulated.source import open_simulated
-from truecast.sources.yahoo.source import open_yahoo
+
+
+def _opener(module: str, name: str) -> Callable[[Mapping[str, Any]], Any]:
+    """Return what opens a source, imported when it is called: HTTP clients take their time."""
+
+    def open_by(options: Mapping[str, Any]) -> Any:
+        return getattr(import_module(f"truecast.sources.{module}"), name)(options)
+
+    return open_by
+
 
 SOURCES: Registry[Callable[[Mapping[str, Any]], Source]] = Registry(
     "source",
     {
-        "files": open_files,
-        "oanda": open_oanda,
-        "sample": open_sample,
-        "simulated": open_simulated,
-        "yahoo": open_yahoo,
+        "files": _opener("files.source", "open_files"),
+        "oanda": _opener("oanda.source", "open_oanda"),
+        "sample": _opener("sample.source", "open_sample"),
+        "simulated": _opener("simulated.source", "open_simulated"),
+        "yahoo": _opener("yahoo.source", "open_yahoo"),
     },
 )
 
 NEWS_SOURCES: Registry[Callable[[Mapping[str, Any]], NewsSource]] = Registry(
     "news source",
     {
-        "alphavantage": open_alphavantage,
-        "files": open_news_files,
-        "finnhub": open_finnhub,
-        "gdelt": open_gdelt,
-        "rss": open_rss,
-        "simulated": open_simulated_news,
+        "alphavantage": _opener("alphavantage.source", "open_alphavantage"),
+        "files": _opener("newsfiles.source", "open_news_files"),
+        "finnhub": _opener("finnhub.source", "open_finnhub"),
+        "gdelt": _opener("gdelt.source", "open_gdelt"),
+        "rss": _opener("rss.source", "open_rss"),
+        "simulated": _opener("simulated.news", "open_simulated_news"),
     },
 )
 
