@@ -23,6 +23,7 @@ from truecast.sources.http import (
 )
 from truecast.sources.oanda.source import OandaSource, open_oanda
 from vendors.candles import Oanda, asked_span, candle, document
+from vendors.server import Scripted
 
 MINUTE, HOUR, DAY = Interval("1m"), Interval("1h"), Interval("1d")
 NOW = datetime(2026, 3, 4, 12, 0, 30, tzinfo=UTC)  # a Wednesday
@@ -347,3 +348,37 @@ def test_a_bar_that_is_there_twice_or_was_corrected(vendor, opened, tmp_path: Pa
         assert (told.added, told.revised, told.unchanged) == (0, 1, 1)
     closes = lake.history(source.name, "EUR_USD", HOUR).versions["close"].to_list()
     assert sorted(closes) == [1.1005, 1.1005, 1.2005]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"volume": 10**400},
+        {"bid": {"o": 10**400, "h": "1", "l": "1", "c": "1"}},
+        {"mid": ["1", "1", "1", "1"]},
+        {"time": "0001-01-01T00:00:00.000000000Z"},
+        {"time": "9999-12-31T23:59:59.000000000Z"},
+        {"complete": None},
+    ],
+)
+@pytest.mark.parametrize("interval", [MINUTE, DAY])
+def test_a_candle_that_cannot_be_is_refused_by_its_number(odd, interval):
+    good = [candle(datetime(2026, 3, 2, 22, minute, tzinfo=UTC)) for minute in (0, 1)]
+    content = json.dumps(document([good[0], good[1] | odd])).encode()
+    payload = Payload("oanda", "EUR_USD", str(interval), {}, content, "application/json", NOW)
+    with pytest.raises(AnswerError, match="OANDA candle 2: expected"):
+        open_oanda({}).parse(payload)
+
+
+@pytest.mark.parametrize("body", ["null", "[]", "5", "{}", '{"candles": null}', '{"candles": 7}'])
+def test_a_document_without_candles_is_refused_when_it_is_read(body):
+    payload = Payload("oanda", "EUR_USD", "1m", {}, body.encode(), "application/json", NOW)
+    with pytest.raises(AnswerError, match="EUR_USD: expected a list of candles"):
+        open_oanda({}).parse(payload)
+
+
+def test_an_unfinished_candle_of_no_time_is_refused_as_it_is_fetched(vendor, opened):
+    odd = candle(datetime(2026, 3, 4, 12, tzinfo=UTC), complete=False, time="soon")
+    vendor.respond = lambda _: Scripted(json.dumps(document([odd])).encode())
+    with pytest.raises(AnswerError, match="'soon' is no time of the form"):
+        fetched(opened(), MINUTE)

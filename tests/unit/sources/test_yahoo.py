@@ -413,3 +413,58 @@ def test_yfinance_is_imported_only_when_it_is_used():
     code = "import sys, truecast.sources.catalog; print('yfinance' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("interval", ["1d", "1m"])
+@pytest.mark.parametrize("odd", [True, -(10**12), "abc", 10**400, [[]]])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("timestamp", 1),
+        ("indicators", "quote", 0, "open"),
+        ("indicators", "quote", 0, "volume"),
+        ("indicators", "adjclose"),
+        ("meta", "exchangeTimezoneName"),
+        ("events",),
+        ("events", "splits"),
+        ("events", "splits", "2"),
+        ("events", "splits", "2", "date"),
+        ("events", "dividends", "1", "date"),
+    ],
+)
+def test_a_value_of_another_kind_in_any_place_is_refused(path, odd, interval):
+    day = int(datetime(2026, 3, 3, 14, 30, tzinfo=UTC).timestamp())
+    events = {
+        "dividends": {"1": {"amount": 0.24, "date": day}},
+        "splits": {"2": {"numerator": 2.0, "denominator": 1.0, "date": day}},
+    }
+    document = chart(DAYS, [10.0, 11.0, 12.0], events=events)
+    place = document["chart"]["result"][0]
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = odd
+    with pytest.raises(SourceError, match="Yahoo chart: expected"):
+        parsed(document, interval=Interval(interval))
+
+
+@pytest.mark.parametrize("amount", [10**400, "x", None, [], {}])
+def test_an_event_without_an_amount_is_refused(amount):
+    day = int(datetime(2026, 3, 3, 14, 30, tzinfo=UTC).timestamp())
+    for kind in ("dividends", "capitalGains"):
+        events = {kind: {"1": {"amount": amount, "date": day}}}
+        with pytest.raises(SourceError, match=f"Yahoo chart: .* each of {kind}"):
+            parsed(chart(DAYS, [10.0, 11.0, 12.0], events=events))
+
+
+@pytest.mark.parametrize("seconds", [None, 10**18, -(10**18), 253402300800, "1"])
+def test_a_timestamp_of_no_year_with_prices_is_refused(seconds):
+    document = chart(DAYS, [10.0, 11.0, 12.0])
+    document["chart"]["result"][0]["timestamp"][1] = seconds
+    for interval in ("1d", "1m"):
+        with pytest.raises(SourceError, match="expected each timestamp in seconds, of a year"):
+            parsed(document, interval=Interval(interval))
+
+
+def test_a_currency_that_is_no_text_is_refused():
+    with pytest.raises(SourceError, match=r"expected meta\.currency to be text, got \[\]"):
+        parsed(chart(DAYS, [10.0, 11.0, 12.0], currency=[]))

@@ -81,7 +81,7 @@ def _row(number: int, candle: Any) -> dict[str, Any]:
         for side, prefix in _SIDES.items():
             prices = candle.get(side) or {}
             row |= {prefix + name: _number(prices.get(name[0])) for name in PRICES}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise AnswerError(
             f"OANDA candle {number}: expected complete, volume, time and prices as text, got "
             f"{str(candle)[:200]} ({type(error).__name__}: {error})"
@@ -110,4 +110,7 @@ def moment_of(text: str) -> datetime:
         or text[19:-1].strip(".0")
     ):
         raise ValueError(f"{text!r} is no time of the form 2016-10-17T19:35:00.000000000Z")
-    return datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    moment = datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    if not 1970 <= moment.year < 2100:
+        raise ValueError(f"{text!r} is no time of a candle")
+    return moment

@@ -14,7 +14,7 @@ from truecast.core.interval import Interval
 from truecast.core.names import UnknownNameError
 from truecast.core.settings import load_settings
 from truecast.sources.base import Parsed, Payload
-from truecast.sources.http import EmptyError
+from truecast.sources.http import AnswerError, EmptyError
 from truecast.sources.http.reading import parse_json
 from truecast.sources.oanda.client import LIVE, MOST_CANDLES, PRACTICE, OandaClient
 from truecast.sources.oanda.options import OandaOptions
@@ -128,7 +128,13 @@ class OandaSource:
 
     def parse(self, payload: Payload) -> Parsed:
         """Turn a payload into rows; see :class:`truecast.sources.base.Source`."""
-        candles = parse_json(payload.content)["candles"]
+        try:
+            candles = list(parse_json(payload.content)["candles"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise AnswerError(
+                f"OANDA candles of {payload.symbol}: expected a list of candles "
+                f"({type(error).__name__}: {error})"
+            ) from None
         calendar = get_calendar(self.instrument(payload.symbol).calendar)
         return parse_candles(candles, Interval(payload.interval), calendar)
 
@@ -147,11 +153,14 @@ class OandaSource:
 
 def _settled(candles: Sequence[Any], end: datetime) -> datetime:
     """Return until when all is said: where the first candle starts that is not complete."""
-    unfinished = [
-        moment_of(candle["time"])
-        for candle in candles
-        if isinstance(candle, dict) and candle.get("complete") is False and "time" in candle
-    ]
+    try:
+        unfinished = [
+            moment_of(candle["time"])
+            for candle in candles
+            if isinstance(candle, dict) and candle.get("complete") is False and "time" in candle
+        ]
+    except ValueError as error:
+        raise AnswerError(f"OANDA candle that is not complete: {error}") from None
     return min([end, *unfinished])
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,6 +23,8 @@ from truecast.sources.yahoo.rows import YAHOO_ROWS
 EVENTS = {"splits": "split", "dividends": "dividend", "capitalGains": "capital_gain"}
 #: Units of prices that are a hundredth of a currency.
 MINOR_UNITS = ("GBp", "GBX", "ZAc", "ILA")
+# Seconds since 1970 that a bar or an event can have: the years 1900 to 2099.
+_MOMENTS: Final = range(-2_208_988_800, 4_102_444_800)
 _SECOND = np.timedelta64(1, "s")
 
 
@@ -62,13 +64,37 @@ def read_chart(document: Any) -> Chart:
             "Yahoo chart: expected chart.result[0] with meta.exchangeTimezoneName, timestamp and "
             f"indicators.quote[0], got a document without ({type(error).__name__}: {error})"
         ) from None
-    for name in (*PRICES, "volume"):
-        if len(chart.quote.get(name) or ()) != len(stamps):
-            raise AnswerError(
-                f"Yahoo chart: expected as many values of {name} as timestamps ({len(stamps)}), "
-                f"got {len(chart.quote.get(name) or ())}"
-            )
+    _check(chart)
     return chart
+
+
+def _check(chart: Chart) -> None:
+    """Refuse what is there and cannot be meant."""
+    for name in (*PRICES, "volume"):
+        values = chart.quote.get(name) or []
+        found = len(values) if isinstance(values, list) else repr(values)[:60]
+        if found != len(chart.stamps):
+            raise AnswerError(
+                f"Yahoo chart: expected as many values of {name} as timestamps "
+                f"({len(chart.stamps)}), got {found}"
+            )
+    odd = [stamp for stamp in chart.stamps if type(stamp) is not int or stamp not in _MOMENTS]
+    if odd:
+        raise AnswerError(
+            "Yahoo chart: expected each timestamp in seconds, of a year from 1900 to 2099, "
+            f"got {repr(odd[0])[:60]}"
+        )
+    currency = chart.meta.get("currency")
+    if not isinstance(currency, str | None):
+        raise AnswerError(
+            f"Yahoo chart: expected meta.currency to be text, got {repr(currency)[:60]}"
+        )
+    for theirs in EVENTS:
+        events = chart.events.get(theirs) or {}
+        if not isinstance(events, dict):
+            raise AnswerError(
+                f"Yahoo chart: expected events.{theirs} to be an object, got {repr(events)[:60]}"
+            )
 
 
 def parse_chart(chart: Chart, interval: Interval, calendar: Calendar) -> Parsed:
@@ -200,6 +226,12 @@ def _total(kind: str) -> pl.Expr:
     return pl.when(mine.len() > 0).then(total).alias(kind)
 
 
+def _moment(seconds: Any, zone: str) -> datetime:
+    if type(seconds) is not int or seconds not in _MOMENTS:
+        raise ValueError(f"no seconds of a year from 1900 to 2099: {repr(seconds)[:60]}")
+    return datetime.fromtimestamp(seconds, ZoneInfo(zone))
+
+
 def _events(chart: Chart) -> pl.DataFrame:
     """List the events: ``session``, ``kind``, ``value``, ``currency``."""
     found = []
@@ -211,14 +243,15 @@ def _events(chart: Chart) -> pl.DataFrame:
                     if mine == "split"
                     else float(event["amount"])
                 )
-                moment = datetime.fromtimestamp(int(event["date"]), ZoneInfo(chart.zone))
-            except (KeyError, TypeError, ValueError, ZeroDivisionError, OSError) as error:
+                moment = _moment(event["date"], chart.zone)
+                currency = event.get("currency")
+            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
                 raise AnswerError(
                     f"Yahoo chart: expected date and amount (or numerator and denominator) of "
-                    f"each of {theirs}, got {event} ({type(error).__name__}: {error})"
+                    f"each of {theirs}, got {str(event)[:200]} ({type(error).__name__}: {error})"
                 ) from None
             early = moment.hour >= 22 and moment.minute == moment.second == 0
             day = (moment + timedelta(hours=2) if early else moment).date()
-            found.append((day, mine, value, event.get("currency")))
+            found.append((day, mine, value, currency if isinstance(currency, str) else None))
     schema = {"session": pl.Date, "kind": pl.String, "value": pl.Float64, "currency": pl.String}
     return pl.DataFrame(found, schema=schema, orient="row")
