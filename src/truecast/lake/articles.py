@@ -42,6 +42,7 @@ STORED = (
     "summary",
     "vendor_score",
     "vendor_label",
+    "received_at",
 )
 #: The order in which the versions of an article follow each other.
 ORDER = ("known_at", "published_at", "version")
@@ -138,7 +139,9 @@ def merge_articles(
 
     Notes
     -----
-    A version that is not there is added. One that is there is added again if it is the last that
+    A version that is not there is added. If an earlier receipt had another text of the article for
+    the same moment, as of a file that was edited, the new one is known from its receipt on: what
+    was read before stays as it was. A version that is there is added again if it is the last that
     the payload has of its article, another text has taken its place since, and it is not older
     than that one by its date.
     """
@@ -150,6 +153,7 @@ def merge_articles(
         .otherwise(pl.lit("vendor")),
     )
     fresh = timed.join(stored, on=["item", "version"], how="anti")
+    fresh = _not_before(fresh, stored.filter(pl.col("received_at") < received), received)
     # Those with a time of the vendor's come last at every receipt, and are never added again.
     newest = timed.sort(pl.col("basis") == "vendor", *ORDER, nulls_last=False).unique(
         "item", keep="last", maintain_order=True
@@ -161,6 +165,21 @@ def merge_articles(
     older = (pl.col("published_at") < pl.col("published_at_last")).fill_null(value=False)
     again = beside.filter(other & ~older & (pl.col("known_at") > pl.col("known_at_last")))
     return pl.concat([fresh, again.select(fresh.columns)]).sort("item", *ORDER)
+
+
+def _not_before(fresh: pl.DataFrame, earlier: pl.DataFrame, received: pl.Expr) -> pl.DataFrame:
+    """Let no text that comes later for a moment that has one rewrite what was read then."""
+    told = earlier.select("item", "known_at", told=pl.lit(value=True)).unique()
+    same_words = earlier.select("item", *_OPINION, same=pl.lit(value=True)).unique()
+    beside = fresh.join(told, on=["item", "known_at"], how="left", maintain_order="left").join(
+        same_words, on=["item", *_OPINION], how="left", nulls_equal=True, maintain_order="left"
+    )
+    late = pl.col("told").is_not_null() & pl.col("same").is_null()
+    known_now = pl.max_horizontal(received, "published_at")
+    return beside.with_columns(
+        known_at=pl.when(late).then(known_now).otherwise("known_at"),
+        basis=pl.when(late).then(pl.lit("observed")).otherwise("basis"),
+    ).select(fresh.columns)
 
 
 def as_silver(rows: pl.DataFrame, receipt: dict[str, Any]) -> pl.DataFrame:

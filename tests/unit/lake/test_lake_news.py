@@ -160,6 +160,21 @@ def test_a_vendors_first_seen_time_is_when_it_is_known(lake):
     assert set(history.versions["flags"].list.len()) == {0}
 
 
+def test_a_text_that_was_edited_without_a_new_time_is_known_from_its_receipt_on(lake):
+    seen = NOON - HOUR
+    for place in range(8):  # whatever the versions are called
+        page = {"url": f"https://a.example/{place}", "known_at": seen}
+        lake.ingest_news(Wire([article("first", **page)]))
+        edited = Wire([article(f"edited {place}", **page)], first=NOON + HOUR)
+        lake.ingest_news(edited)
+    history = lake.news("wire")
+    received = history.versions.filter(pl.col("title") != "first")["received_at"].min()
+    assert set(history.known(received - HOUR)["title"]) == {"first"}
+    assert len(history.known(received - HOUR)) == 8
+    assert all(title.startswith("edited") for title in history.known()["title"])
+    assert set(history.versions.filter(pl.col("title") != "first")["basis"]) == {"observed"}
+
+
 def test_nothing_is_known_before_it_is_published(lake):
     receipt = NOON + HOUR
     soon = article("soon", url="https://a.example/2", published_at=receipt + timedelta(minutes=4))
