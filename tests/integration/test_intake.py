@@ -1,8 +1,11 @@
 """A recipe's bars and news, taken in together."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
@@ -73,3 +76,37 @@ def test_only_what_is_missing_is_fetched(workspace: Workspace, folder: Path) -> 
     first = stages.fetch_missing(workspace, recipe(folder, "A"))
     assert (first.series["A"].added, first.news) == (2, {})
     assert stages.fetch_missing(workspace, recipe(folder, "A")).series == {}
+
+
+def test_the_terminal_and_the_page_tell_news_from_bars(
+    folder: Path, tmp_path: Path, typed: Callable[..., Any]
+) -> None:
+    (folder / "prices" / "A.csv").write_text(
+        "date,close,volume\n2024-01-02,1,5\n2024-01-03,,5\n2024-01-04,2,-1\n2024-01-05,2,0\n"
+    )
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "name": "mine",
+                "instruments": ["A"],
+                "source": {"files": {"path": str(folder / "prices")}},
+                "news": [{"files": {"path": str(folder / "news.ndjson")}}],
+                "features": ["log_return_1"],
+                "targets": {"price": {"models": ["ridge"]}},
+            }
+        )
+    )
+    page = tmp_path / "ingest.html"
+    done = typed("ingest", str(path), "--html", str(page), home=tmp_path / "home")
+    assert done.code == 0, done.err
+    bars, news = done.out.split("News")
+    assert bars.split("─")[-1].split()[:7] == ["A", "4", "2", "0", "0", "2", "0"]
+    (row,) = (line for line in news.splitlines() if line.startswith("newsfiles-"))
+    assert row.split()[1:] == ["2", "2", "0", "0", "0", "0"]
+    assert "A: kept out: 1 missing_close, 1 negative_volume" in done.out
+    of_bars, of_news = page.read_text("utf-8").split('<section class="card"')[1:]
+    assert ">news</span>" in of_news
+    assert ">news</span>" not in of_bars
+    assert "splits and dividends" in of_bars
+    assert "splits and dividends" not in of_news

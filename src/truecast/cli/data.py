@@ -100,19 +100,19 @@ def _progress() -> "Iterator[Watch]":
 
 def _show(intake: "Intake", examples: "Mapping[str, Examples]") -> None:
     taken = intake.series | intake.news
-    table(
-        "Ingested",
-        ("instrument", "received", "added", "revised", "unchanged", "quarantined", "besides"),
-        [
-            (
-                symbol,
-                *(one.received, one.added, one.revised, one.unchanged),
-                counts(one.quarantined),
-                _besides(one),
+    for title, what, summaries in (
+        ("Ingested", "instrument", intake.series),
+        ("News", "source", intake.news),
+    ):
+        if summaries:
+            table(
+                title,
+                (what, "received", "added", "revised", "unchanged", "kept out", "repaired"),
+                [_row(name, one) for name, one in summaries.items()],
             )
-            for symbol, one in taken.items()
-        ],
-    )
+    for name, one in taken.items():
+        for line in _besides(one):
+            console.print(f"{name}: {line}", highlight=False, markup=False, soft_wrap=True)
     for name, found in examples.items():
         if found.quarantined or found.repaired or found.revised:
             console.print(f"\n[bold]{escape(name)}[/bold]")
@@ -123,15 +123,24 @@ def _show(intake: "Intake", examples: "Mapping[str, Examples]") -> None:
     )
 
 
+def _row(name: str, one: "IngestSummary") -> tuple[str, ...]:
+    figures = (one.received, one.added, one.revised, one.unchanged)
+    kept_out, repaired = (sum(found.values()) for found in (one.quarantined, one.repaired))
+    return (name, *(f"{figure:,}" for figure in (*figures, kept_out, repaired)))
+
+
 def counts(found: dict[str, int]) -> str:
     """Say how many there are of each kind, such as ``46 missing_close``; 0 for none."""
     return ", ".join(f"{count:,} {name}" for name, count in found.items()) or "0"
 
 
-def _besides(one: "IngestSummary") -> str:
-    said = [f"{count:,} repaired by {rule}" for rule, count in one.repaired.items()]
+def _besides(one: "IngestSummary") -> "Iterator[str]":
+    """Say in lines what the figures of the table are made of, and what has no column."""
+    if one.quarantined:
+        yield f"kept out: {counts(one.quarantined)}"
+    if one.repaired:
+        yield f"repaired: {counts(one.repaired)}"
     if one.duplicates:
-        said.append(f"{one.duplicates:,} duplicates")
+        yield f"duplicates: {one.duplicates:,}"
     if one.actions:
-        said.append(f"{one.actions:,} splits and dividends")
-    return ", ".join(said)
+        yield f"splits and dividends: {one.actions:,}"

@@ -49,7 +49,10 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     table(
         f"Lake {found['lake']}",
         ("source", "instrument", "interval", "bars", "first", "last", "revised", "kept out"),
-        [tuple(row.values()) for row in found["series"]],
+        [
+            tuple(f"{value:,}" if isinstance(value, int) else value for value in row.values())
+            for row in found["series"]
+        ],
     )
 
 
@@ -117,7 +120,7 @@ def _show(report: "DataReport") -> None:
                 one.instrument,
                 f"{one.bars:,}",
                 f"{one.first:%Y-%m-%d}" if one.first else "",
-                f"{one.last:%Y-%m-%d %H:%M}" if one.last else "",
+                f"{one.last:%Y-%m-%d}" if one.last else "",
                 one.state,
                 f"{sum(one.absent.values()):,}",
                 f"{sum(kind.rows for kind in one.quarantined.values()):,}",
@@ -127,7 +130,7 @@ def _show(report: "DataReport") -> None:
         ],
     )
     for one in report.series:
-        console.print(f"\n[bold]{escape(one.instrument)}[/bold] {escape(one.description)}")
+        console.print(f"\n[bold]{escape(one.instrument)}[/bold]: {escape(one.description)}")
         for line in _lines(one):
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
         show_examples(one.examples)
@@ -141,7 +144,9 @@ def _lines(one: "SeriesReport") -> list[str]:
     lines = [state_in_words(one)]
     if one.bars:
         share = f"{one.assumed_share:.0%} of them assumed to be known at the close plus the delay"
-        lines.append(f"{one.bars:,} bars; {share}; versions known by: {counts(one.basis)}")
+        lines.append(f"{one.bars:,} bars, {share}")
+        if len(one.basis) > 1:
+            lines.append(f"versions by how it is known when: {counts(one.basis)}")
     if one.simulated_share:
         lines.append(f"simulated: {one.simulated_share:.0%} of the bars are made up")
     if one.expected:

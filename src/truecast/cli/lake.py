@@ -40,7 +40,7 @@ def optimize(
         return
     table(
         f"Lake {workspace.lake.url}",
-        ("table", "files", "now", "MB", "now", "deleted files", "MB"),
+        ("table", "files", "files now", "MB", "MB now", "deleted", "MB deleted"),
         [
             (
                 *(one.table, one.files_before, one.files_after),

@@ -22,7 +22,11 @@ RecipeName = Annotated[
 ]
 SourceName = Annotated[
     str | None,
-    typer.Option("--source", help="Read another source: sample, files:PATH.", show_default=False),
+    typer.Option(
+        "--source",
+        help="Read another source: sample, simulated, yahoo, oanda, files:PATH.",
+        show_default=False,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AsOf = Annotated[

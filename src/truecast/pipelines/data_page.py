@@ -37,6 +37,8 @@ class Section:
         Why not all of it could be had, of an ingest.
     report : SeriesReport or None
         What the lake holds, where that was asked.
+    news : bool
+        Whether the name is that of a source of news.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Section:
     summary: IngestSummary | None = None
     error: str | None = None
     report: SeriesReport | None = None
+    news: bool = False
 
 
 def write_intake_page(
@@ -63,7 +66,7 @@ def write_intake_page(
         Symbol or source of news to what was kept out, repaired and revised.
     """
     sections = [
-        Section(name, examples[name], summary, intake.failed.get(name))
+        Section(name, examples[name], summary, intake.failed.get(name), news=name in intake.news)
         for name, summary in (intake.series | intake.news).items()
     ]
     title = f"{recipe}: ingest from {intake.source}"
