@@ -20,13 +20,13 @@ from truecast.pipelines.inspect import inspect
 from truecast.pipelines.inspect_inputs import find_inputs
 
 CLEAN = "date,open,high,low,close,volume\n2018-12-24,10,12,9,11,100\n2018-12-26,11,12,10,12,90\n"
-# Prices that Yahoo gives in another unit before 14 June.
-PENCE = [round(14.5 + 0.1 * math.sin(place), 2) for place in range(20)]
+# Prices that Yahoo gives in another unit before 9 June.
+PENCE = [round(14.5 + 0.1 * math.sin(place), 2) for place in range(29)]
 
 
 def yahoo(switch: int) -> str:
     lines = [
-        f"2022-06-{place + 6:02} 00:00:00+01:00,{price:.6g},{price:.6g},{price:.6g},{price:.6g},"
+        f"2022-06-{place + 1:02} 00:00:00+01:00,{price:.6g},{price:.6g},{price:.6g},{price:.6g},"
         f"{price:.6g},100,0.0,0.0\n"
         for place, price in (
             (place, price / 100 if place < switch else price) for place, price in enumerate(PENCE)
