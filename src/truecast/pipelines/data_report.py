@@ -18,6 +18,7 @@ from truecast.lake.coverage import Coverage, cover
 from truecast.lake.errors import NoDataError
 from truecast.lake.lake import Lake
 from truecast.lake.schemas import series_key
+from truecast.lake.summary import counts_of
 from truecast.pipelines.data_examples import (
     Examples,
     Findings,
@@ -206,8 +207,6 @@ def _content(versions: pl.DataFrame) -> dict[str, object]:
     """Say what the bars are, by their newest versions."""
     known = versions.unique("event_time", keep="last", maintain_order=True)
     last: datetime = known["event_time"][-1]
-    flags = known["flags"].explode().drop_nulls().value_counts(sort=True)
-    basis = known["basis"].value_counts(sort=True)
     return {
         "bars": len(known),
         "first": known["event_time"][0],
@@ -215,8 +214,8 @@ def _content(versions: pl.DataFrame) -> dict[str, object]:
         "age_seconds": (now() - last).total_seconds(),
         "revisions": len(versions) - len(known),
         "revised": revised(versions),
-        "flags": dict(flags.iter_rows()),
-        "basis": dict(basis.iter_rows()),
+        "flags": counts_of(known["flags"].explode().drop_nulls()),
+        "basis": counts_of(known["basis"]),
         "assumed_share": float((known["basis"] == "assumed").sum()) / len(known),
         "simulated_share": float(known["simulated"].sum()) / len(known),
     }
@@ -248,8 +247,7 @@ def _coverage(
 def _actions(versions: pl.DataFrame) -> dict[str, int]:
     """Count the splits and dividends that stand, by kind."""
     standing = versions.unique(["session", "kind"], keep="last", maintain_order=True)
-    kinds = standing.filter(pl.col("value").is_not_null())["kind"]
-    return dict(kinds.value_counts(sort=True).iter_rows())
+    return counts_of(standing.filter(pl.col("value").is_not_null())["kind"])
 
 
 def _last_failure(failures: pl.DataFrame) -> Failure | None:

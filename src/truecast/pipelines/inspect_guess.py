@@ -11,15 +11,8 @@ from truecast.core.calendars import get_calendar
 from truecast.core.interval import Interval
 from truecast.sources.files.options import FilesOptions
 from truecast.sources.files.parse import Stamped, holds_daily_bars, usual_step
+from truecast.sources.yahoo.options import habits_of
 
-#: Calendars by what Yahoo puts behind a symbol.
-_SUFFIXES = {
-    "L": "XLON", "IL": "XLON", "HK": "XHKG", "T": "XTKS", "TA": "XTAE", "PA": "XPAR",
-    "DE": "XETR", "F": "XFRA", "MI": "XMIL", "MC": "XMAD", "AS": "XAMS", "BR": "XBRU",
-    "SW": "XSWX", "ST": "XSTO", "OL": "XOSL", "CO": "XCSE", "HE": "XHEL", "TO": "XTSE",
-    "AX": "XASX", "NZ": "XNZE", "KS": "XKRX", "SA": "BVMF", "JO": "XJSE", "MX": "XMEX",
-    "SI": "XSES", "SS": "XSHG", "NS": "XBOM", "BO": "XBOM",
-}  # fmt: skip
 _INDICES = {"ibov": "BVMF", "bvsp": "BVMF", "stoxx": "XETR", "dax": "XETR", "ftse": "XLON",
             "nikkei": "XTKS", "n225": "XTKS", "hsi": "XHKG", "cac40": "XPAR"}  # fmt: skip
 _COINS = re.compile(r"(?i)(^|[^a-z])(btc|xbt|eth|ltc|xrp|doge|sol|ada|bnb)([^a-z]|usd|eur|$)")
@@ -82,8 +75,8 @@ def guess(stamped: Stamped, file: str, options: FilesOptions, interval: Interval
 
 def _calendar(name: str, wall: pl.Series) -> tuple[str, str]:
     suffix = re.match(r"[A-Z0-9]+[-.]([A-Z]{1,2})(?=[-_.]|$)", name)
-    if suffix and suffix[1] in _SUFFIXES:
-        return _SUFFIXES[suffix[1]], f"the name has Yahoo's suffix {suffix[1]}"
+    if suffix and (habits := habits_of(f"X.{suffix[1]}")):
+        return habits[0], f"the name has Yahoo's suffix {suffix[1]}"
     for word, calendar in _INDICES.items():
         if word in name.lower():
             return calendar, f"the name has {word}"
@@ -95,7 +88,9 @@ def _calendar(name: str, wall: pl.Series) -> tuple[str, str]:
         if pattern.search(name):
             return calendar, f"the name is of {what}"
     days = wall.dt.weekday()
-    share = [float((days == day).mean() or 0.0) if len(days) else 0.0 for day in (6, 7)]  # type: ignore[arg-type]
+    share = [
+        float((days == day).mean() or 0.0) if len(days) else 0.0 for day in (_SATURDAY, _SUNDAY)
+    ]  # type: ignore[arg-type]
     if share[0] > 0.02 and share[1] > 0.02:
         return "24/7", "it has bars on Saturdays and Sundays"
     if share[1] > 0.005:

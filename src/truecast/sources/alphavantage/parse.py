@@ -8,8 +8,7 @@ import polars as pl
 from truecast.core.news import parsed_news
 from truecast.sources.alphavantage.client import MOST, articles_of
 from truecast.sources.base import Payload
-from truecast.sources.http import AnswerError
-from truecast.sources.http.reading import parse_json
+from truecast.sources.http.reading import read_kept
 
 
 def parse_articles(payload: Payload) -> pl.DataFrame:
@@ -24,10 +23,7 @@ def parse_articles(payload: Payload) -> pl.DataFrame:
     AnswerError
         If it is no list of articles.
     """
-    try:
-        found = articles_of(parse_json(payload.content))
-    except ValueError as error:
-        raise AnswerError(f"Alpha Vantage's articles: expected JSON, got {error}") from None
+    found = articles_of(read_kept(payload.content, where="Alpha Vantage's articles"))
     asked = [_stamp(payload.request[name]) for name in ("time_from", "time_to")]
     full = len(found) >= MOST and (asked[1] - asked[0]).total_seconds() < 3600
     return parsed_news(

@@ -8,8 +8,7 @@ import polars as pl
 from truecast.core.news import parsed_news
 from truecast.sources.base import Payload
 from truecast.sources.finnhub.client import articles_of
-from truecast.sources.http import AnswerError
-from truecast.sources.http.reading import parse_json
+from truecast.sources.http.reading import read_kept
 
 
 def parse_articles(payload: Payload) -> pl.DataFrame:
@@ -23,10 +22,7 @@ def parse_articles(payload: Payload) -> pl.DataFrame:
     AnswerError
         If it is no list of articles.
     """
-    try:
-        found = articles_of(parse_json(payload.content))
-    except ValueError as error:
-        raise AnswerError(f"Finnhub's news: expected JSON, got {error}") from None
+    found = articles_of(read_kept(payload.content, where="Finnhub's news"))
     return parsed_news(_row(entry, payload.symbol) for entry in found)
 
 

@@ -13,7 +13,7 @@ from truecast.sources.http import (
     RejectedError,
     read_json,
 )
-from truecast.sources.http.reading import parse_json
+from truecast.sources.http.reading import read_kept
 from truecast.sources.options import host_of
 
 #: As many articles as GDELT gives for one request.
@@ -95,13 +95,8 @@ def articles_of(content: bytes, answer: Answer | None = None) -> list[dict[str, 
     """
     if not content.strip():
         return []
-    if answer is not None:
-        document = read_json(answer, where="GDELT's articles")
-    else:
-        try:
-            document = parse_json(content)
-        except ValueError as error:
-            raise AnswerError(f"GDELT's articles: expected JSON, got {error}") from None
+    where = "GDELT's articles"
+    document = read_json(answer, where=where) if answer else read_kept(content, where=where)
     found = document.get("articles") if isinstance(document, dict) and document else document
     found = [] if found == {} else found
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):

@@ -41,6 +41,20 @@ def read_json(answer: Answer, *, where: str) -> Any:
         ) from None
 
 
+def read_kept(content: bytes, *, where: str) -> Any:
+    """Read a payload that was kept as :func:`read_json` reads an answer.
+
+    Raises
+    ------
+    AnswerError
+        If it is not JSON.
+    """
+    try:
+        return parse_json(content)
+    except ValueError as error:
+        raise AnswerError(f"{where}: expected JSON, got {error}") from None
+
+
 def parse_json(content: bytes) -> Any:
     """Read bytes as JSON as :func:`read_json` does.
 

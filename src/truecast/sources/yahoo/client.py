@@ -19,6 +19,7 @@ from truecast.core.interval import Interval
 from truecast.sources.base import SourceError
 from truecast.sources.http import (
     AccessError,
+    Answer,
     AnswerError,
     EmptyError,
     HttpError,
@@ -34,7 +35,7 @@ from truecast.sources.http.traffic import SHARED
 from truecast.sources.http.waiting import retry_after
 
 if TYPE_CHECKING:
-    from truecast.sources.yahoo.session import Chart, ChartSession
+    from truecast.sources.yahoo.session import ChartSession
 
 # yfinance keeps cookie and crumb in one place for the whole process.
 _ONE_AT_A_TIME = threading.Lock()
@@ -59,7 +60,7 @@ class YahooClient:
 
     def chart(
         self, symbol: str, interval: Interval, zone: str, start: datetime, end: datetime
-    ) -> "Chart":
+    ) -> Answer:
         """Get the document of a symbol's bars that start from ``start`` up to ``end``.
 
         Parameters
@@ -82,7 +83,7 @@ class YahooClient:
         """
         where = f"Yahoo {interval} bars of {symbol} from {start:%Y-%m-%d} to {end:%Y-%m-%d}"
 
-        def ask() -> "Chart":
+        def ask() -> Answer:
             with _ONE_AT_A_TIME:
                 return _judged(self._ask(symbol, interval, zone, start, end, where), where)
 
@@ -96,7 +97,7 @@ class YahooClient:
         start: datetime,
         end: datetime,
         where: str,
-    ) -> "Chart":
+    ) -> Answer:
         """Let yfinance ask; what it makes of an answer that came does not matter."""
         yfinance = _library()
         session = _session(self._policy, self._base_url)
@@ -136,7 +137,7 @@ def _failure(problem: Exception | None, where: str) -> HttpError | SourceError:
     return SourceError(f"{told} ({kind} in yfinance): expected an answer about prices")
 
 
-def _judged(chart: "Chart", where: str) -> "Chart":
+def _judged(chart: Answer, where: str) -> Answer:
     """Return an answer that holds bars; say what any other is."""
     said = excerpt(chart.content)
     told = f"{where}: status {chart.status}: {said}"

@@ -8,8 +8,6 @@ these addresses, and one time covers a request from connecting to the last byte.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
@@ -18,7 +16,7 @@ from curl_cffi.const import CurlECode
 from curl_cffi.requests import RequestsError, Response, Session
 
 from truecast.core import clock
-from truecast.sources.http import AnswerError, RejectedError
+from truecast.sources.http import Answer, AnswerError, RejectedError
 from truecast.sources.http.addresses import places_of
 from truecast.sources.http.policy import Policy
 
@@ -33,18 +31,6 @@ _REDIRECTS = 5
 _STOP = 0xFFFFFFFF  # CURL_WRITEFUNC_ERROR
 
 
-@dataclass(frozen=True)
-class Chart:
-    """An answer about prices; ``url`` is without the crumb."""
-
-    status: int
-    content: bytes = field(repr=False)
-    media_type: str
-    headers: dict[str, str] = field(repr=False)
-    url: str
-    received_at: datetime
-
-
 class ChartSession(Session[Response]):
     """A browser-like session for yfinance.
 
@@ -57,14 +43,14 @@ class ChartSession(Session[Response]):
 
     Attributes
     ----------
-    chart : Chart or None
-        The last answer about prices.
+    chart : Answer or None
+        The last answer about prices, with any status; its ``url`` is without the crumb.
     """
 
     def __init__(self, policy: Policy, base_url: str | None) -> None:
         super().__init__(impersonate="chrome", trust_env=False)
         self._policy, self._instead = policy, base_url
-        self.chart: Chart | None = None
+        self.chart: Answer | None = None
 
     def forget(self) -> None:
         """Forget the last answer about prices."""
@@ -140,11 +126,11 @@ def _pinned(host: str, port: int) -> list[str]:
     return [f"{host}:{port}:{','.join(f'[{text}]' if ':' in text else text for text in texts)}"]
 
 
-def _chart(url: str, params: dict[str, Any], answer: Response) -> Chart:
+def _chart(url: str, params: dict[str, Any], answer: Response) -> Answer:
     query = "&".join(f"{name}={value}" for name, value in params.items() if name != "crumb")
     headers = {name.lower(): str(value) for name, value in answer.headers.items()}
     media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return Chart(
+    return Answer(
         status=answer.status_code,
         content=answer.content,
         media_type=media or "application/octet-stream",
