@@ -88,12 +88,10 @@ def _calendar(name: str, wall: pl.Series) -> tuple[str, str]:
         if pattern.search(name):
             return calendar, f"the name is of {what}"
     days = wall.dt.weekday()
-    share = [
-        float((days == day).mean() or 0.0) if len(days) else 0.0 for day in (_SATURDAY, _SUNDAY)
-    ]  # type: ignore[arg-type]
-    if share[0] > 0.02 and share[1] > 0.02:
+    saturdays, sundays = ((days == day).sum() / max(1, len(days)) for day in (_SATURDAY, _SUNDAY))
+    if saturdays > 0.02 and sundays > 0.02:
         return "24/7", "it has bars on Saturdays and Sundays"
-    if share[1] > 0.005:
+    if sundays > 0.005:
         return "FX", "it has bars on Sundays and hardly any on Saturdays"
     return "XNYS", "it has no bars at weekends"
 
