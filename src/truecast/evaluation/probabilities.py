@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from truecast.evaluation.arrays import Floats, paired
 from truecast.evaluation.errors import EvaluationError
@@ -94,6 +93,8 @@ def auc(outcomes: ArrayLike, forecasts: ArrayLike) -> float:
     downs = len(y) - ups
     if not ups or not downs:
         return float("nan")
+    from scipy.stats import rankdata  # takes seconds to import, and few commands need it
+
     ranks = rankdata(p)
     return float((ranks[y == 1].sum() - ups * (ups + 1) / 2) / (ups * downs))
 

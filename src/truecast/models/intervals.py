@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 F64 = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def track_absolute(scores: F64, *, coverage: float, rate: float = RETURN_RATE) -
     the quantile tracker, whose coverage error after n steps is at most of order 1/(n·rate).
     """
     upper = np.empty(len(scores) + 1)
-    upper[0] = quantile = float(norm.ppf(0.5 + coverage / 2))
+    upper[0] = quantile = float(ndtri(0.5 + coverage / 2))
     for place, score in enumerate(np.abs(scores)):
         quantile += rate * (float(score > quantile) - (1 - coverage))
         upper[place + 1] = quantile
@@ -91,7 +91,7 @@ def track_two_sided(
     """
     tail = (1 - coverage) / 2
     lower, upper = np.empty(len(scores) + 1), np.empty(len(scores) + 1)
-    high = float(norm.ppf(1 - tail)) * spread
+    high = float(ndtri(1 - tail)) * spread
     low = -high
     lower[0], upper[0] = low, high
     for place, score in enumerate(scores):
@@ -128,7 +128,7 @@ def wilson_interval(successes: float, n: float, level: float = 0.95) -> tuple[fl
     """
     if n == 0:
         return 0.0, 1.0
-    z = float(norm.ppf(0.5 + level / 2))
+    z = float(ndtri(0.5 + level / 2))
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
