@@ -12,6 +12,7 @@ import polars as pl
 
 from truecast.core.bars import ACTIONS, UTC_TIME
 from truecast.core.calendars import get_calendar
+from truecast.core.formatting import formatted
 from truecast.lake.bars import TOLERANCE, Receipt
 from truecast.lake.schemas import SILVER_ACTIONS
 
@@ -37,7 +38,7 @@ def check_actions(parsed: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         "session",
         event_time=pl.col("session").cast(UTC_TIME),
         reason=pl.lit("impossible_action"),
-        detail=pl.format("{} of {}", pl.col("kind"), pl.col("value").fill_null(float("nan"))),
+        detail=formatted("{} of {}", pl.col("kind"), pl.col("value").fill_null(float("nan"))),
     )
 
 

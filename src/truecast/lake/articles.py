@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from truecast.core.bars import UTC_TIME
+from truecast.core.formatting import formatted
 from truecast.core.hashing import hash_of
 from truecast.core.news import (
     NEWS_FLAGS,
@@ -262,7 +263,7 @@ def _text(row: dict[str, Any]) -> str | None:
 def _kept_out(failed: pl.DataFrame, parsed: pl.DataFrame, received_at: datetime) -> pl.DataFrame:
     """Return what quarantine keeps of articles: each as it came, not as it was cleaned."""
     shown = {
-        name: pl.format(f"{column}={{}}", pl.col(column).cast(pl.String).fill_null("nothing"))
+        name: formatted(f"{column}={{}}", pl.col(column).cast(pl.String).fill_null("nothing"))
         for name, (_, column) in _checks(received_at).items()
     }
     detail = pl.coalesce(

@@ -16,6 +16,7 @@ import polars as pl
 
 from truecast.core.bars import PARSED_BARS, PARSED_REPAIRS, PRICES, QUOTES
 from truecast.core.calendars import get_calendar
+from truecast.core.formatting import formatted
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 
@@ -257,5 +258,5 @@ def _room(part: float, high: pl.Expr, low: pl.Expr) -> pl.Expr:
 
 def _show(*names: str) -> pl.Expr:
     """Write the values that are there, such as ``high=10.0 low=11.0``."""
-    cells = [pl.format(f"{name}={{}}", pl.col(name)) for name in names]
+    cells = [formatted(f"{name}={{}}", pl.col(name)) for name in names]
     return pl.concat_str(cells, separator=" ", ignore_nulls=True)

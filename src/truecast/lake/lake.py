@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from truecast.core.bars import PARSED_BARS
+from truecast.core.formatting import formatted
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.lake.actions import STORED as STORED_ACTIONS
@@ -281,7 +282,7 @@ class Lake:
         self._incidents.note_repairs(repairs, *came)
         merge, of_bars = retried(lambda: self._append_bars(checked, receipt))
         late = merge.late.drop("flags").with_columns(
-            reason=pl.lit("late_vintage"), detail=pl.format("known_at={}", "known_at")
+            reason=pl.lit("late_vintage"), detail=formatted("known_at={}", "known_at")
         )
         kept_out = pl.concat(
             [checked.quarantined, late.select(checked.quarantined.columns), impossible],

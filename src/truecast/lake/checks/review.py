@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from truecast.core.bars import PRICES, QUOTES, UTC_TIME
+from truecast.core.formatting import formatted
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.lake.checks import kernels
@@ -199,10 +200,7 @@ def _find_jumps(
 def _name_jumps(versions: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
     prices = versions.select(low=pl.min_horizontal(PRICES), high=pl.max_horizontal(PRICES))
     told = judged.hstack(prices[judged[_PLACE]])
-    words = ("prices from", "low", "to", "high", "after a close of", "level")
-    detail = pl.concat_str(
-        *(pl.col(word) if word in told.columns else pl.lit(word) for word in words), separator=" "
-    )
+    detail = formatted("prices from {} to {} after a close of {}", "low", "high", "level")
     parts = []
     for check, kind in (("unit_jump", kernels.UNIT), ("false_print", kernels.FALSE)):
         one = told.with_columns(pl.col("level").round(6)).filter(pl.col("kind") == kind)

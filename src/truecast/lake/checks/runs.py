@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from truecast.core.bars import PRICES
+from truecast.core.formatting import formatted
 from truecast.lake.checks.options import Stale, VolumeUnitJump
 
 #: What is found.
@@ -48,7 +49,7 @@ def find_stale(bars: pl.DataFrame, check: Stale) -> pl.DataFrame:
     prices = bars["close"].gather(found)
     return pl.DataFrame({"bar": found, "decided": found, "length": length[found]}).select(
         pl.col("bar", "decided").cast(pl.Int64),
-        detail=pl.format("{} bars of {}", "length", prices),
+        detail=formatted("{} bars of {}", "length", prices),
     )
 
 
@@ -90,11 +91,9 @@ def find_volume_jumps(bars: pl.DataFrame, check: VolumeUnitJump) -> pl.DataFrame
     found = sessions.filter(up | down, pl.col("decided").is_not_null())
     if found.is_empty():
         return pl.DataFrame(schema=RUN)
-    words = ("median volume", "median", "which is that of the session before times", "last")
-    return found.with_columns(pl.col("median", "last").round(4).cast(pl.String)).select(
+    return found.with_columns(pl.col("median", "last").round(4)).select(
         pl.col("bar", "decided").cast(pl.Int64),
-        detail=pl.concat_str(
-            (pl.col(word) if word in found.columns else pl.lit(word) for word in words),
-            separator=" ",
+        detail=formatted(
+            "median volume {} which is that of the session before times {}", "median", "last"
         ),
     )

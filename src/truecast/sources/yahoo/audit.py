@@ -5,6 +5,7 @@ from typing import Final
 import polars as pl
 
 from truecast.core.bars import PARSED_REPAIRS
+from truecast.core.formatting import formatted
 from truecast.sources.yahoo.rows import NUMBERS
 
 # Below this part a difference is what multiplying and dividing leaves in a float.
@@ -66,7 +67,7 @@ def _runs(changes: pl.DataFrame) -> pl.DataFrame:
             since=pl.col("session").first(),
         )
         .with_columns(
-            detail=pl.format("{} bars since {}, times {}", "count", "since", pl.col("factor"))
+            detail=formatted("{} bars since {}, times {}", "count", "since", pl.col("factor"))
         )
     )
 
