@@ -262,6 +262,7 @@ def test_flags_of_the_contracts_are_findings_and_may_be_quarantined():
         ("crossed_quotes", "quarantine"), ("crossed_quotes", "quarantine"),
         ("off_session", "quarantine"),
     ]  # fmt: skip
+    assert result.findings["detail"][2] == "outside every session"
     # Withdrawn as soon as they were known, they are not there at all.
     assert len(result.versions) == 28
     assert not result.versions["withdrawn"].any()

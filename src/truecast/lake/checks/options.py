@@ -93,8 +93,13 @@ class OutsideRange(_Check):
     action: Action = "repair"
 
 
-#: What the contracts flag on a row's way in, by the name of the flag.
-ROW_FLAGS: Final = ("off_session", "crossed_quotes", "rounded_ohlc", "outside_range")
+#: What the contracts flag on a row's way in: the name of the flag, and what was found.
+ROW_FLAGS: Final = {
+    "off_session": "outside every session",
+    "crossed_quotes": "the closing bid is above the closing ask",
+    "rounded_ohlc": "open or close is outside high and low by rounding",
+    "outside_range": "open or close is outside high and low",
+}
 
 
 class ChecksOptions(BaseModel):

@@ -213,7 +213,7 @@ def _name_jumps(versions: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
 def _flagged(versions: pl.DataFrame, name: str) -> pl.DataFrame:
     """Turn a flag that the contracts raised into findings."""
     raised = np.flatnonzero(versions["flags"].list.contains(name).to_numpy())
-    detail = pl.repeat("", len(raised), dtype=pl.String, eager=True)
+    detail = pl.repeat(ROW_FLAGS[name], len(raised), dtype=pl.String, eager=True)
     return _found(name, raised, versions["known_at"].gather(raised), detail)
 
 
