@@ -49,7 +49,10 @@ class Completions:
         with as_lake_errors(f"{self.storage.url}/{name}", "read the note"):
             if self.storage.size(name) is None:
                 return None
-            note = json.loads(self.storage.read(name))
+            try:
+                note = json.loads(self.storage.read(name))
+            except ValueError:  # a damaged note says nothing, and the payload is taken in anew
+                return None
         if note["meaning"] != _meaning(payload, receipt) or note["marks"] != dict(marks):
             return None
         then = IngestSummary(**{key: _tupled(value) for key, value in note["summary"].items()})

@@ -214,6 +214,16 @@ def test_a_crash_while_writing_a_payload_leaves_none(lake, monkeypatch):
     assert len(meaning(lake)) == 1
 
 
+def test_a_damaged_note_of_what_was_taken_in_says_nothing(lake):
+    feed = Feed(lines(1, 2))
+    lake.ingest(feed, "^X", DAILY)
+    (note,) = (Path(lake.url) / "bronze" / "completed").iterdir()
+    note.write_text(note.read_text()[:-9])
+    again = lake.ingest(feed, "^X", DAILY)
+    assert (again.added, again.unchanged) == (0, 2)
+    assert lake.ingest(feed, "^X", DAILY) == again
+
+
 def test_a_damaged_payload_is_noticed(lake):
     name = lake.ingest(Feed(lines(1)), "^X", DAILY).payloads[0]
     path = Path(lake.bronze.storage.url) / "payloads" / name[:2] / name
