@@ -9,6 +9,8 @@ RECIPE ?= sp500-daily
 
 BIN := .venv/bin
 TRUECAST := $(BIN)/truecast
+# Each file of tests stays in one process, so that what it prepares is prepared once.
+SPREAD := --numprocesses=auto --dist=loadfile
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
@@ -50,11 +52,11 @@ evaluate: base-environment ## Compare the models of RECIPE with the naive foreca
 serve: base-environment ## Serve forecasts over HTTP
 	$(TRUECAST) serve
 
-test: test-environment ## Run all tests; ARGS="tests/unit -k lake" for some of them
-	$(BIN)/python -m pytest $(ARGS)
+test: test-environment ## Run all tests on all cores; ARGS="tests/unit -k lake" for some of them
+	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 soak: test-environment ## Run all tests with the long counts
-	TRUECAST_SOAK=1 $(BIN)/python -m pytest $(ARGS)
+	TRUECAST_SOAK=1 $(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 lint: test-environment ## Check style, formatting, types and the layers
 	$(BIN)/python -m ruff check .

@@ -122,7 +122,8 @@ def test_lint_runs_all_four_tools_and_soak_asks_for_the_long_counts() -> None:
         "lint-imports",
     ]
     soak = make("-n", "soak").stdout.splitlines()[-1].strip()
-    assert soak == "TRUECAST_SOAK=1 .venv/bin/python -m pytest"
+    spread = "--numprocesses=auto --dist=loadfile"
+    assert soak == f"TRUECAST_SOAK=1 .venv/bin/python -m pytest {spread}"
 
 
 @pytest.fixture
