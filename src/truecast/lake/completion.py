@@ -8,7 +8,7 @@ decides is left out: a payload with a bar that had not closed yet is never noted
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -35,15 +35,17 @@ class Completions:
 
     storage: Storage
 
-    def find(self, payload: Payload, receipt: Receipt, marks: Marks) -> IngestSummary | None:
+    def find(
+        self, payload: Payload, receipt: Receipt, marks: Callable[[Receipt], Marks]
+    ) -> IngestSummary | None:
         """Return what became of a payload that says what is there already; None if it may not.
 
         Parameters
         ----------
         payload, receipt : Payload, Receipt
             What has come, and what it is.
-        marks : mapping of str to str or None
-            The series' state now.
+        marks : callable
+            Returns the series' state; asked only about a payload that has a note.
         """
         name = _name(receipt)
         with as_lake_errors(f"{self.storage.url}/{name}", "read the note"):
@@ -53,7 +55,7 @@ class Completions:
                 note = json.loads(self.storage.read(name))
             except ValueError:  # a damaged note says nothing, and the payload is taken in anew
                 return None
-        if note["meaning"] != _meaning(payload, receipt) or note["marks"] != dict(marks):
+        if note["meaning"] != _meaning(payload, receipt) or note["marks"] != dict(marks(receipt)):
             return None
         then = IngestSummary(**{key: _tupled(value) for key, value in note["summary"].items()})
         unchanged = then.added + then.revised + then.unchanged

@@ -91,7 +91,7 @@ class Lake:
             for payload in source.fetch(symbol, interval, since):
                 name = self.bronze.keep(payload)
                 receipt = _receipt(payload, name, instrument, source.simulated, source.live)
-                known = self._completions.find(payload, receipt, self._marks(receipt))
+                known = self._completions.find(payload, receipt, self._marks)
                 summary += known or self._take_in(source.parse(payload), receipt, payload)
                 tell(summary)
         except SourceError as error:

@@ -53,14 +53,11 @@ class AlphaVantageSource:
         def ask(window: Window, symbol: str) -> tuple[Payload, bool]:
             request = client.request(symbol, *window)
             answer, count = client.ask(request)
-            payload = Payload(
+            payload = answer.as_payload(
                 source=self.name,
                 symbol=symbol or ",".join(self.options.topics),
                 interval=NEWS,
                 request={"url": self.options.base_url, **request},
-                content=answer.content,
-                media_type=answer.media_type,
-                received_at=answer.received_at,
             )
             return payload, count >= MOST
 

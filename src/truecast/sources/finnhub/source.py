@@ -55,14 +55,11 @@ class FinnhubSource:
         def ask(window: Window, symbol: str) -> tuple[Payload, bool]:
             request = client.request(symbol, *window)
             answer, count = client.ask(request)
-            payload = Payload(
+            payload = answer.as_payload(
                 source=self.name,
                 symbol=symbol,
                 interval=NEWS,
                 request={"url": client.url, **request},
-                content=answer.content,
-                media_type=answer.media_type,
-                received_at=answer.received_at,
             )
             return payload, count >= _MANY
 

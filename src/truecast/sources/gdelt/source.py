@@ -52,14 +52,11 @@ class GdeltSource:
         def ask(window: Window, query: str) -> tuple[Payload, bool]:
             request = client.request(*window)
             answer, count = client.ask(request)
-            payload = Payload(
+            payload = answer.as_payload(
                 source=self.name,
                 symbol=query,
                 interval=NEWS,
                 request={"url": self.options.base_url, **request},
-                content=answer.content,
-                media_type=answer.media_type,
-                received_at=answer.received_at,
             )
             return payload, count >= MOST
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from truecast.sources.base import Payload
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -74,3 +76,27 @@ class Answer:
     url: str
     received_at: datetime
     said: str = ""
+
+    def as_payload(
+        self,
+        *,
+        source: str,
+        symbol: str,
+        interval: str,
+        request: Mapping[str, str],
+        covers: tuple[datetime, datetime] | None = None,
+    ) -> Payload:
+        """Return the body as what a source hands over; see :class:`truecast.sources.base.Payload`.
+
+        ``request`` is how it was asked for, without secrets.
+        """
+        return Payload(
+            source=source,
+            symbol=symbol,
+            interval=interval,
+            request=request,
+            content=self.content,
+            media_type=self.media_type,
+            received_at=self.received_at,
+            covers=covers,
+        )

@@ -105,14 +105,11 @@ class OandaSource:
             )
             candles = document["candles"]
             found += len(candles)
-            yield Payload(
+            yield answer.as_payload(
                 source=self.name,
                 symbol=symbol,
                 interval=str(interval),
                 request={"url": answer.url},
-                content=answer.content,
-                media_type=answer.media_type,
-                received_at=answer.received_at,
                 # Of the bars that close in it: candles are asked for by where they start.
                 covers=(
                     min(start + interval.length, now),

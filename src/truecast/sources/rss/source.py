@@ -49,14 +49,11 @@ class RssSource:
             except SourceError as error:
                 errors.append(error)
                 continue
-            yield Payload(
+            yield answer.as_payload(
                 source=self.name,
                 symbol=symbol,
                 interval=NEWS,
                 request={"url": answer.url},
-                content=answer.content,
-                media_type=answer.media_type,
-                received_at=answer.received_at,
             )
         if len(errors) == 1:
             raise errors[0]

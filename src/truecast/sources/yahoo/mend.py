@@ -27,7 +27,7 @@ from truecast.core.bars import PARSED_REPAIRS, PRICES
 from truecast.core.interval import Interval
 from truecast.sources.yahoo.audit import differs, list_repairs
 from truecast.sources.yahoo.offline import Repairs
-from truecast.sources.yahoo.rows import NUMBERS, YAHOO_PRICES, no_action
+from truecast.sources.yahoo.rows import MINOR_UNITS, NUMBERS, YAHOO_PRICES, no_action
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,6 @@ _LIBRARY: Final = {
     "split": "Stock Splits",
     "capital_gain": "Capital Gains",
 }
-_MINOR_UNITS: Final = ("GBp", "GBX", "ZAc", "ILA")
 # Half of the hundred between two units, and more than prices do from one bar to the next.
 _UNIT_JUMP: Final = 20.0
 # Bars after which the unit of the last of them is one that stays: about a month.
@@ -160,7 +159,7 @@ def _same_unit(table: pl.DataFrame, currency: str | None) -> pl.DataFrame:
     share, rate = paid.select(far.mean(), pl.col("rate").median()).row(0)
     if share is not None and share >= 2 / 3:
         chosen = pl.col("event_time").is_in(paid.filter(far)["event_time"].implode())
-    elif currency in _MINOR_UNITS and rate is not None and rate < _SMALLEST_YIELD:
+    elif currency in MINOR_UNITS and rate is not None and rate < _SMALLEST_YIELD:
         chosen = pl.lit(value=True)
     else:
         return table

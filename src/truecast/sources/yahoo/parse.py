@@ -17,12 +17,10 @@ from truecast.sources.frames import daily_event_time
 from truecast.sources.http import AnswerError
 from truecast.sources.yahoo.mend import mend
 from truecast.sources.yahoo.raw import to_raw
-from truecast.sources.yahoo.rows import YAHOO_ROWS
+from truecast.sources.yahoo.rows import MINOR_UNITS, YAHOO_ROWS
 
 #: Yahoo's name of an event to ours.
 EVENTS = {"splits": "split", "dividends": "dividend", "capitalGains": "capital_gain"}
-#: Units of prices that are a hundredth of a currency.
-MINOR_UNITS = ("GBp", "GBX", "ZAc", "ILA")
 # Seconds since 1970 that a bar or an event can have: the years 1900 to 2099.
 _MOMENTS: Final = range(-2_208_988_800, 4_102_444_800)
 _SECOND = np.timedelta64(1, "s")

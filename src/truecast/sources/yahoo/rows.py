@@ -27,6 +27,9 @@ YAHOO_ROWS: Final[dict[str, pl.DataType]] = {
     "capital_gain": pl.Float64(),
 }
 
+#: Units of prices that are a hundredth of a currency.
+MINOR_UNITS: Final = ("GBp", "GBX", "ZAc", "ILA")
+
 #: The prices of a row, which one factor changes together.
 YAHOO_PRICES: Final = (*PRICES, "adj_close")
 

@@ -99,14 +99,11 @@ class YahooSource:
         start, gap = self._begin(interval, since, now)
         client = YahooClient(self.options.base_url)
         chart = client.chart(symbol, interval, calendar.zone, start, now)
-        yield Payload(
+        yield chart.as_payload(
             source=self.name,
             symbol=symbol,
             interval=str(interval),
             request={"url": chart.url} | ({"gap": gap} if gap else {}),
-            content=chart.content,
-            media_type=chart.media_type,
-            received_at=chart.received_at,
             # A bar that began before the start is not in the document, though it ends after it.
             covers=(
                 min(start + (_LONGEST_DAY if interval.is_daily else interval.length), now),
