@@ -193,7 +193,7 @@ class Gates(_Part):
 
 
 # Keys that came after 0.1.0: where a recipe does not use them its hash stays what it was.
-_LATER = ("news", "adjust", "checks")
+_LATER = ("news", "sentiment", "adjust", "checks")
 
 
 class Recipe(_Part):
@@ -206,6 +206,7 @@ class Recipe(_Part):
     interval: str = "1d"
     source: Choice = Choice(name="sample")
     news: tuple[Choice, ...] = ()
+    sentiment: Choice = Choice(name="lexicon")
     adjust: Literal["none", "split", "total"] = "split"
     checks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     decide_after: Duration | None = None
@@ -293,15 +294,16 @@ class Recipe(_Part):
             update={
                 "source": _anywhere(self.source),
                 "news": tuple(_anywhere(choice) for choice in self.news),
+                "sentiment": _anywhere(self.sentiment, "folder"),
             }
         )
 
 
-def _anywhere(choice: Choice) -> Choice:
-    path = choice.parameters.get("path")
+def _anywhere(choice: Choice, option: str = "path") -> Choice:
+    path = choice.parameters.get(option)
     if not isinstance(path, str):
         return choice
-    options = {**choice.parameters, "path": str(Path(path).expanduser().resolve())}
+    options = {**choice.parameters, option: str(Path(path).expanduser().resolve())}
     return Choice(name=choice.name, parameters=options)
 
 

@@ -9,6 +9,7 @@ from truecast.core.bars import PARSED_BARS
 from truecast.core.formatting import formatted
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
+from truecast.core.progress import SILENT, Progress
 from truecast.lake.actions import STORED as STORED_ACTIONS
 from truecast.lake.actions import check_actions, merge_actions
 from truecast.lake.bars import STORED, Merge, Receipt, merge_bars
@@ -22,9 +23,11 @@ from truecast.lake.incidents import Incidents
 from truecast.lake.news import News, NewsHistory
 from truecast.lake.optimize import RETENTION, Optimized, optimize_lake
 from truecast.lake.schemas import SERIES, SILVER_ACTIONS, SILVER_BARS, series_key
+from truecast.lake.scores import Scores
 from truecast.lake.storage import open_storage
 from truecast.lake.summary import IngestSummary, counts_of
 from truecast.lake.tables import Table, retried
+from truecast.sentiment.base import Scorer
 from truecast.sources.base import NewsSource, Parsed, Payload, Source, SourceError
 
 
@@ -46,6 +49,7 @@ class Lake:
         self._actions = Table(f"{url}/silver/actions", SILVER_ACTIONS)
         self._incidents = Incidents(url)
         self.articles = News(url, self.bronze, self._incidents)
+        self._scores = Scores(url)
 
     def ingest(
         self,
@@ -159,6 +163,40 @@ class Lake:
             If there is none; the message says how to get it.
         """
         return self.articles.history(source_name)
+
+    def score_articles(
+        self, articles: pl.DataFrame, scorer: Scorer, progress: Progress = SILENT
+    ) -> pl.DataFrame:
+        """Return articles with what a scorer says of them.
+
+        A text that the scorer has not seen yet is scored and its score kept in
+        ``silver/sentiment``; a second call scores nothing. What is scored is kept about every
+        twenty seconds, so that little is lost where it is interrupted.
+
+        Parameters
+        ----------
+        articles : pl.DataFrame
+            With ``title`` and ``summary``, either of which may be null.
+        scorer : Scorer
+            Who judges.
+        progress : Progress
+            Told how many of the new texts are scored.
+
+        Returns
+        -------
+        pl.DataFrame
+            The same rows in the same order, and ``positive``, ``negative`` and ``neutral``:
+            float32 in [0, 1], summing to 1. They hold nothing of the time: a row may be used
+            when its article was known.
+
+        Raises
+        ------
+        SentimentError
+            If the scorer cannot be had or does not work.
+        LakeError
+            If the lake cannot be read or written.
+        """
+        return self._scores.of(articles, scorer, progress)
 
     def history(
         self,

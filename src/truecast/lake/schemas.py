@@ -137,6 +137,17 @@ SILVER_NEWS: dict[str, pl.DataType] = {
     "written_at": UTC_TIME,
 }
 
+#: ``silver/sentiment``: what each scorer said of each text. ``scorer`` names all that a score
+#: depends on, ``content`` is a hash of title and summary. Nothing here says when it was known.
+SILVER_SENTIMENT: dict[str, pl.DataType] = {
+    "scorer": pl.String(),
+    "content": pl.String(),
+    "positive": pl.Float32(),
+    "negative": pl.Float32(),
+    "neutral": pl.Float32(),
+    "written_at": UTC_TIME,
+}
+
 #: ``bronze/windows``: spans of which all that a source of news has is in silver: a backfill that
 #: was stopped goes on behind them.
 WINDOWS: dict[str, pl.DataType] = {

@@ -29,6 +29,7 @@ from truecast.pipelines.predict import predict
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.registry.registry import ChampionRecord
+from truecast.sentiment.catalog import open_scorer
 from truecast.serving.workspace import (
     Workspace,
     feature_plan,
@@ -52,6 +53,7 @@ def check_recipe(recipe: Recipe) -> None:
     source_of(recipe)
     for choice in recipe.news:
         open_news_source(choice)
+    open_scorer(recipe.sentiment)
     ChecksOptions.of(recipe.checks)
     feature_plan(recipe)
     for target, spec in recipe.targets.items():
