@@ -1,0 +1,1 @@
+"""Named sets of features, one module each: ``MEMBERS`` are (feature, context symbol or None)."""
