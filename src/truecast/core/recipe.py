@@ -273,17 +273,39 @@ class Recipe(_Part):
         }
         return hash_of(self.model_dump(mode="json", by_alias=True, exclude=left_out))
 
-    def with_source(self, text: str | None) -> "Recipe":
-        """Return this recipe reading another source: ``sample`` or ``files:PATH``.
+    def with_source(self, text: str | None, news: str | None = None) -> "Recipe":
+        """Return this recipe reading another source, and other news.
 
+        Parameters
+        ----------
+        text : str or None
+            Such as ``sample`` or ``files:PATH``; None for the recipe's own.
+        news : str or None
+            ``none``, ``simulated``, ``gdelt:QUERY``, ``files:PATH`` or another source of news.
+            None for those that belong to the bars: the recipe's own where its source stays what
+            it is; else, where it has any, the articles that move simulated bars, and none with
+            all others.
+
+        Notes
+        -----
         Options that the recipe gives for the same source are kept.
         """
-        if text is None:
+        source = self.source if text is None else _typed(text, (self.source,))
+        changed = self.model_copy(update={"source": source})
+        if news is not None:
+            return changed._with_news(news)
+        if source == self.source:
             return self
-        name, _, path = text.partition(":")
-        kept = self.source.parameters if self.source.name == name else {}
-        options = {**kept, "path": path} if path else kept
-        return self.model_copy(update={"source": Choice(name=name, parameters=options)})
+        bring = bool(self.news) and source.name == "simulated"
+        return changed._with_news("simulated" if bring else "none")
+
+    def _with_news(self, text: str) -> "Recipe":
+        found: tuple[Choice, ...] = () if text == "none" else (_typed(text, self.news),)
+        if text == "simulated":
+            market = self.source.parameters if self.source.name == text else {}
+            about = {"instruments": [*self.instruments]}
+            found = (Choice(name=text, parameters={**market, **about}),)
+        return self.model_copy(update={"news": found})
 
     def anywhere(self) -> "Recipe":
         """Return this recipe with its sources' paths made absolute: the same from any folder.
@@ -297,6 +319,14 @@ class Recipe(_Part):
                 "sentiment": _anywhere(self.sentiment, "folder"),
             }
         )
+
+
+def _typed(text: str, known: tuple[Choice, ...]) -> Choice:
+    """Read ``NAME`` or ``NAME:PATH`` (``gdelt:QUERY``), keeping options known of the same name."""
+    name, _, rest = text.partition(":")
+    options = next((choice.parameters for choice in known if choice.name == name), {})
+    option = "query" if name == "gdelt" else "path"
+    return Choice(name=name, parameters={**options, option: rest} if rest else options)
 
 
 def _anywhere(choice: Choice, option: str = "path") -> Choice:

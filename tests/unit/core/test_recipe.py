@@ -137,6 +137,43 @@ def test_another_source_keeps_the_options_of_the_same_source(tmp_path: Path) -> 
     assert recipe.with_source(None) is recipe
 
 
+def _reading(source: object, *news: object) -> Recipe:
+    return Recipe.model_validate({**BASE, "source": source, "news": [*news]})
+
+
+def test_news_stay_with_the_source_that_they_belong_to() -> None:
+    gdelt = {"gdelt": {"query": "stock market"}}
+    recipe = _reading("yahoo", gdelt)
+    assert recipe.with_source("yahoo") is recipe
+    assert recipe.with_source("files:x.csv").news == ()
+    simulated = recipe.with_source("simulated")
+    assert simulated.news == (Choice(name="simulated", parameters={"instruments": ["^GSPC"]}),)
+    assert _reading("yahoo").with_source("simulated").news == ()
+    assert simulated.with_source("yahoo").news == ()
+
+
+def test_simulated_news_are_of_the_market_of_the_bars() -> None:
+    recipe = _reading({"simulated": {"seed": 3, "years": 2}}, "rss")
+    changed = recipe.with_source(None, "simulated")
+    market = {"seed": 3, "years": 2, "instruments": ["^GSPC"]}
+    assert changed.news == (Choice(name="simulated", parameters=market),)
+    assert changed.source == recipe.source
+    assert recipe.with_source("simulated") is recipe
+
+
+def test_news_that_are_typed_take_the_place_of_the_recipe_s() -> None:
+    recipe = _reading("yahoo", {"gdelt": {"query": "gold", "language": "english"}}, "rss")
+    assert recipe.with_source(None, "none").news == ()
+    assert recipe.with_source("files:b", "gdelt").news == recipe.news[:1]
+    asked = {"query": "stock market", "language": "english"}
+    assert recipe.with_source(None, "gdelt:stock market").news == (
+        Choice(name="gdelt", parameters=asked),
+    )
+    assert recipe.with_source(None, "files:n.csv").news == (
+        Choice(name="files", parameters={"path": "n.csv"}),
+    )
+
+
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
 def test_shipped_recipes_are_valid_and_named_after_their_file(name: str) -> None:
     recipe = load_recipe(name)
