@@ -243,12 +243,13 @@ import numpy as np
 from truecast.models.bundle import load_bundle
 folder = Path(sys.argv[1])
 answers = {}
-grows_trees = lambda path: path.name.startswith(("lightgbm", "ensemble"))
+grows_trees = lambda path: path.name.startswith(("lightgbm", "xgboost", "ensemble"))
 for path in sorted(folder.iterdir(), key=grows_trees):
     model = load_bundle(path / "bundle").models["point"]
     answers[path.name] = [v.hex() for v in model.predict(np.load(path / "X.npy")).tolist()]
     if not grows_trees(path):
-        heavy = {"sklearn", "arch", "lightgbm", "pandas", "scipy", "polars"} & set(sys.modules)
+        fitting = {"sklearn", "arch", "lightgbm", "xgboost", "pandas", "scipy", "polars"}
+        heavy = fitting & set(sys.modules)
         assert not heavy, (path.name, heavy)
 print(json.dumps(answers))
 """

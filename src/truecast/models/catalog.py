@@ -11,11 +11,20 @@ from truecast.models.linear import Logistic, Ridge
 from truecast.models.naive import Naive
 from truecast.models.parameters import check_parameters
 from truecast.models.trees import LightGBM
+from truecast.models.xgboost import XGBoost
 
-MODELS: Registry[type[Model]] = Registry(
-    "model",
-    {kind.name: kind for kind in (Naive, Ridge, Logistic, LightGBM, Garch, HarLeverage, Ensemble)},
+_KINDS: tuple[type[Model], ...] = (
+    Naive,
+    Ridge,
+    Logistic,
+    LightGBM,
+    XGBoost,
+    Garch,
+    HarLeverage,
+    Ensemble,
 )
+
+MODELS: Registry[type[Model]] = Registry("model", {kind.name: kind for kind in _KINDS})
 
 
 def supporting(target: str) -> tuple[str, ...]:
@@ -24,7 +33,7 @@ def supporting(target: str) -> tuple[str, ...]:
     Examples
     --------
     >>> supporting("direction")
-    ('ensemble', 'lightgbm', 'logistic', 'naive')
+    ('ensemble', 'lightgbm', 'logistic', 'naive', 'xgboost')
     """
     return tuple(sorted(name for name, kind in MODELS.items() if target in kind.targets))
 

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from truecast.core.units import VARIANCE_FLOOR
 from truecast.models.base import (
     ModelError,
     Vector,
@@ -13,8 +12,8 @@ from truecast.models.base import (
     both_classes,
     check_fit,
     check_predict,
-    last_rows,
 )
+from truecast.models.boosting import ROUNDS, cores, label_of, newest_rows, smearing_of
 from truecast.models.parameters import (
     Count,
     Fraction,
@@ -26,9 +25,6 @@ from truecast.models.parameters import (
 from truecast.models.state import STATE_FILE, dump_state, load_state, number, target_of
 
 TREES_FILE = "model.txt"
-
-#: Number of trees for each target, unless a recipe says otherwise.
-ROUNDS = {"direction": 30, "price": 10, "return": 10, "volatility": 200}
 
 
 class LightGBM:
@@ -72,8 +68,9 @@ class LightGBM:
     squared error of ``ln y`` (``y`` floored at one squared basis point); the forecast is
     ``exp(fit) · mean(y / exp(fit))``, the mean over the training rows (Duan's smearing).
 
-    One thread, row-wise histograms and LightGBM's ``deterministic`` make a refit give the same
-    trees on the same machine. Columns are known to LightGBM by their place only.
+    Row-wise histograms and LightGBM's ``deterministic`` make a refit give the same trees on the
+    same machine, on any number of cores, so the text says one. Columns are known to LightGBM by
+    their place only.
 
     References
     ----------
@@ -124,35 +121,35 @@ class LightGBM:
         if target == "direction":
             both_classes(self, y)
         rounds = parameters.pop("rounds") or ROUNDS[target]
+        threads = cores(len(X))
         settings = {
             **parameters,
             "objective": "binary" if target == "direction" else "regression",
             "bagging_freq": 1,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": 1,
+            "num_threads": threads,
             "verbosity": -1,
         }
-        rows = last_rows(X)
-        variance = np.maximum(y, VARIANCE_FLOOR)
-        label = np.log(variance) if target == "volatility" else y
-        grown = lightgbm.train(settings, lightgbm.Dataset(rows, label, params=settings), rounds)
+        rows = newest_rows(X)
+        binned = lightgbm.Dataset(rows, label_of(target, y), params=settings)
+        text = lightgbm.train(settings, binned, rounds).model_to_string()
         # What is served is read from text, so what is fitted is too: the two cannot differ.
-        self.trees_ = _booster(grown.model_to_string())
+        self.trees_ = _booster(text.replace(f"[num_threads: {threads}]", "[num_threads: 1]"))
         self.target_, self.smearing_ = target, 1.0
         if target == "volatility":
-            self.smearing_ = float(np.mean(variance / np.exp(self._raw(rows))))
+            self.smearing_ = smearing_of(y, self._raw(rows))
         return self
 
     def predict(self, X: Windows) -> Vector:
         """Forecast by the trees; see :class:`truecast.models.base.Model`."""
         fitted = self.target_ is not None
         check_predict(self, X, columns=self.trees_.num_feature() if fitted else None)
-        values = self._raw(last_rows(X))
+        values = self._raw(newest_rows(X))
         return np.exp(values) * self.smearing_ if self.target_ == "volatility" else values
 
     def _raw(self, rows: Any) -> Vector:
-        return np.asarray(self.trees_.predict(rows, num_threads=1), dtype=np.float64)
+        return np.asarray(self.trees_.predict(rows, num_threads=cores(len(rows))), dtype=np.float64)
 
     def payload(self) -> dict[str, bytes]:
         """Return the trees as LightGBM's text, and the target and smearing factor as JSON."""

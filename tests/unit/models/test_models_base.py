@@ -85,6 +85,7 @@ def test_a_target_that_a_model_does_not_forecast_names_those_that_do() -> None:
         "har_leverage",
         "lightgbm",
         "naive",
+        "xgboost",
     )
     assert supporting("regime") == ()
 
