@@ -20,11 +20,13 @@ class Settings(BaseSettings):
 
     ``home`` holds everything Truecast writes. ``lake`` holds the tables; unset, it is the folder
     ``lake`` in ``home``. ``database_url`` holds forecasts, outcomes and champions; unset, it is a
-    file in ``home``, and so are MLflow's runs and models. ``registry_prefix`` stands before the
+    file in ``home``, and so are MLflow's runs and models. ``redis_url`` is where the newest feature
+    rows are put online; unset, it is a file in ``home``. ``registry_prefix`` stands before the
     names of models in MLflow: ``catalog.schema`` for Unity Catalog. ``oanda_token``,
     ``alphavantage_key`` and ``finnhub_key`` are the vendors' keys; ``oanda_live`` asks OANDA's live
     environment instead of the practice one. ``private_hosts`` are hosts, separated by commas, that
-    may be asked although they lie in a private network, such as a vendor's stand-in.
+    may be asked although they lie in a private network, such as a vendor's stand-in. ``hub_url`` is
+    where models that others have published are downloaded from.
     """
 
     model_config = SettingsConfigDict(
@@ -38,12 +40,16 @@ class Settings(BaseSettings):
     home: Path = Path(".truecast")
     lake: str | None = None
     database_url: str | None = None
+    redis_url: SecretStr | None = None
     registry_prefix: str = Field(default="", pattern=r"^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?)?$")
     oanda_token: SecretStr | None = None
     oanda_live: bool = False
     alphavantage_key: SecretStr | None = None
     finnhub_key: SecretStr | None = None
     private_hosts: str = ""
+    hub_url: str = Field(
+        default="https://huggingface.co", pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$"
+    )
     mlflow_tracking_uri: str | None = Field(default=None, alias="MLFLOW_TRACKING_URI")
     mlflow_registry_uri: str | None = Field(default=None, alias="MLFLOW_REGISTRY_URI")
 
@@ -79,15 +85,17 @@ class Settings(BaseSettings):
         effective = {
             "home": str(self.home),
             "lake": self.lake_url,
-            "database_url": _masked(self.database),
+            "database_url": masked(self.database),
+            "redis_url": masked(self.redis_url.get_secret_value()) if self.redis_url else "",
             "registry_prefix": self.registry_prefix,
             "oanda_token": _hidden(self.oanda_token),
             "oanda_live": str(self.oanda_live).lower(),
             "alphavantage_key": _hidden(self.alphavantage_key),
             "finnhub_key": _hidden(self.finnhub_key),
             "private_hosts": self.private_hosts,
-            "mlflow_tracking_uri": _masked(self.tracking_uri),
-            "mlflow_registry_uri": _masked(self.registry_uri),
+            "hub_url": self.hub_url,
+            "mlflow_tracking_uri": masked(self.tracking_uri),
+            "mlflow_registry_uri": masked(self.registry_uri),
         }
         return {_variable(name): (value, self._origin(name)) for name, value in effective.items()}
 
@@ -106,7 +114,7 @@ def _hidden(secret: SecretStr | None) -> str:
     return "***" if secret else ""
 
 
-def _masked(url: str) -> str:
+def masked(url: str) -> str:
     """Hide the password in a URL."""
     return re.sub(r"(?<=://)([^/@]*?):[^/@]*@", r"\1:***@", url)
 

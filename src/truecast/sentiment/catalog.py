@@ -15,8 +15,15 @@ def _lexicon(options: Mapping[str, Any], _: Path) -> Scorer:
     return open_lexicon(options)
 
 
+def _finbert(options: Mapping[str, Any], models: Path) -> Scorer:
+    # Here, since asking a hub needs what a lexicon does not.
+    from truecast.sentiment.finbert import open_finbert
+
+    return open_finbert(options, models)
+
+
 SCORERS: Registry[Callable[[Mapping[str, Any], Path], Scorer]] = Registry(
-    "scorer", {"lexicon": _lexicon}
+    "scorer", {"finbert": _finbert, "lexicon": _lexicon}
 )
 
 

@@ -101,12 +101,14 @@ def test_settings_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.M
         "TRUECAST_HOME": (".truecast", "default"),
         "TRUECAST_LAKE": (str(home / "lake"), "default"),
         "TRUECAST_DATABASE_URL": (f"sqlite:///{home / 'truecast.db'}", "default"),
+        "TRUECAST_REDIS_URL": ("", "default"),
         "TRUECAST_REGISTRY_PREFIX": ("", "default"),
         "TRUECAST_OANDA_TOKEN": ("", "default"),
         "TRUECAST_OANDA_LIVE": ("false", "default"),
         "TRUECAST_ALPHAVANTAGE_KEY": ("", "default"),
         "TRUECAST_FINNHUB_KEY": ("", "default"),
         "TRUECAST_PRIVATE_HOSTS": ("", "default"),
+        "TRUECAST_HUB_URL": ("https://huggingface.co", "default"),
         "MLFLOW_TRACKING_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
         "MLFLOW_REGISTRY_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
     }
@@ -118,8 +120,11 @@ def test_settings_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.M
 
 def test_no_password_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUECAST_DATABASE_URL", "postgresql+psycopg://me:s3cret@host/name")
+    monkeypatch.setenv("TRUECAST_REDIS_URL", "redis://:s3cret@host:6379/0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:s3cret@mlflow.example")
     found = load_settings().origins()
+    assert found["TRUECAST_REDIS_URL"] == ("redis://:***@host:6379/0", "environment")
+    assert "s3cret@host:6379" not in repr(load_settings())
     assert found["TRUECAST_DATABASE_URL"][0] == "postgresql+psycopg://me:***@host/name"
     assert found["MLFLOW_REGISTRY_URI"] == ("https://me:***@mlflow.example", "default")
 
