@@ -16,13 +16,22 @@ ROWS = {
         *("truecast_of_ndjson", "truecast_of_ndjson_again", "parquet_of_ndjson"),
     ],
     "merge": ["truecast", "merge"],
+    "sentiment": ["truecast", "truecast_kept", "bert"],
     "simulate": ["truecast", "copy"],
     "serve": [
         *("truecast", "fastapi", "truecast_p99", "fastapi_p99"),
         *("truecast_of_8", "fastapi_of_8", "truecast_first"),
     ],
 }
-MEASURED_ALONE = {"features": 4, "tail": 0, "ingest": 4, "merge": 2, "simulate": 1, "serve": 2}
+MEASURED_ALONE = {
+    "features": 4,
+    "tail": 0,
+    "ingest": 4,
+    "merge": 2,
+    "sentiment": 0,
+    "simulate": 1,
+    "serve": 2,
+}
 
 
 def test_all_are_tried():
