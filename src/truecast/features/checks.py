@@ -108,7 +108,7 @@ class _Comparison:
     def rows(self, rows: Rows, places: NDArray[np.int64], *, to_the_bit: bool = True) -> None:
         """Compare rows with those of the batch at these places."""
         for column, feature in enumerate(self.plan.features):
-            exact = not feature.recursive or (to_the_bit and not feature.family.whole)
+            exact = not feature.recursive or (to_the_bit and feature.family.function is None)
             here, there = rows[:, column], self.batch[places, column]
             wrong = _differs(here, there, 0.0 if exact else float(self.usual[column]), exact)
             if not wrong.any():

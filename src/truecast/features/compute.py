@@ -1,37 +1,26 @@
 """One function computes features: for all decisions of the past, and for the newest bar.
 
-Kernels run over blocks of bars that fit the processor's cache, each with the bars before it
-that its first row depends on. The first use of a kernel compiles it, or loads it from the cache
-on disk; :func:`warm_up` does that ahead of time.
+How a group of features is computed on columns is in ``blocks``; here it is decided on which.
 """
 
-import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from truecast.features.block import Block, Wanted, Workspace
+from truecast.features.blocks import compute_groups
 from truecast.features.declaration import Column, Feature, FeatureError, Output
+from truecast.features.groups import Group, group_features
 from truecast.features.market import Bars, Decisions, Market
-from truecast.features.plan import FeaturePlan, Group, group_features
+from truecast.features.news import write_news
+from truecast.features.plan import FeaturePlan
 from truecast.lake.history import BarHistory, Moments
 
-__all__ = ["Decisions", "Market", "compute_at", "compute_columns", "warm_up"]
-
-#: Bars in a block: enough that a kernel's work outweighs its call, few enough for the caches.
-BLOCK = 32_768
+__all__ = ["Decisions", "Market", "compute_at", "compute_columns"]
 
 #: A context series without a newer bar for so long has ended: its features are missing then, not
 #: carried forward. Weekly figures that come a week later, over a holiday, are still taken.
 CONTEXT_AGE = np.timedelta64(21, "D")
-
-#: From how many blocks on, and in how many threads at most, blocks are computed side by side.
-THREADED_BLOCKS, THREADS = 8, 8
-
-_local = threading.local()
 
 
 def compute_columns(
@@ -71,7 +60,7 @@ def compute_columns(
         raise FeatureError(f"inputs of features must be of one length, got {sorted(lengths)}")
     columns = {name: np.ascontiguousarray(bars[name], dtype=np.float64) for name in needed}
     out = np.empty((len(features), lengths.pop() if lengths else 0), dtype)
-    _compute(groups, columns, 0, out)
+    compute_groups(groups, columns, 0, out, range(out.shape[1]))
     return out.T
 
 
@@ -116,20 +105,9 @@ def compute_at(
         for name, value in _context_columns(plan, market, symbol, decisions, result).items()
     }
     _own_columns(plan, market, decisions, beside, result)
+    if plan.of_news:
+        write_news(plan.of_news, market.news, decisions.as_of, result)
     return result.T
-
-
-def warm_up(plan: FeaturePlan, dtype: DTypeLike = np.float32) -> None:
-    """Compile every kernel that a plan needs, or load it from the cache on disk.
-
-    A first call on a machine takes seconds, later ones milliseconds. Users' own functions are
-    not called.
-    """
-    for of in (None, *plan.context):
-        groups = [group for group in plan.groups(of) if not group.whole]
-        names = {name for group in groups for name in group.inputs}
-        out = np.empty((len(plan.features), 2), dtype)
-        _compute(groups, {name: np.ones(2) for name in names}, 0, out)
 
 
 def _own_columns(
@@ -155,10 +133,10 @@ def _own_columns(
             else:
                 columns[name] = bars.values(name)[begin:stop]
         if len(places) == stop - first:
-            _compute(groups, columns, first - begin, result[:, rows])
+            compute_groups(groups, columns, first - begin, result, range(rows.start, rows.stop))
         else:
             out = np.empty((len(plan.features), stop - first), result.dtype)
-            _compute(groups, columns, first - begin, out)
+            compute_groups(groups, columns, first - begin, out, range(stop - first))
             _pick(groups, out, places - first, result, rows)
 
 
@@ -194,7 +172,7 @@ def _context_columns(
         inputs = {name for group in groups for name in group.inputs}
         columns = {name: bars.values(name)[begin:stop] for name in inputs}
         out = np.empty((len(plan.features), stop - first), result.dtype)
-        _compute(groups, columns, first - begin, out)
+        compute_groups(groups, columns, first - begin, out, range(stop - first))
         start = rows.start + int(np.argmax(some))
         _pick(groups, out, places[some] - first, result, slice(start, rows.stop))
         age = decisions.as_of[rows] - bars.times("event_time")[np.maximum(places, 0)]
@@ -236,7 +214,7 @@ def _views(
         yield slice(0, len(moments)), bars
         return
     for rows, frame in BarHistory(bars.frame).epochs(moments):
-        yield rows, Bars(frame)
+        yield rows, Bars(frame, everything.calendar)
 
 
 def _reaches(bars: Bars, moment: np.datetime64, lookback: int) -> bool:
@@ -267,84 +245,3 @@ def _pick(
     for group in groups:
         for place, _ in group.members:
             result[place, rows] = out[place, places]
-
-
-def _compute(
-    groups: Sequence[Group], columns: Mapping[str, Column], begin: int, out: Output
-) -> None:
-    """Write the last rows of each group: those from ``begin`` on, the ones before are history."""
-    total = begin + out.shape[1]
-    blocked = [group for group in groups if not group.whole]
-
-    def compute_block(start: int) -> None:
-        stop = min(start + BLOCK, total)
-        workspace = _workspace()
-        for group in blocked:
-            part = out[:, start - begin : stop - begin]
-            _compute_block(group, columns, start, stop, part, workspace)
-
-    starts = range(begin, total, BLOCK)
-    if len(starts) < THREADED_BLOCKS:
-        for start in starts:
-            compute_block(start)
-    else:
-        # Kernels release the interpreter, and a block is the same whoever computes it.
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as threads:
-            for _ in threads.map(compute_block, starts):
-                pass
-    for group in groups:
-        if group.whole:
-            _compute_whole(group, columns, begin, out)
-        for place, feature in group.members:
-            out[place, : max(0, feature.warm_up - 1 - begin)] = np.nan
-
-
-def _compute_whole(group: Group, columns: Mapping[str, Column], begin: int, out: Output) -> None:
-    first = max(0, begin - group.lookback + 1)
-    inputs = {name: columns[name][first:] for name in group.inputs}
-    rows = begin - first + out.shape[1]
-    if rows < group.lookback:
-        return  # too few bars for even one value: all of them are NaN
-    group.compute(Block(inputs, begin - first, rows, _wanted(group, out), Workspace()))
-
-
-def _compute_block(
-    group: Group,
-    columns: Mapping[str, Column],
-    start: int,
-    stop: int,
-    out: Output,
-    workspace: Workspace,
-) -> None:
-    halo = group.lookback - 1
-    rows = halo + stop - start
-    workspace.restart()
-    inputs = {}
-    for name in group.inputs:
-        values = columns[name]
-        if start >= halo and values.flags.writeable:
-            inputs[name] = values[start - halo : stop]
-        else:
-            # Rows before the first bar are unknown. A column that is only for reading is copied
-            # too: for the compiler it is another type.
-            inputs[name] = padded = workspace.take(1, rows)[0]
-            missing = max(0, halo - start)
-            padded[:missing] = np.nan
-            padded[missing:] = values[max(0, start - halo) : stop]
-    group.compute(Block(inputs, halo, rows, _wanted(group, out), workspace))
-
-
-def _wanted(group: Group, out: Output) -> dict[str, list[Wanted]]:
-    wanted: dict[str, list[Wanted]] = {}
-    for place, feature in group.members:
-        asked = (feature.parameters, feature.of, out[place])
-        wanted.setdefault(feature.family.name, []).append(asked)
-    return wanted
-
-
-def _workspace() -> Workspace:
-    """Return this thread's scratch arrays: they stay warm from block to block."""
-    if not hasattr(_local, "workspace"):
-        _local.workspace = Workspace()
-    found: Workspace = _local.workspace
-    return found

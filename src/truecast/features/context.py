@@ -3,17 +3,7 @@
 Any other family may be applied to a context series too, by ``of:`` in the recipe.
 """
 
-from truecast.features import kernels
-from truecast.features.block import Block
 from truecast.features.declaration import Family
-
-
-def compute_levels(block: Block) -> None:
-    """Compute logarithms of closes."""
-    close = block.now(block.input("close"))
-    for _, out in block.wanted("log_close"):
-        kernels.scaled_log(close, 1.0, 0.0, out)
-
 
 FAMILIES = (
     Family(
@@ -23,7 +13,7 @@ FAMILIES = (
         unit="log of the close's unit",
         formula="ln(C); NaN where C is not positive",
         reference="Fleming, Ostdiek, Whaley (1995), Predicting Stock Market Volatility",
-        compute=compute_levels,
+        kernel="context:levels",
         context_only=True,
     ),
 )

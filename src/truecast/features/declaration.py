@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,17 +13,24 @@ from truecast.core.bars import PRICES, QUOTES
 from truecast.core.errors import TruecastError, UsageError
 from truecast.core.names import UnknownNameError
 
-if TYPE_CHECKING:
-    from truecast.features.block import Block
-
 Column: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 Windows: TypeAlias = NDArray[np.int64]
 Output: TypeAlias = NDArray[np.floating]
 Parameters: TypeAlias = Mapping[str, int]
+#: What a kernel gets: a row for each of :data:`INPUTS`, one column a bar, shape (i, m).
+Inputs: TypeAlias = NDArray[np.float64]
+#: What it writes to: a row for each feature, one column a bar, shape (k, n).
+Outputs: TypeAlias = NDArray[np.floating]
+#: What is asked of a family: one row a feature, its place in the outputs and its parameters.
+Asked: TypeAlias = NDArray[np.int64]
 
+#: When a bar closed, by its market's calendar: minutes after local midnight, since the open of
+#: its session and until its close; and since the open and until the close of the New York Stock
+#: Exchange's session of that day. NaN where there is no such session.
+CLOCK = ("local_minute", "since_open", "until_close", "us_since_open", "us_until_close")
 #: What a family may read of a bar. ``session`` is the trading day as days since 1970-01-01.
-INPUTS = (*PRICES, "volume", *QUOTES, "session")
+INPUTS = (*PRICES, "volume", *QUOTES, "session", *CLOCK)
 
 
 class FeatureError(TruecastError):
@@ -83,8 +90,9 @@ class Family:
     unit, formula, reference : str
         For people: the unit of the values, how they are computed, and where that comes from.
         In formulas C[n] is the close n bars earlier.
-    compute : callable
-        Writes the features asked for; families with the same one are computed in one call.
+    kernel : str
+        ``module:function`` in ``features/kernels``: the loop that writes the features asked for.
+        Families with the same one share work and are computed in one call.
     parameters : mapping of str to Parameter
         What may be set, in the order of a feature's name.
     recursive : bool
@@ -98,8 +106,10 @@ class Family:
     warm_up : callable or None
         From the parameters to the number of bars that a first value needs, where that is less
         than the lookback: until then the window is what there is.
-    whole : bool
-        Whether ``compute`` gets all the bars at once, as a user's own function does.
+    of_news : bool
+        Whether it is computed from articles, not from bars.
+    function : callable or None
+        A user's own, in the place of a kernel: it gets all the bars at once.
     """
 
     name: str
@@ -108,7 +118,7 @@ class Family:
     unit: str
     formula: str
     reference: str
-    compute: "Callable[[Block], None]"
+    kernel: str = ""
     parameters: Mapping[str, Parameter] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
@@ -116,7 +126,8 @@ class Family:
     context_only: bool = False
     context_inputs: tuple[str, ...] = ()
     warm_up: Callable[[Parameters], int] | None = None
-    whole: bool = False
+    of_news: bool = False
+    function: Callable[..., Any] | None = None
 
     def feature(
         self, given: Mapping[str, object] | None = None, of: str | None = None, where: str = ""

@@ -10,8 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from truecast.core.calendars import Calendar
 from truecast.core.clock import to_datetime64
-from truecast.features.declaration import Column
+from truecast.features.clock import clock_columns
+from truecast.features.declaration import CLOCK, Column, FeatureError
+from truecast.features.news import Stories
 from truecast.lake.history import BarHistory, Moments
 
 _TIMES = ("event_time", "known_at")
@@ -24,10 +27,13 @@ class Bars:
     ----------
     frame : pl.DataFrame
         Rows of ``silver/bars``.
+    calendar : Calendar or None
+        Of their market; without it a bar does not know what time it is there.
     """
 
-    def __init__(self, frame: pl.DataFrame) -> None:
+    def __init__(self, frame: pl.DataFrame, calendar: Calendar | None = None) -> None:
         self._frame = frame
+        self.calendar = calendar
         self._columns: dict[str, NDArray[Any]] = {}
         self._source: Bars | None = None
         self._start = 0
@@ -42,7 +48,7 @@ class Bars:
 
     def after(self, start: int) -> "Bars":
         """Return the bars from a place on, sharing the columns that are already made."""
-        later = Bars(self._frame)
+        later = Bars(self._frame, self.calendar)
         later._source, later._start = self, start
         return later
 
@@ -55,12 +61,24 @@ class Bars:
         return self._columns[name]
 
     def _made(self, name: str) -> NDArray[Any]:
+        if name in CLOCK:
+            return self._clock[name]
         column = self._frame[name].to_numpy()
         if name in _TIMES:
             return column.astype("datetime64[us]", copy=False)
         if column.dtype.kind == "M":
             return column.astype("datetime64[D]").astype(np.float64)
         return column.astype(np.float64, copy=False)
+
+    @cached_property
+    def _clock(self) -> dict[str, Column]:
+        if self.calendar is None:
+            raise FeatureError(
+                f"features of the time of day ({', '.join(CLOCK)}) need the market's calendar: "
+                "none was given"
+            )
+        days = self._frame["session"].to_numpy().astype("datetime64[D]")
+        return clock_columns(self._made("event_time"), days, self.calendar)
 
     def times(self, name: str) -> Moments:
         """Return ``event_time`` or ``known_at`` as datetime64[us], UTC."""
@@ -121,21 +139,31 @@ class Market:
         The bars of other series, by symbol.
     decide_after : timedelta
         Time from a bar's close to the decision.
+    calendar : Calendar or None
+        Of the instrument's market, for features of the time of day.
+    news : Stories or None
+        What was told, for features of news.
     """
 
     symbol: str
     bars: BarHistory
     context: Mapping[str, BarHistory] = field(default_factory=dict)
     decide_after: timedelta = timedelta()
+    calendar: Calendar | None = None
+    news: Stories | None = None
 
     def history(self, of: str | None) -> BarHistory:
         """Return the bars of a context symbol, or of the instrument for None."""
         return self.bars if of is None else self.context[of]
 
+    def calendar_of(self, of: str | None) -> Calendar | None:
+        """Return the calendar by whose hours a series is read: the instrument's own."""
+        return self.calendar if of is None else None
+
     def versions(self, of: str | None) -> Bars:
         """Return all versions of the bars as columns, made once."""
         if of not in self._versions:
-            self._versions[of] = Bars(self.history(of).versions)
+            self._versions[of] = Bars(self.history(of).versions, self.calendar_of(of))
         return self._versions[of]
 
     @cached_property
@@ -153,6 +181,7 @@ class Market:
             self,
             bars=known(self.bars),
             context={of: known(history) for of, history in self.context.items()},
+            news=None if self.news is None else self.news.known_by(moment),
         )
 
     def decisions(self, as_of: datetime | None = None) -> Decisions:

@@ -1,6 +1,6 @@
 """From the names in a recipe to the features, and the history that they need."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -9,41 +9,10 @@ from truecast.core.errors import UsageError
 from truecast.core.hashing import hash_of
 from truecast.core.names import UnknownNameError
 from truecast.core.recipe import Choice
-from truecast.features.block import Block
 from truecast.features.catalog import SETS, members, resolve, split_context
 from truecast.features.declaration import Feature
+from truecast.features.groups import Group, group_features
 from truecast.features.user import source_hash
-
-
-@dataclass(frozen=True)
-class Group:
-    """Features that are computed in one call, because they share work.
-
-    Parameters
-    ----------
-    compute : callable
-        What writes them.
-    members : tuple of (int, Feature)
-        The features with their places in the plan.
-    """
-
-    compute: Callable[[Block], None]
-    members: tuple[tuple[int, Feature], ...]
-
-    @cached_property
-    def lookback(self) -> int:
-        """Number of bars that a row of the group depends on, its own included."""
-        return max(feature.lookback for _, feature in self.members)
-
-    @cached_property
-    def inputs(self) -> tuple[str, ...]:
-        """The columns that the group reads, each once."""
-        return tuple(dict.fromkeys(name for _, feature in self.members for name in feature.inputs))
-
-    @cached_property
-    def whole(self) -> bool:
-        """Whether all bars are computed at once."""
-        return self.members[0][1].family.whole
 
 
 @dataclass(frozen=True)
@@ -75,7 +44,7 @@ class FeaturePlan:
                     "inputs": [*feature.inputs],
                     "lookback": feature.lookback,
                     "formula": feature.formula,
-                    **({"source": source_hash(feature.family)} if feature.family.whole else {}),
+                    **({"source": source_hash(feature.family)} if feature.family.function else {}),
                 }
                 for feature in self.features
             ]
@@ -100,10 +69,26 @@ class FeaturePlan:
     def _lookbacks(self) -> dict[str | None, int]:
         found: dict[str | None, int] = {}
         for feature in self.features:
+            if feature.family.of_news:
+                continue
             reach = {feature.of: 1, feature.series: feature.lookback}
             for of, bars in reach.items():
                 found[of] = max(found.get(of, 0), bars)
         return found
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """The compiled loops that compute it, each once."""
+        return tuple(dict.fromkeys(f.family.kernel for f in self.features if f.family.kernel))
+
+    @cached_property
+    def of_news(self) -> tuple[tuple[str, int, int], ...]:
+        """Features of articles: family, window in minutes, place."""
+        return tuple(
+            (feature.family.name, feature.parameters.get("window", 0), place)
+            for place, feature in enumerate(self.features)
+            if feature.family.of_news
+        )
 
     def groups(self, of: str | None = None) -> tuple[Group, ...]:
         """Return what is computed on a series, features that share work together."""
@@ -116,7 +101,7 @@ class FeaturePlan:
                 [
                     (i, feature)
                     for i, feature in enumerate(self.features)
-                    if feature.series == series
+                    if feature.series == series and not feature.family.of_news
                 ]
             )
             for series in (None, *self.context)
@@ -164,20 +149,6 @@ class FeaturePlan:
         if not found:
             raise UsageError("features: name at least one")
         return cls(tuple(found.values()))
-
-
-def group_features(features: Sequence[tuple[int, Feature]]) -> tuple[Group, ...]:
-    """Put features that share work together.
-
-    Parameters
-    ----------
-    features : sequence of (int, Feature)
-        Features of one series, with the place of each in the output.
-    """
-    groups: dict[Callable[[Block], None], list[tuple[int, Feature]]] = {}
-    for place, feature in features:
-        groups.setdefault(feature.family.compute, []).append((place, feature))
-    return tuple(Group(compute, tuple(found)) for compute, found in groups.items())
 
 
 def _resolved(

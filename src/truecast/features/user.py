@@ -3,9 +3,8 @@
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from truecast.core.errors import UsageError
 from truecast.core.hashing import sha256_of
 from truecast.core.names import UnknownNameError
-from truecast.features.block import Block
 from truecast.features.declaration import INPUTS, Column, Family, FeatureError
 
 _DECLARATION = "__truecast_feature__"
@@ -78,9 +76,8 @@ def feature(
             unit=unit,
             formula=formula,
             reference=reference,
-            compute=_Call(name, function, tuple(inputs)),
+            function=function,
             recursive=True,  # whether it is exact to the last bit from any start is not known
-            whole=True,
         )
         setattr(function, _DECLARATION, family)
         return function
@@ -88,30 +85,40 @@ def feature(
     return declare
 
 
-@dataclass(frozen=True)
-class _Call:
-    """A ``compute`` that calls a user's function."""
+def call(family: Family, columns: Mapping[str, Column]) -> Column:
+    """Call a user's function on all the bars there are.
 
-    name: str
-    function: Callable[..., Any]
-    inputs: tuple[str, ...]
+    Parameters
+    ----------
+    family : Family
+        What was declared.
+    columns : mapping of str to float64 array, shape (n,)
+        Its inputs.
 
-    def __call__(self, block: Block) -> None:
-        arrays = {name: _read_only(block.input(name)) for name in self.inputs}
-        try:
-            with np.errstate(all="ignore"):
-                result = np.asarray(self.function(**arrays), dtype=np.float64)
-        except Exception as error:
-            problem = f"its function failed on {block.rows} bars: {type(error).__name__}: {error}"
-            raise UserFeatureError(self.name, problem) from error
-        if result.shape != (block.rows,):
-            raise UserFeatureError(
-                self.name,
-                f"expected one value for each of {block.rows} bars, got shape {result.shape}",
-            )
-        values = np.where(np.isfinite(result), result, np.nan)
-        for _, out in block.wanted(self.name):
-            out[:] = block.now(values)
+    Returns
+    -------
+    array of float64, shape (n,)
+        What it returned, NaN where that is not finite.
+
+    Raises
+    ------
+    UserFeatureError
+        If it failed, or returned something that is no column.
+    """
+    assert family.function is not None  # noqa: S101 - for the type checker
+    arrays = {name: _read_only(columns[name]) for name in family.inputs}
+    bars = len(next(iter(arrays.values())))
+    try:
+        with np.errstate(all="ignore"):
+            result = np.asarray(family.function(**arrays), dtype=np.float64)
+    except Exception as error:
+        problem = f"its function failed on {bars} bars: {type(error).__name__}: {error}"
+        raise UserFeatureError(family.name, problem) from error
+    if result.shape != (bars,):
+        raise UserFeatureError(
+            family.name, f"expected one value for each of {bars} bars, got shape {result.shape}"
+        )
+    return np.where(np.isfinite(result), result, np.nan)
 
 
 def _read_only(column: Column) -> NDArray[np.float64]:
@@ -153,9 +160,8 @@ def load_family(text: str, where: str) -> Family:
 
 def source_hash(family: Family) -> str:
     """Return the SHA-256 of a user's function as written, or of its name where that is gone."""
-    function = getattr(family.compute, "function", family.compute)
     try:
-        return sha256_of(inspect.getsource(function))
+        return sha256_of(inspect.getsource(family.function))  # type: ignore[arg-type]
     except OSError:
         return sha256_of(family.name)
 

@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 
 from truecast.core.recipe import Choice
-from truecast.features.compute import Market, compute_at, compute_columns, warm_up
+from truecast.features.compute import Market, compute_at, compute_columns
 from truecast.features.declaration import FeatureError
 from truecast.features.plan import FeaturePlan
 from truecast.features.user import UserFeatureError, feature
+from truecast.features.warmup import warm_up
 from truecast.lake.history import BarHistory
 
 START = datetime(2021, 3, 1, 21, tzinfo=UTC)

@@ -1,26 +1,15 @@
-"""Compiled loops: rows of float64 in, one row of float32 or float64 out.
+"""Compiled loops: one a group of families, named as ``module:function`` in their declarations.
 
-A kernel computes in float64, indexes from 0 so that the compiler can vectorise it, and never
-changes the order of additions with the place of a row: the same bars give the same bits.
-The modules are imported at the first use of a kernel, since importing numba takes a while.
+A kernel takes ``(x, begin, halo, out, start, *asked)``:
+
+- ``x`` holds one row for each column of a bar (see ``inputs``), one column a bar. Its columns from
+  ``begin`` on are the group's; the first ``halo`` of them are history, the others are to be
+  written. Before the first bar of a series, ``x`` is NaN.
+- ``out`` is the whole result, one row a feature; the first column to be written is ``start``.
+- After ``start`` comes one argument for each family, named as the family: what is asked of it, one
+  row a feature, its place in ``out`` and then its parameters.
+
+It computes in float64, indexes from 0 so that the compiler can vectorise it, and never changes
+the order of additions with the place of a row: the same bars give the same bits. Modules are
+imported at the first use of one of their kernels, since importing numba takes a while.
 """
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from truecast.features.kernels.elementwise import *  # noqa: F403
-    from truecast.features.kernels.recursive import *  # noqa: F403
-    from truecast.features.kernels.windows import *  # noqa: F403
-
-MODULES = ("elementwise", "recursive", "windows")
-
-
-def __getattr__(name: str) -> Any:
-    if not name.startswith("_"):
-        for module in MODULES:
-            found = getattr(import_module(f"{__name__}.{module}"), name, None)
-            if found is not None:
-                globals()[name] = found
-                return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,23 +5,22 @@ What cannot be told (a ratio to zero, the logarithm of nothing) is NaN, never in
 
 import math
 
-from numba import njit
-
 from truecast.features.declaration import Column, Output
+from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.logarithm import ln
 
 #: A standard deviation below this share of the mean is what rounding leaves of a constant.
 NOTHING = 1e-12
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def log_ratio(a: Column, b: Column, scale: float, out: Output) -> None:
     """Write ``scale·ln(a/b)``; NaN unless the ratio is positive and finite."""
     for i in range(out.size):
         out[i] = scale * ln(a[i] / b[i])
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def scaled_log(x: Column, scale: float, floor: float, out: Output) -> None:
     """Write ``ln(max(scale·x, floor))``; NaN where x is."""
     for i in range(out.size):
@@ -29,7 +28,7 @@ def scaled_log(x: Column, scale: float, floor: float, out: Output) -> None:
         out[i] = ln(floor if value < floor else value)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def scaled(x: Column, scale: float, ceiling: float, out: Output) -> None:
     """Write ``min(scale·x, ceiling)``."""
     for i in range(out.size):
@@ -37,7 +36,7 @@ def scaled(x: Column, scale: float, ceiling: float, out: Output) -> None:
         out[i] = ceiling if value > ceiling else value
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def root_of(x: Column, scale: float, out: Output) -> None:
     """Write ``√(max(scale·x, 0))``."""
     for i in range(out.size):
@@ -45,7 +44,7 @@ def root_of(x: Column, scale: float, out: Output) -> None:
         out[i] = math.sqrt(0.0 if value < 0.0 else value)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def over_root(
     x: Column, scale: float, squares: Column, square_scale: float, floor: float, out: Output
 ) -> None:
@@ -55,7 +54,7 @@ def over_root(
         out[i] = scale * x[i] / math.sqrt(floor if value < floor else value)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def paired(a: Column, b: Column, out_a: Column, out_b: Column) -> None:
     """Write ``a`` and ``b`` where both are numbers, and 0 for both elsewhere."""
     for i in range(out_a.size):
@@ -64,21 +63,21 @@ def paired(a: Column, b: Column, out_a: Column, out_b: Column) -> None:
         out_b[i] = b[i] if both else 0.0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def square(x: Column, out: Output) -> None:
     """Write ``x²``."""
     for i in range(out.size):
         out[i] = x[i] * x[i]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def difference(a: Column, b: Column, out: Output) -> None:
     """Write ``a − b``."""
     for i in range(out.size):
         out[i] = a[i] - b[i]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def root_of_sum(
     a: Column, b: Column, c: Column, of_a: float, of_b: float, of_c: float, out: Output
 ) -> None:
@@ -88,7 +87,7 @@ def root_of_sum(
         out[i] = math.sqrt(0.0 if value < 0.0 else value)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def quotient(a: Column, b: Column, scale: float, out: Output) -> None:
     """Write ``scale·a/b``; NaN where that is not finite."""
     for i in range(out.size):
@@ -96,7 +95,7 @@ def quotient(a: Column, b: Column, scale: float, out: Output) -> None:
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def relative_difference(a: Column, b: Column, scale: float, out: Output) -> None:
     """Write ``(a − scale·b)/(scale·b)`` in percent; NaN where that is not finite."""
     for i in range(out.size):
@@ -105,7 +104,7 @@ def relative_difference(a: Column, b: Column, scale: float, out: Output) -> None
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def place_between(x: Column, low: Column, high: Column, empty: float, out: Output) -> None:
     """Write ``(x − low)/(high − low)``, and ``empty`` where high is low."""
     for i in range(out.size):
@@ -113,7 +112,7 @@ def place_between(x: Column, low: Column, high: Column, empty: float, out: Outpu
         out[i] = (x[i] - low[i]) / width if width != 0.0 else empty
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def moves(now: Column, before: Column, gain: Output, loss: Output) -> None:
     """Write ``max(now − before, 0)`` and ``max(before − now, 0)``; NaN where either is."""
     for i in range(gain.size):
@@ -122,7 +121,7 @@ def moves(now: Column, before: Column, gain: Output, loss: Output) -> None:
         loss[i] = 0.0 if change > 0.0 else -change
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def relative_strength(gain: Column, loss: Column, out: Output) -> None:
     """Write ``100·gain/(gain + loss)``; 50 where nothing moved."""
     for i in range(out.size):
@@ -130,7 +129,7 @@ def relative_strength(gain: Column, loss: Column, out: Output) -> None:
         out[i] = 100.0 * gain[i] / total if total != 0.0 else 50.0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def true_range(high: Column, low: Column, before: Column, out: Output) -> None:
     """Write ``max(high, before) − min(low, before)``, where before is the close before."""
     for i in range(out.size):
@@ -139,7 +138,7 @@ def true_range(high: Column, low: Column, before: Column, out: Output) -> None:
         out[i] = top - bottom + 0.0 * before[i]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def garman_klass_term(high: Column, low: Column, close: Column, out: Output) -> None:
     """Write ``½(h − l)² − (2ln2 − 1)c²`` of logarithms h, l, c relative to the open."""
     for i in range(out.size):
@@ -147,14 +146,14 @@ def garman_klass_term(high: Column, low: Column, close: Column, out: Output) -> 
         out[i] = 0.5 * width * width - 0.3862943611198906 * close[i] * close[i]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def rogers_satchell_term(high: Column, low: Column, close: Column, out: Output) -> None:
     """Write ``h(h − c) + l(l − c)`` of logarithms h, l, c relative to the open."""
     for i in range(out.size):
         out[i] = high[i] * (high[i] - close[i]) + low[i] * (low[i] - close[i])
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def weekdays_of(session: Column, table: Column, out: Output) -> None:
     """Write ``table[weekday]`` (Monday is 0) of days since 1970-01-01; NaN where unknown."""
     before, value = math.nan, math.nan
@@ -166,7 +165,7 @@ def weekdays_of(session: Column, table: Column, out: Output) -> None:
         out[i] = value
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def months_of(session: Column, table: Column, out: Output) -> None:
     """Write ``table[month]`` (January is 0) of days since 1970-01-01; NaN where unknown.
 
@@ -187,7 +186,7 @@ def months_of(session: Column, table: Column, out: Output) -> None:
         out[i] = value
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def band_position(x: Column, total: Column, squares: Column, window: int, out: Output) -> None:
     """Write ``½ + (x − mean)/(4·SD)`` of windows given by their moments; ½ where SD is 0."""
     for i in range(out.size):
@@ -197,7 +196,7 @@ def band_position(x: Column, total: Column, squares: Column, window: int, out: O
         out[i] = 0.5 if constant else 0.5 + (x[i] - mean) / (4.0 * deviation)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def band_width(total: Column, squares: Column, window: int, out: Output) -> None:
     """Write ``100·4·SD/mean`` of windows given by their moments; NaN where the mean is 0."""
     for i in range(out.size):
@@ -206,7 +205,7 @@ def band_width(total: Column, squares: Column, window: int, out: Output) -> None
         out[i] = 400.0 * deviation / mean if mean != 0.0 else math.nan
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def standard_score(x: Column, total: Column, squares: Column, window: int, out: Output) -> None:
     """Write ``(x − mean)/SD`` of windows given by their moments; 0 where SD is 0."""
     for i in range(out.size):
@@ -216,8 +215,8 @@ def standard_score(x: Column, total: Column, squares: Column, window: int, out: 
         out[i] = 0.0 if constant else (x[i] - mean) / deviation
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def log_premium(level: Column, squares: Column, scale: float, floor: float, out: Output) -> None:
+@kernel
+def log_premium_of(level: Column, squares: Column, scale: float, floor: float, out: Output) -> None:
     """Write ``ln(level) − ½·ln(max(scale·squares, floor))``; NaN unless the level is positive."""
     for i in range(out.size):
         variance = scale * squares[i]

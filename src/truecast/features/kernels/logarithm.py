@@ -7,8 +7,10 @@ between the middle and the end of a column; then the newest bar would not equal 
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from truecast.features.kernels.compiling import kernel
 
 SMALLEST_NORMAL = 2.2250738585072014e-308
 
@@ -35,7 +37,7 @@ float_bits: Any = intrinsic(_float_bits)
 bits_float: Any = intrinsic(_bits_float)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def ln(x: float) -> float:
     """Return the natural logarithm of ``x``; NaN unless ``x`` is positive, normal and finite.
 

@@ -2,14 +2,18 @@
 
 import math
 
-from numba import njit
+import numpy as np
 
-from truecast.features.declaration import Column, Output
+from truecast.features.declaration import Column
+from truecast.features.kernels.compiling import kernel
+
+#: What is left of the weights before the first row once it no longer counts.
+FORGOTTEN = 1e-18
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def exponential_mean(x: Column, alpha: float, out: Output) -> None:
-    """Write the exponentially weighted mean with weight ``alpha`` on the newest row.
+@kernel
+def exponential_mean(x: Column, alpha: float) -> Column:
+    """Return the exponentially weighted mean with weight ``alpha`` on the newest row.
 
     Notes
     -----
@@ -18,20 +22,28 @@ def exponential_mean(x: Column, alpha: float, out: Output) -> None:
     as fast as any other. Where more than half of the weight is missing (the first rows, or a
     long gap) the result is NaN.
     """
+    out = np.empty(x.size)
     keep = 1.0 - alpha
     state = 0.0
     missing = 1.0
-    for i in range(out.size):
+    i = 0
+    while i < x.size:
         value = x[i]
         if value - value == 0.0:
             state = keep * state + alpha * value
             missing = keep * missing
-            if missing < 1e-18:
+            if missing < FORGOTTEN:
                 missing = 0.0
-                out[i] = state
-            else:
-                out[i] = state / (1.0 - missing) if missing <= 0.5 else math.nan
+            out[i] = state / (1.0 - missing) if missing <= 0.5 else math.nan
         else:
             state = keep * state
             missing = keep * missing + alpha
             out[i] = math.nan
+        i += 1
+        if missing == 0.0:
+            # Nearly all rows: nothing is missing, so there is nothing to divide by.
+            while i < x.size and x[i] - x[i] == 0.0:
+                state = keep * state + alpha * x[i]
+                out[i] = state
+                i += 1
+    return out

@@ -5,30 +5,75 @@ over 16), so a window of n rows costs about log₂ n additions, all windows of a
 blocks, and the order of additions is the same wherever a column begins. A spike or a NaN is
 gone with the last window that holds it, which running sums do not achieve.
 
-The first n−1 rows of a result are NaN. ``work`` is scratch space.
+The first n−1 rows of a result are NaN.
 """
 
 import math
 
-from numba import njit
+import numpy as np
 
-from truecast.features.declaration import Column, Matrix, Windows
+from truecast.features.declaration import Asked, Column, Matrix, Windows
+from truecast.features.kernels.compiling import kernel
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def window_sums(x: Column, windows: Windows, work: Matrix, out: Matrix) -> None:
-    """Write the sum over each window: ``out[j, t] = x[t] + … + x[t − windows[j] + 1]``.
+@kernel
+def blank(x: Column, rows: int) -> None:
+    """Write NaN to the first rows, all if there are not that many.
+
+    Assigning to a slice would do the same, and take seconds to compile.
+    """
+    for i in range(min(rows, x.size)):
+        x[i] = math.nan
+
+
+@kernel
+def windows_of(first: Asked, second: Asked) -> Windows:
+    """Return the distinct windows that are asked for of one or two families, in order."""
+    found = np.empty(first.shape[0] + second.shape[0], np.int64)
+    count = 0
+    for place in range(found.size):
+        row = place - first.shape[0]
+        window = first[place, 1] if row < 0 else second[row, 1]
+        at = 0
+        while at < count and found[at] < window:
+            at += 1
+        if at < count and found[at] == window:
+            continue
+        for later in range(count, at, -1):
+            found[later] = found[later - 1]
+        found[at] = window
+        count += 1
+    return found[:count]
+
+
+@kernel
+def row_of(windows: Windows, window: int) -> int:
+    """Return the place of a window among those that were computed."""
+    place = 0
+    while windows[place] != window:
+        place += 1
+    return place
+
+
+@kernel
+def window_sums(x: Column, windows: Windows) -> Matrix:
+    """Return the sum over each window: ``out[j, t] = x[t] + … + x[t − windows[j] + 1]``.
 
     Parameters
     ----------
     x : float64, shape (m,)
-    windows : int64, shape (w,), each >= 1
-    work : float64, shape (2, m)
-    out : float64, shape (w, m)
+    windows : int64, shape (w,), each >= 1, increasing
+
+    Returns
+    -------
+    float64, shape (w, m)
     """
     rows = x.size
-    longest = windows.max()
-    out[:, :] = 0.0
+    out = np.zeros((windows.size, rows))
+    if windows.size == 0:
+        return out
+    work = np.empty((2, rows))
+    longest = windows[-1]
     block = work[0]
     for i in range(rows):
         block[i] = x[i]
@@ -45,30 +90,29 @@ def window_sums(x: Column, windows: Windows, work: Matrix, out: Matrix) -> None:
             break
         wider = work[turn]
         shift = min(size, rows)
-        head, tail, earlier = wider[:shift], wider[shift:], block[: rows - shift]
-        newest = block[shift:]
-        for i in range(head.size):
-            head[i] = math.nan
+        tail, newest, earlier = wider[shift:], block[shift:], block[: rows - shift]
+        blank(wider, shift)
         for i in range(tail.size):
             tail[i] = newest[i] + earlier[i]
         block = wider
         turn = 1 - turn
         size *= 2
     for j in range(windows.size):
-        out[j, : windows[j] - 1] = math.nan
+        blank(out[j], windows[j] - 1)
+    return out
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def window_moments(
-    x: Column, windows: Windows, work: Matrix, sums: Matrix, squares: Matrix
-) -> None:
-    """Write the sum over each window, and the sum of squared distances from its mean.
+@kernel
+def window_moments(x: Column, windows: Windows) -> tuple[Matrix, Matrix]:
+    """Return the sum over each window, and the sum of squared distances from its mean.
 
     Parameters
     ----------
     x : float64, shape (m,)
-    windows : int64, shape (w,), each >= 1
-    work : float64, shape (4, m)
+    windows : int64, shape (w,), each >= 1, increasing
+
+    Returns
+    -------
     sums, squares : float64, shape (w, m)
 
     Notes
@@ -81,9 +125,12 @@ def window_moments(
     Chan, Golub, LeVeque (1983), Algorithms for computing the sample variance.
     """
     rows = x.size
-    longest = windows.max()
-    sums[:, :] = 0.0
-    squares[:, :] = 0.0
+    sums = np.zeros((windows.size, rows))
+    squares = np.zeros((windows.size, rows))
+    if windows.size == 0:
+        return sums, squares
+    work = np.empty((4, rows))
+    longest = windows[-1]
     block, spread = work[0], work[1]
     for i in range(rows):
         block[i] = x[i]
@@ -104,19 +151,20 @@ def window_moments(
         turn = 2 - turn
         size *= 2
     for j in range(windows.size):
-        sums[j, : windows[j] - 1] = math.nan
-        squares[j, : windows[j] - 1] = math.nan
+        blank(sums[j], windows[j] - 1)
+        blank(squares[j], windows[j] - 1)
+    return sums, squares
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def _double(block: Column, spread: Column, size: int, wider: Column, wider_spread: Column) -> None:
     """Join each block of ``size`` rows with the one before it.
 
     Two loops, for few enough arrays in each that the compiler can show that none overlap.
     """
     shift = min(size, block.size)
-    wider[:shift] = math.nan
-    wider_spread[:shift] = math.nan
+    blank(wider, shift)
+    blank(wider_spread, shift)
     newest, earlier = block[shift:], block[: block.size - shift]
     here, there = spread[shift:], spread[: block.size - shift]
     total, square = wider[shift:], wider_spread[shift:]
@@ -128,7 +176,7 @@ def _double(block: Column, spread: Column, size: int, wider: Column, wider_sprea
         total[i] = newest[i] + earlier[i]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def _join(
     total: Column, square: Column, have: int, block: Column, spread: Column, size: int
 ) -> None:
@@ -148,18 +196,21 @@ def _join(
         total[i] = total[i] + block[i]
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def window_extreme(x: Column, window: int, sign: float, work: Matrix, out: Column) -> None:
-    """Write the largest (``sign`` 1) or smallest (−1) value of each window; NaN if one is NaN.
+@kernel
+def window_extreme(x: Column, window: int, sign: float) -> Column:
+    """Return the largest (``sign`` 1) or smallest (−1) value of each window; NaN if one is NaN.
 
     Parameters
     ----------
     x : float64, shape (m,)
     window : int, >= 1
-    work : float64, shape (2, m)
-    out : float64, shape (m,)
+
+    Returns
+    -------
+    float64, shape (m,)
     """
     rows = x.size
+    work, out = np.empty((2, rows)), np.empty(rows)
     block = work[0]
     for i in range(rows):
         block[i] = sign * x[i]
@@ -174,13 +225,14 @@ def window_extreme(x: Column, window: int, sign: float, work: Matrix, out: Colum
     _larger(block, window - size, out)
     for i in range(rows):
         out[i] = sign * out[i]
+    return out
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel
 def _larger(block: Column, shift: int, out: Column) -> None:
     """Write the larger of each row and the one ``shift`` rows before."""
     shift = min(shift, block.size)
-    out[:shift] = math.nan
+    blank(out, shift)
     newest, earlier, result = block[shift:], block[: block.size - shift], out[shift:]
     for i in range(result.size):
         a, b = newest[i], earlier[i]

@@ -1,0 +1,84 @@
+"""How kernels are compiled, and where the machine code is kept.
+
+Compiled code is cached on disk by the text of every module that it was made of. Numba by itself
+asks only for the time stamp and size of the one file a function is in: it would go on using code
+made from an older helper, and files of a wheel all have the same time stamp.
+"""
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numba import float64, from_dtype, int64, njit
+from numba.core import config
+
+from truecast.core.hashing import sha256_of
+from truecast.features.declaration import INPUTS
+
+#: Arguments of a kernel of features before those that are named as its families.
+FIRST = 5
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a loop at its first use; it releases the interpreter while it runs."""
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(_folder(function))
+    try:
+        return njit(cache=True, error_model="numpy", nogil=True)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+def compile_for(compiled: Any, dtype: type[np.floating[Any]]) -> None:
+    """Compile a kernel of features for a type of result, or load it from the cache on disk."""
+    asked = len(inspect.signature(compiled.py_func).parameters) - FIRST
+    inputs, outputs = float64[:, ::1], from_dtype(np.dtype(dtype))[:, ::1]
+    compiled.compile((inputs, int64, int64, outputs, int64, *[int64[:, ::1]] * asked))
+
+
+def is_cached(compiled: Any) -> bool:
+    """Whether a kernel has been compiled on this machine; never a promise, only a guess."""
+    function = compiled.py_func
+    return any(_folder(function).rglob(f"*{function.__name__}-*.nbi"))
+
+
+def _folder(function: Callable[..., Any]) -> Path:
+    return _base() / _sources_hash(function)[:16]
+
+
+def _base() -> Path:
+    """Return the folder that ``NUMBA_CACHE_DIR`` names, or one of the user's."""
+    named = os.environ.get("NUMBA_CACHE_DIR")
+    if named:
+        return Path(named)
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(caches) / "truecast" / "kernels"
+
+
+def _sources_hash(function: Callable[..., Any]) -> str:
+    module = inspect.getmodule(function)
+    found = {"": ",".join(INPUTS)}  # their places are compiled in
+    _collect(module, vars(module), found)
+    return sha256_of("\n".join(found[name] for name in sorted(found)))
+
+
+def _collect(module: ModuleType | None, names: dict[str, Any], found: dict[str, str]) -> None:
+    """Gather the text of a module, and of those whose kernels it uses."""
+    if module is None or module.__name__ in found or module.__file__ is None:
+        return
+    found[module.__name__] = _text(module.__file__)
+    for value in list(names.values()):
+        used = getattr(value, "py_func", None)
+        if used is not None:
+            other = inspect.getmodule(used)
+            _collect(other, vars(other), found)
+
+
+@lru_cache(maxsize=64)
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8")

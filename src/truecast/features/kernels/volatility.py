@@ -1,0 +1,261 @@
+"""How much the price moves; see ``features/volatility.py`` for each formula."""
+
+import math
+
+import numpy as np
+
+from truecast.core.units import VARIANCE_FLOOR
+from truecast.features.declaration import Asked, Column, Inputs, Outputs
+from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.elementwise import (
+    difference,
+    garman_klass_term,
+    log_premium_of,
+    log_ratio,
+    over_root,
+    paired,
+    place_between,
+    quotient,
+    rogers_satchell_term,
+    root_of,
+    root_of_sum,
+    scaled,
+    scaled_log,
+    square,
+    true_range,
+)
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
+from truecast.features.kernels.price import log_returns
+from truecast.features.kernels.recursive import exponential_mean
+from truecast.features.kernels.windows import (
+    row_of,
+    window_moments,
+    window_sums,
+    windows_of,
+)
+
+SESSIONS_A_YEAR = 252
+#: Bars of the Garman–Klass deviation in whose units losses and gains are measured.
+LEVERAGE_SCALE = 22
+
+
+@kernel
+def return_spread(
+    x: Inputs,
+    begin: int,
+    halo: int,
+    out: Outputs,
+    start: int,
+    return_sd: Asked,
+    log_premium: Asked,
+) -> None:
+    """Write standard deviations of 1-bar log returns, and premiums of a context series on them."""
+    moved = log_returns(x[CLOSE, begin:])
+    stop = start + moved.size - halo
+    windows = windows_of(return_sd, log_premium)
+    _, squares = window_moments(moved, windows)
+    for asked in return_sd:
+        square_sum = squares[row_of(windows, asked[1]), halo:]
+        root_of(square_sum, 1.0 / (asked[1] - 1), out[asked[0], start:stop])
+    for asked in log_premium:
+        level, square_sum = x[asked[2], begin + halo :], squares[row_of(windows, asked[1]), halo:]
+        scale, floor = SESSIONS_A_YEAR / (asked[1] - 1), SESSIONS_A_YEAR * VARIANCE_FLOOR
+        log_premium_of(level, square_sum, scale, floor, out[asked[0], start:stop])
+
+
+@kernel
+def decaying_spread(
+    x: Inputs, begin: int, halo: int, out: Outputs, start: int, ewma_sd: Asked
+) -> None:
+    """Write exponentially weighted standard deviations of 1-bar log returns."""
+    moved = log_returns(x[CLOSE, begin:])
+    stop = start + moved.size - halo
+    squared = np.empty(moved.size)
+    square(moved, squared)
+    for asked in ewma_sd:
+        mean = exponential_mean(squared, 1.0 - asked[1] / 100)
+        root_of(mean[halo:], 1.0, out[asked[0], start:stop])
+
+
+@kernel
+def reach(x: Inputs, begin: int, halo: int, out: Outputs, start: int, atr: Asked) -> None:
+    """Write Wilder's average true range relative to the close."""
+    close, high, low = x[CLOSE, begin:], x[HIGH, begin:], x[LOW, begin:]
+    stop = start + close.size - halo
+    span = np.empty(close.size)
+    span[0] = math.nan
+    true_range(high[1:], low[1:], close[:-1], span[1:])
+    for asked in atr:
+        mean = exponential_mean(span, 1.0 / asked[1])
+        quotient(mean[halo:], close[halo:], 100.0, out[asked[0], start:stop])
+
+
+@kernel
+def bar_shape(
+    x: Inputs,
+    begin: int,
+    halo: int,
+    out: Outputs,
+    start: int,
+    log_range: Asked,
+    open_to_close: Asked,
+    close_in_range: Asked,
+    opening_gap: Asked,
+) -> None:
+    """Write what one bar looks like: its range, its body, the place of its close, its gap."""
+    first = begin + halo
+    opened, close = x[OPEN, first:], x[CLOSE, first:]
+    high, low = x[HIGH, first:], x[LOW, first:]
+    stop = start + close.size
+    for asked in log_range:
+        log_ratio(high, low, 100.0, out[asked[0], start:stop])
+    for asked in open_to_close:
+        log_ratio(close, opened, 100.0, out[asked[0], start:stop])
+    for asked in close_in_range:
+        place_between(close, low, high, 0.5, out[asked[0], start:stop])
+    for asked in opening_gap:
+        before = x[CLOSE, first - 1 : x.shape[1] - 1]
+        log_ratio(opened, before, 100.0, out[asked[0], start:stop])
+
+
+@kernel
+def relative_to_open(x: Inputs, begin: int, row: int) -> Column:
+    """Return ``100·ln`` of a price over the open of its bar."""
+    out = np.empty(x.shape[1] - begin)
+    log_ratio(x[row, begin:], x[OPEN, begin:], 100.0, out)
+    return out
+
+
+@kernel
+def range_variances(
+    x: Inputs,
+    begin: int,
+    halo: int,
+    out: Outputs,
+    start: int,
+    garman_klass: Asked,
+    log_gk: Asked,
+    gk_ratio: Asked,
+    downside: Asked,
+    upside: Asked,
+) -> None:
+    """Write Garman–Klass variances, and what is measured in their unit."""
+    high, low = relative_to_open(x, begin, HIGH), relative_to_open(x, begin, LOW)
+    term = np.empty(high.size)
+    garman_klass_term(high, low, relative_to_open(x, begin, CLOSE), term)
+    stop = start + term.size - halo
+    windows = windows_of(garman_klass, log_gk)
+    sums = window_sums(term, windows)
+    for asked in garman_klass:
+        total = sums[row_of(windows, asked[1]), halo:]
+        root_of(total, 1.0 / asked[1], out[asked[0], start:stop])
+    for asked in log_gk:
+        total = sums[row_of(windows, asked[1]), halo:]
+        scaled_log(total, 1.0 / asked[1], VARIANCE_FLOOR, out[asked[0], start:stop])
+    if not gk_ratio.shape[0] + downside.shape[0] + upside.shape[0]:
+        return
+    moved = log_returns(x[CLOSE, begin:])
+    if gk_ratio.shape[0]:
+        _close_to_close(moved, term, halo, out, start, gk_ratio)
+    if downside.shape[0] + upside.shape[0]:
+        usual = window_sums(term, np.array([LEVERAGE_SCALE]))[0]
+        _one_sided(moved, usual, 1.0, halo, out, start, downside)
+        _one_sided(moved, usual, -1.0, halo, out, start, upside)
+
+
+@kernel
+def _close_to_close(
+    moved: Column, term: Column, halo: int, out: Outputs, start: int, gk_ratio: Asked
+) -> None:
+    """Write the ratio of squared returns to Garman–Klass variances over bars that have both."""
+    squared, returns, ranges = np.empty(moved.size), np.empty(moved.size), np.empty(moved.size)
+    square(moved, squared)
+    paired(squared, term, returns, ranges)
+    windows = windows_of(gk_ratio, gk_ratio)
+    totals, bases = window_sums(returns, windows), window_sums(ranges, windows)
+    stop = start + moved.size - halo
+    for asked in gk_ratio:
+        at = row_of(windows, asked[1])
+        quotient(totals[at, halo:], bases[at, halo:], 1.0, out[asked[0], start:stop])
+
+
+@kernel
+def _one_sided(
+    moved: Column,
+    usual: Column,
+    sign: float,
+    halo: int,
+    out: Outputs,
+    start: int,
+    wanted: Asked,
+) -> None:
+    """Write mean losses (sign 1) or gains (sign −1) in units of the Garman–Klass deviation."""
+    part = np.empty(moved.size)
+    scaled(moved, sign, 0.0, part)
+    windows = windows_of(wanted, wanted)
+    totals = window_sums(part, windows)
+    stop = start + moved.size - halo
+    for asked in wanted:
+        total = totals[row_of(windows, asked[1]), halo:]
+        target = out[asked[0], start:stop]
+        over_root(
+            total, sign / asked[1], usual[halo:], 1.0 / LEVERAGE_SCALE, VARIANCE_FLOOR, target
+        )
+
+
+@kernel
+def ranges(x: Inputs, begin: int, halo: int, out: Outputs, start: int, parkinson: Asked) -> None:
+    """Write Parkinson's volatility."""
+    high, low = relative_to_open(x, begin, HIGH), relative_to_open(x, begin, LOW)
+    width, squared = np.empty(high.size), np.empty(high.size)
+    difference(high, low, width)
+    square(width, squared)
+    stop = start + width.size - halo
+    windows = windows_of(parkinson, parkinson)
+    sums = window_sums(squared, windows)
+    for asked in parkinson:
+        total = sums[row_of(windows, asked[1]), halo:]
+        root_of(total, 1.0 / (4.0 * math.log(2.0) * asked[1]), out[asked[0], start:stop])
+
+
+@kernel
+def drift_free(
+    x: Inputs,
+    begin: int,
+    halo: int,
+    out: Outputs,
+    start: int,
+    rogers_satchell: Asked,
+    yang_zhang: Asked,
+) -> None:
+    """Write the volatilities of Rogers–Satchell and Yang–Zhang."""
+    high, low = relative_to_open(x, begin, HIGH), relative_to_open(x, begin, LOW)
+    close = relative_to_open(x, begin, CLOSE)
+    stop = start + close.size - halo
+    term = np.empty(close.size)
+    rogers_satchell_term(high, low, close, term)
+    windows = windows_of(rogers_satchell, yang_zhang)
+    sums = window_sums(term, windows)
+    for asked in rogers_satchell:
+        total = sums[row_of(windows, asked[1]), halo:]
+        root_of(total, 1.0 / asked[1], out[asked[0], start:stop])
+    if not yang_zhang.shape[0]:
+        return
+    gap = np.empty(close.size)
+    gap[0] = math.nan
+    log_ratio(x[OPEN, begin + 1 :], x[CLOSE, begin : x.shape[1] - 1], 100.0, gap[1:])
+    longer = windows_of(yang_zhang, yang_zhang)
+    _, gaps = window_moments(gap, longer)
+    _, bodies = window_moments(close, longer)
+    for asked in yang_zhang:
+        window, at = asked[1], row_of(longer, asked[1])
+        share = 0.34 / (1.34 + (window + 1) / (window - 1))
+        root_of_sum(
+            gaps[at, halo:],
+            bodies[at, halo:],
+            sums[row_of(windows, window), halo:],
+            1.0 / (window - 1),
+            share / (window - 1),
+            (1.0 - share) / window,
+            out[asked[0], start:stop],
+        )
