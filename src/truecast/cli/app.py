@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 import truecast
-from truecast.cli import commands, data, doctor, inspect, lake, mlflow, operate, serve, simulate
+from truecast.cli import (
+    commands,
+    data,
+    doctor,
+    features,
+    inspect,
+    lake,
+    mlflow,
+    operate,
+    serve,
+    simulate,
+)
 from truecast.core.errors import TruecastError, UsageError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
@@ -21,7 +32,6 @@ app = typer.Typer(
 )
 for command in (
     commands.recipes,
-    commands.features,
     data.ingest,
     commands.build,
     commands.train,
@@ -39,6 +49,7 @@ for command in (
     inspect.inspect,
 ):
     app.command()(command)
+app.add_typer(features.app, name="features")
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(lake.app, name="lake")
 app.add_typer(simulate.app, name="simulate")
