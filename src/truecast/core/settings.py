@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     finnhub_key: SecretStr | None = None
     private_hosts: str = ""
     hub_url: str = Field(
-        default="https://huggingface.co", pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$"
+        default="https://huggingface.co", pattern=r"^https?://[^\s/@]+(/[^\s@?#]*)?$"
     )
     mlflow_tracking_uri: str | None = Field(default=None, alias="MLFLOW_TRACKING_URI")
     mlflow_registry_uri: str | None = Field(default=None, alias="MLFLOW_REGISTRY_URI")

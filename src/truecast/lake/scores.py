@@ -13,7 +13,7 @@ from truecast.sentiment.base import CLASSES, Scorer, article_text, check_scores
 
 _KEPT = ("content", *CLASSES)
 # Texts between two words to a person; seconds between two commits: what a kill may cost.
-_BATCH = 256
+_BATCH = 128
 _SECONDS = 20.0
 
 

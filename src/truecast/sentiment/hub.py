@@ -7,6 +7,7 @@ and has settings beside ours.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -54,17 +55,16 @@ class HubFile:
     sha256: str | None
     blob: str
 
-    def check(self, content: bytes) -> str:
-        """Return the SHA-256 of a content if it is what the hub says it is.
+    def check(self, content: bytes) -> None:
+        """Refuse a content that is not what the hub says it is.
 
         Raises
         ------
         SentimentError
-            If it is not.
+            If it has another size or hash.
         """
-        found = sha256_of(content)
         if self.sha256 is not None:
-            kind, expected, got = "SHA-256", self.sha256, found
+            kind, expected, got = "SHA-256", self.sha256, sha256_of(content)
         else:
             kind, expected, got = "git blob", self.blob, _git_blob(content)
         if len(content) != self.size or got != expected:
@@ -72,7 +72,6 @@ class HubFile:
                 f"{self.path}: expected {self.size} bytes with {kind} {expected}, as the hub says "
                 f"of it, got {len(content)} bytes with {got}: nothing is kept; try again"
             )
-        return found
 
 
 class Hub:
@@ -124,9 +123,8 @@ class Hub:
             raise SentimentError(
                 f"{file.path} has {file.size} bytes; at most {_LARGEST} are downloaded"
             )
-        hosts = frozenset({self._host}) | _UNLISTED | self._listed_hosts()
-        client = self._client(hosts, max(file.size, 1))
-        content = client.get(f"{self.url}/{repo}/resolve/{commit}/{quote(file.path)}").content
+        path = f"/{repo}/resolve/{commit}/{quote(file.path)}"
+        content = self._downloads.get(self.url + path).content
         file.check(content)
         return content
 
@@ -141,15 +139,19 @@ class Hub:
         return frozenset(host for host in found if isinstance(host, str))
 
     def _ask(self, path: str, where: str, params: Mapping[str, str] | None = None) -> Any:
-        client = self._client(frozenset({self._host}), 64 * 2**20)
-        return read_json(client.get(self.url + path, params), where=where)
+        return read_json(self._documents.get(self.url + path, params), where=where)
 
-    def _client(self, hosts: frozenset[str], largest: int) -> Client:
+    @cached_property
+    def _documents(self) -> Client:
+        return Client(Policy(hosts=frozenset({self._host}), per_second=_PER_SECOND))
+
+    @cached_property
+    def _downloads(self) -> Client:
         return Client(
             Policy(
-                hosts=hosts,
+                hosts=frozenset({self._host}) | _UNLISTED | self._listed_hosts(),
                 per_second=_PER_SECOND,
-                largest_bytes=largest,
+                largest_bytes=_LARGEST,
                 total_seconds=_TOTAL_SECONDS,
             )
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from truecast.core.clock import now
+from truecast.core.hashing import sha256_of
 from truecast.sentiment.base import SentimentError
 from truecast.sentiment.hub import Hub, explain
 from truecast.sources.http import HttpError
@@ -154,7 +155,7 @@ def _fill(draft: Path, wanted: Wanted, hub: Hub) -> dict[str, object]:
         place = draft / path
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
-        files[path] = {"sha256": there[path].check(content), "size": len(content)}
+        files[path] = {"sha256": sha256_of(content), "size": len(content)}
     return {
         "hub": hub.url,
         "repo": wanted.repo,

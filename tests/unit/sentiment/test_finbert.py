@@ -176,7 +176,7 @@ def test_a_file_that_is_cut_off_is_refused(hub, home, exported):
         finbert().score(TEXTS)
     # Longer than the hub says.
     hub.sent[MODEL] = content + b"more"
-    with pytest.raises(SentimentError, match=f"expected at most {len(content)} bytes, got more"):
+    with pytest.raises(SentimentError, match=f"got {len(content) + 4} bytes"):
         finbert().score(TEXTS)
     assert kept(home) == []
 
@@ -335,6 +335,6 @@ def test_an_address_that_is_none_is_refused(monkeypatch, url):
 def test_gits_name_of_a_content_is_checked():
     # `printf 'hello\n' | git hash-object --stdin`
     file = HubFile("a", 6, None, "ce013625030ba8dba906f756967f9e9ca394464a")
-    assert file.check(b"hello\n") == sha256_of(b"hello\n")
+    file.check(b"hello\n")
     with pytest.raises(SentimentError, match="git blob"):
         file.check(b"hellO\n")
