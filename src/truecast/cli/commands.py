@@ -7,6 +7,7 @@ import typer
 from truecast.cli.options import (
     AsJson,
     AsOf,
+    NewsName,
     RecipeName,
     SourceName,
     open_recipe,
@@ -18,6 +19,7 @@ from truecast.cli.output import (
     champion_document,
     console,
     print_json,
+    progress_bars,
     show_checks,
     show_forecasts,
     show_notices,
@@ -82,7 +84,9 @@ def features(
     )
 
 
-def build(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+def build(
+    recipe: RecipeName, source: SourceName = None, news: NewsName = None, as_json: AsJson = False
+) -> None:
     """Compute a recipe's features and outcomes, and write them to the lake.
 
     Series that the lake does not have yet are fetched first.
@@ -91,10 +95,12 @@ def build(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False
 
     from truecast.pipelines import stages
 
-    loaded = open_recipe(recipe, source)
+    loaded = open_recipe(recipe, source, news)
     stages.check_recipe(loaded)
+    show_notices(stages.notices_of(loaded))
     workspace = open_workspace()
-    stages.fetch_missing(workspace, loaded)
+    with progress_bars() as bars:
+        stages.fetch_missing(workspace, loaded, bars)
     summaries = stages.build(workspace, loaded)
     if as_json:
         print_json({"recipe": loaded.name, "datasets": [asdict(one) for one in summaries]})
@@ -109,14 +115,16 @@ def build(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False
     )
 
 
-def train(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+def train(
+    recipe: RecipeName, source: SourceName = None, news: NewsName = None, as_json: AsJson = False
+) -> None:
     """Choose each slot's model on the validation rows, fit it on all that is known, register it.
 
     The champion stays: promote makes the new version the champion.
     """
     from truecast.pipelines.champions import train_slots
 
-    with open_studies(open_recipe(recipe, source)) as studies:
+    with open_studies(open_recipe(recipe, source, news)) as studies:
         versions = train_slots(studies)
     if as_json:
         print_json(
@@ -139,11 +147,13 @@ def train(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False
     )
 
 
-def evaluate(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+def evaluate(
+    recipe: RecipeName, source: SourceName = None, news: NewsName = None, as_json: AsJson = False
+) -> None:
     """Judge every model beside the naive forecasts on identical dates."""
     from truecast.pipelines import stages
 
-    with open_studies(open_recipe(recipe, source)) as studies:
+    with open_studies(open_recipe(recipe, source, news)) as studies:
         card, path = stages.evaluate_and_report(studies)
     if as_json:
         print_json(card.model_dump(mode="json", by_alias=True))
@@ -151,13 +161,15 @@ def evaluate(recipe: RecipeName, source: SourceName = None, as_json: AsJson = Fa
     _show_card(card, path)
 
 
-def run(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+def run(
+    recipe: RecipeName, source: SourceName = None, news: NewsName = None, as_json: AsJson = False
+) -> None:
     """Do it all: ingest, build, train, evaluate, promote, predict, report."""
     from dataclasses import asdict
 
     from truecast.pipelines import stages
 
-    with open_studies(open_recipe(recipe, source)) as studies:
+    with open_studies(open_recipe(recipe, source, news)) as studies:
         result = stages.run(studies)
     show_notices([f"{name}: {why}" for name, why in result.ingested.failed.items()])
     if as_json:
@@ -181,13 +193,14 @@ def predict(
     recipe: RecipeName,
     as_of: AsOf = None,
     source: SourceName = None,
+    news: NewsName = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what comes next, or what would have been said in the past."""
     from truecast.pipelines import predict as pipeline
     from truecast.pipelines import stages
 
-    loaded = open_recipe(recipe, source)
+    loaded = open_recipe(recipe, source, news)
     if as_of is None:
         stages.check_recipe(loaded)
         workspace = open_workspace()
@@ -202,11 +215,13 @@ def predict(
     show_forecasts(forecasts)
 
 
-def report(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+def report(
+    recipe: RecipeName, source: SourceName = None, news: NewsName = None, as_json: AsJson = False
+) -> None:
     """Show the newest scorecard, and where the report with its plots is."""
     from truecast.pipelines import stages
 
-    loaded = open_recipe(recipe, source)
+    loaded = open_recipe(recipe, source, news)
     workspace = open_workspace()
     card = stages.read_scorecard(workspace, loaded)
     if as_json:
@@ -215,11 +230,13 @@ def report(recipe: RecipeName, source: SourceName = None, as_json: AsJson = Fals
     _show_card(card, workspace.report_folder(loaded) / stages.REPORT)
 
 
-def verify(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+def verify(
+    recipe: RecipeName, source: SourceName = None, news: NewsName = None, as_json: AsJson = False
+) -> None:
     """Prove that nothing in a recipe sees the future. Exit code 1 if something does."""
     from truecast.pipelines.verify import verify as check
 
-    with open_studies(open_recipe(recipe, source)) as studies:
+    with open_studies(open_recipe(recipe, source, news)) as studies:
         results = check(studies)
     passed = all(result.passed for result in results)
     if as_json:

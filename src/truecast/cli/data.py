@@ -10,7 +10,14 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from truecast.cli.examples import show_examples
-from truecast.cli.options import AsJson, RecipeName, SourceName, open_recipe, open_workspace
+from truecast.cli.options import (
+    AsJson,
+    NewsName,
+    RecipeName,
+    SourceName,
+    open_recipe,
+    open_workspace,
+)
 from truecast.cli.output import console, notes, print_json, show_notices, table
 
 if TYPE_CHECKING:
@@ -25,7 +32,11 @@ HtmlFile = Annotated[
 
 
 def ingest(
-    recipe: RecipeName, source: SourceName = None, as_json: AsJson = False, html: HtmlFile = None
+    recipe: RecipeName,
+    source: SourceName = None,
+    news: NewsName = None,
+    as_json: AsJson = False,
+    html: HtmlFile = None,
 ) -> None:
     """Fetch a recipe's bars and news into the lake. Exit code 1 if some could not be had."""
     from dataclasses import asdict
@@ -34,7 +45,7 @@ def ingest(
     from truecast.pipelines.intake import examples_of, take_in
     from truecast.sources.base import SourceError
 
-    loaded = open_recipe(recipe, source)
+    loaded = open_recipe(recipe, source, news)
     with suppress(SourceError):  # one series that cannot be read is told of below, with the others
         stages.check_recipe(loaded)
     workspace = open_workspace()
@@ -46,7 +57,7 @@ def ingest(
 
         write_intake_page(html, loaded.name, intake, examples)
     if as_json:
-        series, news = (
+        series, articles = (
             {name: asdict(one) for name, one in taken.items()}
             for taken in (intake.series, intake.news)
         )
@@ -55,7 +66,7 @@ def ingest(
             {
                 "recipe": loaded.name,
                 "series": series,
-                "news": news,
+                "news": articles,
                 "examples": shown,
                 "failed": intake.failed,
             }

@@ -11,7 +11,14 @@ from rich.markup import escape
 import truecast
 from truecast.cli.data import HtmlFile, counts, say_where
 from truecast.cli.examples import cell, show_examples
-from truecast.cli.options import AsJson, RecipeName, SourceName, open_recipe, open_workspace
+from truecast.cli.options import (
+    AsJson,
+    NewsName,
+    RecipeName,
+    SourceName,
+    open_recipe,
+    open_workspace,
+)
 from truecast.cli.output import console, print_json, table
 from truecast.core.settings import load_settings
 
@@ -91,7 +98,11 @@ def examine() -> dict[str, Any]:
 
 @app.command()
 def data(
-    recipe: RecipeName, source: SourceName = None, as_json: AsJson = False, html: HtmlFile = None
+    recipe: RecipeName,
+    source: SourceName = None,
+    news: NewsName = None,
+    as_json: AsJson = False,
+    html: HtmlFile = None,
 ) -> None:
     """Show what the lake holds of a recipe's series: what is absent and why, what was done to it.
 
@@ -99,7 +110,7 @@ def data(
     """
     from truecast.pipelines.data_report import examine_data
 
-    report = examine_data(open_workspace(), open_recipe(recipe, source))
+    report = examine_data(open_workspace(), open_recipe(recipe, source, news))
     if html is not None:
         from truecast.pipelines.data_page import write_data_page
 

@@ -7,6 +7,7 @@ import typer
 
 from truecast.cli.options import (
     AsJson,
+    NewsName,
     RecipeName,
     SourceName,
     open_recipe,
@@ -39,13 +40,14 @@ def promote(
         typer.Option("--version", help="A version, such as v2574ddc2aea5.", show_default=False),
     ] = None,
     source: SourceName = None,
+    news: NewsName = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the newest trained version of each slot its champion, or the one that is named."""
     from truecast.pipelines.champions import named
     from truecast.pipelines.champions import promote as step
 
-    loaded, workspace = open_recipe(recipe, source), open_workspace()
+    loaded, workspace = open_recipe(recipe, source, news), open_workspace()
     versions = None if version is None else named(workspace, loaded, version)
     _show_champions(loaded.name, workspace, step(workspace, loaded, versions), as_json)
 
@@ -56,12 +58,13 @@ def rollback(
         str | None, typer.Option("--target", help="Only this target.", show_default=False)
     ] = None,
     source: SourceName = None,
+    news: NewsName = None,
     as_json: AsJson = False,
 ) -> None:
     """Give each slot the champion back that it had before."""
     from truecast.pipelines.champions import rollback as step
 
-    loaded, workspace = open_recipe(recipe, source), open_workspace()
+    loaded, workspace = open_recipe(recipe, source, news), open_workspace()
     _show_champions(loaded.name, workspace, step(workspace, loaded, target), as_json)
 
 
@@ -98,6 +101,7 @@ def replay(
         str, typer.Option("--to", help="Last session to forecast from.", show_default=False)
     ],
     source: SourceName = None,
+    news: NewsName = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast every session of the past by models of then, settle each, show the track record."""
@@ -106,7 +110,7 @@ def replay(
     begin, end = read_day(first, "--from"), read_day(last, "--to")
     if begin > end:
         raise UsageError(f"--from {begin} lies after --to {end}")
-    with open_studies(open_recipe(recipe, source)) as studies:
+    with open_studies(open_recipe(recipe, source, news)) as studies:
         result = step(studies, begin, end)
     if as_json:
         print_json(
@@ -129,7 +133,9 @@ def replay(
     _show_waiting(result.settled)
 
 
-def settle(recipe: RecipeName, source: SourceName = None, as_json: AsJson = False) -> None:
+def settle(
+    recipe: RecipeName, source: SourceName = None, news: NewsName = None, as_json: AsJson = False
+) -> None:
     """Write down what came of every forecast that is due, and show the track record."""
     from truecast.core.forecast import Mode
     from truecast.ledger.query import Query
@@ -137,7 +143,7 @@ def settle(recipe: RecipeName, source: SourceName = None, as_json: AsJson = Fals
     from truecast.pipelines.settle import settle as step
     from truecast.serving.workspace import source_of
 
-    loaded, workspace = open_recipe(recipe, source), open_workspace()
+    loaded, workspace = open_recipe(recipe, source, news), open_workspace()
     summary = step(workspace, workspace.ledger, loaded)
     source_name = source_of(loaded).name
     records = [

@@ -28,6 +28,15 @@ SourceName = Annotated[
         show_default=False,
     ),
 ]
+NewsName = Annotated[
+    str | None,
+    typer.Option(
+        "--news",
+        help="Read other news: none, simulated, gdelt:QUERY, files:PATH. Without it another "
+        "source is read without the recipe's news, and simulated bars with simulated ones.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 AsOf = Annotated[
     str | None,
@@ -40,9 +49,16 @@ AsOf = Annotated[
 ]
 
 
-def open_recipe(name: str, source: str | None) -> Recipe:
-    """Read a recipe, with another source if one was typed."""
-    return load_recipe(name).with_source(source)
+def open_recipe(name: str, source: str | None, news: str | None) -> Recipe:
+    """Read a recipe, with another source and other news if they were typed."""
+    recipe = load_recipe(name)
+    changed = recipe.with_source(source, news)
+    if recipe.news and not changed.news and news is None:
+        left_out = ", ".join(choice.name for choice in recipe.news)
+        show_notices(
+            [f"news from {left_out} are not read beside {changed.source.name}: say --news to do so"]
+        )
+    return changed
 
 
 def open_workspace() -> "Workspace":
@@ -54,14 +70,15 @@ def open_workspace() -> "Workspace":
 
 @contextmanager
 def open_studies(recipe: Recipe) -> "Iterator[Studies]":
-    """Open a recipe's studies, with the series that the lake does not have yet fetched first."""
-    from truecast.pipelines.stages import check_recipe, fetch_missing
+    """Open a recipe's studies, with what the lake does not have yet fetched and scored first."""
+    from truecast.pipelines.stages import check_recipe, fetch_missing, notices_of
     from truecast.pipelines.studies import Studies
 
     check_recipe(recipe)
+    show_notices(notices_of(recipe))
     workspace = open_workspace()
-    fetch_missing(workspace, recipe)
     with progress_bars() as bars:
+        fetch_missing(workspace, recipe, bars)
         yield Studies(workspace, recipe, bars)
     show_notices(workspace.registry.notices)
 

@@ -155,12 +155,12 @@ class Lake:
         return self.articles.ingest(source, tell)
 
     def news(self, source_name: str) -> NewsHistory:
-        """Return every version of a source's articles.
+        """Return every version of a source's articles; none if it was asked and had none.
 
         Raises
         ------
         NoDataError
-            If there is none; the message says how to get it.
+            If it was not taken in; the message says how to do so.
         """
         return self.articles.history(source_name)
 
@@ -240,7 +240,11 @@ class Lake:
 
     def versions(self) -> dict[str, int]:
         """Return the last version of each table that series are read from, of those there are."""
-        found = {"silver/bars": self._bars.version(), "silver/actions": self._actions.version()}
+        found = {
+            "silver/bars": self._bars.version(),
+            "silver/actions": self._actions.version(),
+            "silver/news": self.articles.version(),
+        }
         return {table: version for table, version in found.items() if version is not None}
 
     def optimize(

@@ -128,10 +128,19 @@ class News:
                 joined.append((start, stop))
         return joined
 
+    def version(self) -> int | None:
+        """Return the number of the last commit of articles; None if there is none."""
+        return self._articles.version()
+
+    def taken_in(self, source_name: str) -> bool:
+        """Say whether a source was taken in: articles of it, or a span in which it had none."""
+        newest = self._articles.last({"source": source_name}, "known_at")
+        return newest is not None or bool(self.windows(source_name))
+
     def history(self, source_name: str) -> NewsHistory:
         """Return every version of a source's articles; see ``Lake.news``."""
         rows = self._articles.read({"source": source_name})
-        if rows.is_empty():
+        if rows.is_empty() and not self.windows(source_name):
             raise NoDataError(
                 f"no articles from source {source_name} in the lake {self._url}: "
                 "run `truecast ingest` with your recipe first"

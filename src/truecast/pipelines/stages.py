@@ -11,6 +11,8 @@ import polars as pl
 from truecast.core.clock import now
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Forecast
+from truecast.core.hashing import code_hash
+from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Recipe
 from truecast.core.slot import escape
 from truecast.datasets.assembly import Dataset
@@ -20,6 +22,7 @@ from truecast.evaluation.report import write_report
 from truecast.evaluation.scorecard import Champion, Scorecard, SlotCard
 from truecast.evaluation.scoring import SlotPlots, score_slot
 from truecast.evaluation.slots import COMPARED
+from truecast.features.plan import FeaturePlan
 from truecast.lake.checks.options import ChecksOptions
 from truecast.models.catalog import create
 from truecast.pipelines.champions import UNTRAINED, judge_versions, newest, promote, train_slots
@@ -33,6 +36,8 @@ from truecast.sentiment.catalog import open_scorer
 from truecast.serving.workspace import (
     Workspace,
     feature_plan,
+    left_out,
+    reads_news,
     slots_of,
     source_of,
 )
@@ -77,13 +82,38 @@ def ingest(workspace: Workspace, recipe: Recipe, *, leaving_out: Collection[str]
     return intake
 
 
-def fetch_missing(workspace: Workspace, recipe: Recipe) -> Intake:
-    """Fetch the series that the lake has no bars of; leave the others and the news alone."""
-    there = workspace.lake.series().filter(source=source_of(recipe).name, interval=recipe.interval)[
-        "instrument"
-    ]
-    news = (open_news_source(choice).name for choice in recipe.news)
-    return ingest(workspace, recipe, leaving_out={*there, *news})
+def fetch_missing(workspace: Workspace, recipe: Recipe, progress: Progress = SILENT) -> Intake:
+    """Fetch the series that the lake has no bars of; where features read news, those too.
+
+    News are scored where that has not been done; what the lake has is otherwise left alone.
+
+    Raises
+    ------
+    SourceError
+        If any of them could not be had.
+    """
+    lake, source = workspace.lake, source_of(recipe).name
+    there = lake.series().filter(source=source, interval=recipe.interval)["instrument"]
+    news, reads = [open_news_source(choice).name for choice in recipe.news], reads_news(recipe)
+    needless = {name for name in news if not reads or lake.articles.taken_in(name)}
+    intake = ingest(workspace, recipe, leaving_out={*there, *needless})
+    if lost := [name for name in intake.failed if not lake.articles.taken_in(name)]:
+        raise SourceError("; ".join(f"{name}: {intake.failed[name]}" for name in lost))
+    _score_news(workspace, recipe, progress)
+    return intake
+
+
+def _score_news(workspace: Workspace, recipe: Recipe, progress: Progress) -> None:
+    """Score the news that features read ahead of their first use, which would not show it."""
+    if reads_news(recipe):
+        workspace.stories(recipe, progress)
+
+
+def notices_of(recipe: Recipe) -> tuple[str, ...]:
+    """Say what a person should know of a recipe before it runs."""
+    if without := left_out(recipe):
+        return (f"no news are read: the features {', '.join(without)} are left out",)
+    return ()
 
 
 @dataclass(frozen=True)
@@ -102,18 +132,35 @@ def build(workspace: Workspace, recipe: Recipe) -> list[BuildSummary]:
     summaries = []
     for symbol in recipe.instruments:
         dataset = workspace.dataset(recipe, symbol)
-        table = f"datasets/{recipe.name}/{source_of(recipe).name}/{escape(symbol)}"
-        lineage = {
-            "recipe_hash": recipe.hash,
-            "plan_hash": dataset.plan.hash,
-            **_versions(workspace),
-        }
+        table = dataset_table(recipe, symbol)
+        lineage = {**made_from(workspace, recipe, dataset.plan), **_scorer(dataset)}
         workspace.lake.write_gold(table, _gold_rows(dataset, recipe), lineage)
         present = float(np.isfinite(dataset.X).mean())
         summaries.append(
             BuildSummary(symbol, len(dataset), len(dataset.plan.names), present, table)
         )
     return summaries
+
+
+def _scorer(dataset: Dataset) -> dict[str, str]:
+    """Name what scored the news that were read, if any were."""
+    news = dataset.market.news
+    return {} if news is None else {"scorer": news.scorer}
+
+
+def dataset_table(recipe: Recipe, symbol: str) -> str:
+    """Name the gold table of an instrument's features and outcomes."""
+    return f"datasets/{recipe.name}/{source_of(recipe).name}/{escape(symbol)}"
+
+
+def made_from(workspace: Workspace, recipe: Recipe, plan: FeaturePlan) -> dict[str, str]:
+    """Say what a dataset that is built now is made from: it is current while that is the same."""
+    return {
+        "recipe_hash": recipe.hash,
+        "plan_hash": plan.hash,
+        "code": code_hash(),
+        **_versions(workspace),
+    }
 
 
 def _gold_rows(dataset: Dataset, recipe: Recipe) -> pl.DataFrame:
@@ -261,6 +308,7 @@ def run(studies: Studies) -> RunResult:
     check_recipe(recipe)
     stage("ingest")
     ingested = ingest(workspace, recipe)
+    _score_news(workspace, recipe, studies.progress)
     stage("build (the first time on a machine compiles the features)")
     built = build(workspace, recipe)
     stage("walk forward")

@@ -17,7 +17,7 @@ from truecast.evaluation.significance import Verdict, verdict
 from truecast.lake.trials import Trials
 from truecast.pipelines.judge import evaluated_rows, trial_keys, versus_baselines
 from truecast.pipelines.study import Researcher, Study
-from truecast.pipelines.train import fingerprint
+from truecast.pipelines.train import data_versions
 from truecast.serving.workspace import Workspace, all_trials, own_trials, roster
 
 
@@ -124,8 +124,6 @@ class Studies:
 
     def _key(self, slot: Slot, researcher: Researcher) -> str:
         """Name everything that a walk-forward's result depends on."""
-        market = researcher.dataset.market
-        series = {market.symbol: market.bars, **market.context}
         end = datetime.max.replace(tzinfo=to_utc(np.datetime64(0, "us")).tzinfo)
         return hash_of(
             {
@@ -133,7 +131,7 @@ class Studies:
                 "recipe": self.recipe.hash,
                 "plan": researcher.dataset.plan.hash,
                 "slot": str(slot),
-                "data": {name: fingerprint(history, end) for name, history in series.items()},
+                "data": data_versions(researcher.dataset.market, end),
             }
         )
 

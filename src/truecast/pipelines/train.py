@@ -13,6 +13,7 @@ from truecast.core.recipe import Choice, Recipe
 from truecast.datasets.splits import Fold
 from truecast.datasets.targets import Outcomes
 from truecast.evaluation.slots import BASELINES
+from truecast.features.compute import Market
 from truecast.lake.history import BarHistory
 from truecast.models.bundle import Part
 from truecast.models.calibration import ShareCalibration
@@ -96,7 +97,7 @@ def train(
             "model": study.champion,
             "coverage": recipe.targets[slot.target].coverage,  # type: ignore[index]
             "ranged": dataset.ranged,
-            "simulated": bool(dataset.market.bars.versions["simulated"].any()),
+            "simulated": _simulated(dataset.market),
         },
     }
     if slot.target == "direction":
@@ -115,13 +116,7 @@ def train(
             trained_from=point.trained_from,
             trained_through=point.trained_through,
             rows=point.rows,
-            data_versions={
-                symbol: fingerprint(history, as_of)
-                for symbol, history in (
-                    (slot.instrument, dataset.market.bars),
-                    *dataset.market.context.items(),
-                )
-            },
+            data_versions=data_versions(dataset.market, as_of),
         ),
         {label: _part(one, researcher, fold) for label, one in trained.items()},
         documents,
@@ -146,6 +141,29 @@ def _pending(study: Study, fold: Fold, outcomes: Outcomes) -> dict[str, Any]:
         "variance": variance[open_].tolist(),
         "said": [None if np.isnan(one) else one for one in said[open_].tolist()],
     }
+
+
+def _simulated(market: Market) -> bool:
+    """Whether any of the bars, or of the news that are read beside them, are made up."""
+    bars = bool(market.bars.versions["simulated"].any())
+    return bars or (market.news is not None and market.news.simulated)
+
+
+def data_versions(market: Market, as_of: datetime) -> dict[str, str]:
+    """Name what was known of all that features are computed from.
+
+    Returns
+    -------
+    dict of str to str
+        Symbol to :func:`fingerprint`; where news are read, also ``silver/news`` to the same of
+        the stories, and ``silver/sentiment`` to the id of what scored them.
+    """
+    series = {market.symbol: market.bars, **market.context}
+    found = {symbol: fingerprint(history, as_of) for symbol, history in series.items()}
+    if market.news is not None:
+        found["silver/news"] = market.news.fingerprint(as_of)
+        found["silver/sentiment"] = market.news.scorer
+    return found
 
 
 def fingerprint(history: BarHistory, as_of: datetime) -> str:

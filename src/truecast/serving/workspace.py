@@ -11,13 +11,16 @@ from truecast.core.calendars import Calendar, get_calendar
 from truecast.core.clock import now, to_datetime64, to_utc
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Mode
+from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Choice, Recipe
 from truecast.core.settings import Settings
 from truecast.core.slot import Slot
 from truecast.database.engine import open_database
 from truecast.datasets.assembly import RATIO, Dataset
 from truecast.evaluation.slots import BASELINES, REFERENCES
+from truecast.features.catalog import SETS
 from truecast.features.compute import Decisions, Market
+from truecast.features.news import Stories, first_told
 from truecast.features.plan import FeaturePlan
 from truecast.lake.adjust import adjust_bars
 from truecast.lake.checks.options import ChecksOptions
@@ -29,9 +32,10 @@ from truecast.ledger.ledger import Ledger
 from truecast.models.catalog import create
 from truecast.registry.registry import Registry, open_registry
 from truecast.registry.store import BundleStore
+from truecast.sentiment.catalog import open_scorer
 from truecast.serving.forecaster import Series
 from truecast.sources.base import Source
-from truecast.sources.catalog import open_source
+from truecast.sources.catalog import open_news_source, open_source
 
 #: Which model's volatility scales the intervals: the first where a bar has a range, else the other.
 SCALE = Choice(name="har_leverage")
@@ -75,12 +79,14 @@ class Workspace:
         return self.settings.home / "reports" / f"{recipe.name}@{source_of(recipe).name}"
 
     def market(self, recipe: Recipe, symbol: str) -> Market:
-        """Open one instrument's bars and those of the recipe's context.
+        """Open one instrument's bars, those of the recipe's context, and news if features read any.
 
         Raises
         ------
         NoDataError
-            If a series has not been ingested.
+            If a series, or a source of news, has not been ingested.
+        SentimentError
+            If the news cannot be scored.
         """
         source = source_of(recipe)
         bars, *context = (self._bars(recipe, source, name) for name in (symbol, *recipe.context))
@@ -89,7 +95,29 @@ class Workspace:
             bars=bars,
             context=dict(zip(recipe.context, context, strict=True)),
             decide_after=recipe.decision_delay,
+            news=self.stories(recipe) if reads_news(recipe) else None,
         )
+
+    def stories(self, recipe: Recipe, progress: Progress = SILENT) -> Stories:
+        """Open what all of a recipe's sources of news told, scored by the recipe's scorer.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            Whose news.
+        progress : Progress
+            Told how many stories are scored that were not before.
+
+        Raises
+        ------
+        NoDataError
+            If a source of news has not been ingested.
+        SentimentError
+            If the news cannot be scored.
+        """
+        told = first_told(self.lake.news(open_news_source(choice).name) for choice in recipe.news)
+        scorer = open_scorer(recipe.sentiment, self.settings.home)
+        return Stories.of(self.lake.score_articles(told, scorer, progress), scorer.id)
 
     def _bars(self, recipe: Recipe, source: Source, symbol: str) -> BarHistory:
         """Read a series as the recipe wants it: checked, and in the units of each moment."""
@@ -206,8 +234,12 @@ def feature_plan(recipe: Recipe) -> tuple[FeaturePlan, tuple[str, ...]]:
 
     Raises
     ------
+    A recipe that names no news goes without the features of news in the sets that it names; see
+    :func:`left_out`.
+
     UsageError
-        If a feature, a model or a parameter is not known.
+        If a feature, a model or a parameter is not known, or a feature of news is named by itself
+        where no news are.
     """
     required: dict[str, None] = {RATIO: None}
     for target in recipe.targets:
@@ -220,9 +252,42 @@ def feature_plan(recipe: Recipe) -> tuple[FeaturePlan, tuple[str, ...]]:
     )
     return plan, asked.names
 
+    if not recipe.news:
+        _refuse_single_news(recipe)
+        asked, plan = _without_news(asked), _without_news(plan)
 
 def slots_of(recipe: Recipe) -> tuple[Slot, ...]:
     """Return every slot of a recipe: instrument × target × horizon."""
+def reads_news(recipe: Recipe) -> bool:
+    """Say whether a recipe's features read its news."""
+    return bool(feature_plan(recipe)[0].of_news)
+
+
+def left_out(recipe: Recipe) -> tuple[str, ...]:
+    """Return the features of named sets that a recipe goes without, since it reads no news."""
+    if recipe.news:
+        return ()
+    whole = FeaturePlan.from_choices(recipe.features, context=recipe.context)
+    return tuple(feature.name for feature in whole.features if feature.family.of_news)
+
+
+def _refuse_single_news(recipe: Recipe) -> None:
+    for place, choice in enumerate(recipe.features):
+        single = choice.name not in SETS
+        if single and FeaturePlan.from_choices([choice], context=recipe.context).of_news:
+            raise UsageError(
+                f"features[{place}]: {choice} reads news, and no news are read: add news to the "
+                "recipe or say --news, such as --news simulated, or leave the feature out"
+            )
+
+
+def _without_news(plan: FeaturePlan) -> FeaturePlan:
+    kept = tuple(feature for feature in plan.features if not feature.family.of_news)
+    if not kept:
+        raise UsageError("features: all of them read news, and no news are read: say --news")
+    return FeaturePlan(kept)
+
+
     source = source_of(recipe).name
     return tuple(
         Slot(recipe.name, source, symbol, target, horizon)
