@@ -132,7 +132,8 @@ class Hub:
         """Return the hosts from which the hub says that it sends files."""
         try:
             said = self._ask("/.well-known/meta.json", "hosts of the hub")
-        except (RejectedError, AccessError):  # a hub that has no such list sends files itself
+        except (RejectedError, AccessError, AnswerError):
+            # A hub that has no such list sends files itself, or else the redirect is refused.
             return frozenset()
         lists = [said.get(key) for key in _LISTS] if isinstance(said, dict) else []
         found = (host for hosts in lists if isinstance(hosts, list) for host in hosts)

@@ -148,6 +148,14 @@ def test_a_hub_without_a_list_of_hosts_sends_files_itself(hub, meta):
     assert finbert().score(TEXTS).shape == (4, 3)
 
 
+def test_a_page_in_the_place_of_the_list_of_hosts_is_none(hub, vendor):
+    page = Scripted(b"<html>not found</html>")
+    vendor.respond = lambda asked: (
+        page if asked.path == "/.well-known/meta.json" else hub.respond(asked)
+    )
+    assert finbert().score(TEXTS).shape == (4, 3)
+
+
 def other(content: bytes) -> bytes:
     """As long, and not the same."""
     return content[:-1] + bytes([content[-1] ^ 1])
