@@ -13,6 +13,7 @@ from truecast.core.recipe import Recipe
 from truecast.datasets.checks import check_folds, check_outcomes
 from truecast.datasets.targets import F64
 from truecast.features.checks import check_features
+from truecast.features.newschecks import check_news
 from truecast.features.results import CheckResult
 from truecast.pipelines.judge import interval_of
 from truecast.pipelines.predict import Replay
@@ -50,6 +51,7 @@ def verify(studies: Studies, *, seed: int = 0) -> list[CheckResult]:
         results += check_features(
             researcher.dataset.plan, researcher.dataset.market, cuts=CUTS, seed=seed
         )
+        results += check_news(researcher.dataset.plan, researcher.dataset.market, seed=seed)
         results += _checks_of_slots(studies, symbol, researcher, seed)
     studies.progress.stage("verify the ledger")
     # Whoever changes rows must not know which of them are made again.
