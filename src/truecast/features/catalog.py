@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 
 from truecast.core.errors import UsageError
 from truecast.core.names import Registry, UnknownNameError
-from truecast.features import calendar, context, price, volatility, volume
+from truecast.features import calendar, context, news, price, volatility, volume
 from truecast.features.declaration import Family, Feature, describe, slug
+from truecast.features.sets import news6
 from truecast.features.user import load_family
 
 FAMILIES: Registry[Family] = Registry(
     "feature",
     {
         family.name: family
-        for module in (price, volatility, volume, calendar, context)
+        for module in (price, volatility, volume, calendar, context, news)
         for family in module.FAMILIES
     },
 )
@@ -49,6 +50,7 @@ SETS: Registry[tuple[tuple[str, str | None], ...]] = Registry(
             ("log_return_1", "^VIX"),
             ("log_premium_22", "^VIX"),
         ),
+        "news6": news6.MEMBERS,
     },
 )
 

@@ -156,6 +156,8 @@ class Family:
             name: parameter.checked(given.get(name, parameter.default), name, where)
             for name, parameter in self.parameters.items()
         }
+        if of is not None and self.of_news:
+            raise UsageError(f"{where}: {self.name} is about news, not about {of}: leave out `of`")
         if of is None and (self.context_only or self.context_inputs):
             raise UsageError(
                 f"{where}: {self.name} is for a context series: "
@@ -276,9 +278,7 @@ def describe(
         {
             "name": feature.name,
             "set": ", ".join(name for name, members in names.items() if feature.name in members),
-            "inputs": [*feature.inputs]
-            if feature.series is None
-            else [f"{feature.series}:{name}" for name in feature.inputs],
+            "inputs": _told_inputs(feature),
             "lookback": feature.lookback,
             "unit": feature.unit,
             "formula": feature.formula,
@@ -286,3 +286,11 @@ def describe(
         }
         for feature in features
     ]
+
+
+def _told_inputs(feature: Feature) -> list[str]:
+    if feature.family.of_news:
+        return ["news"]
+    if feature.series is None:
+        return [*feature.inputs]
+    return [f"{feature.series}:{name}" for name in feature.inputs]
