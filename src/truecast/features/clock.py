@@ -1,15 +1,20 @@
 """When a bar closed, by the hours of its market: nothing about later sessions is used."""
 
-from functools import cache
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from truecast.core.calendars import Calendar, Days, Moments, get_calendar
-from truecast.features.declaration import Column
+from truecast.features.declaration import CLOCK, Column
 
 _MINUTE = np.timedelta64(1, "m")
+_START = np.datetime64(0, "us")
+#: Clocks are only put forward and back at a full or half hour of UTC.
+_HALF_HOUR = 30
 
 
 def clock_columns(event_time: Moments, sessions: Days, calendar: Calendar) -> dict[str, Column]:
@@ -32,14 +37,19 @@ def clock_columns(event_time: Moments, sessions: Days, calendar: Calendar) -> di
 
     Notes
     -----
-    *Knowable when*: long before the bar; an exchange publishes its hours a year ahead. A close
-    that was moved at short notice is used as it came to be.
+    *Knowable when*: long before the bar, since an exchange publishes its hours ahead.
     """
+    if len(event_time) == 0:
+        return dict.fromkeys(CLOCK, np.empty(0))
+    minutes = (event_time - _START) / _MINUTE
+    local = minutes + _offsets(minutes, calendar.zone)
     york = _new_york()
-    since, until = _since_and_until(event_time, sessions, calendar)
-    us_since, us_until = _since_and_until(event_time, york.local_days(event_time), york)
+    there = minutes + _offsets(minutes, york.zone)
+    since, until = _since_and_until(minutes, sessions.astype("datetime64[D]"), calendar)
+    us_days = np.floor(there / 1440).astype("datetime64[D]")
+    us_since, us_until = _since_and_until(minutes, us_days, york)
     return {
-        "local_minute": _minute_of_day(event_time, calendar.zone),
+        "local_minute": local % 1440,
         "since_open": since,
         "until_close": until,
         "us_since_open": us_since,
@@ -52,25 +62,41 @@ def _new_york() -> Calendar:
     return get_calendar("XNYS")
 
 
-def _minute_of_day(moments: Moments, zone: str) -> Column:
-    local = pl.Series(moments).dt.replace_time_zone("UTC").dt.convert_time_zone(zone)
-    stamps = local.dt.replace_time_zone(None).to_numpy()
-    return np.asarray((stamps - stamps.astype("datetime64[D]")) / _MINUTE)
+def _offsets(minutes: Column, zone: str) -> Column:
+    """Return by how many minutes local time is ahead of UTC, of minutes since 1970-01-01."""
+    pieces = np.floor(minutes / _HALF_HOUR).astype(np.int64)
+    return np.asarray(_looked_up(pieces, lambda piece: (_offset(zone, piece),))[0])
 
 
-def _since_and_until(moments: Moments, days: Days, calendar: Calendar) -> tuple[Column, Column]:
+@lru_cache(maxsize=1 << 18)
+def _offset(zone: str, half_hour: int) -> float:
+    moment = datetime.fromtimestamp(half_hour * _HALF_HOUR * 60, UTC)
+    ahead = moment.astimezone(ZoneInfo(zone)).utcoffset()
+    return 0.0 if ahead is None else ahead.total_seconds() / 60
+
+
+def _since_and_until(minutes: Column, days: Days, calendar: Calendar) -> tuple[Column, Column]:
     """Return the minutes from the open of each day's session, and to its close."""
-    nothing: NDArray[np.float64] = np.full(len(moments), np.nan)
-    if len(moments) == 0:
-        return nothing, nothing
-    known, opens, closes = calendar.stretches(days.min().item(), days.max().item())
-    if len(known) == 0:
-        return nothing, nothing
-    # A session with a lunch break has two stretches: it opens with the first, closes with the last.
-    first = np.searchsorted(known, days, side="left")
-    last = np.searchsorted(known, days, side="right") - 1
-    is_session = last >= first
-    opened, closed = opens[np.minimum(first, len(known) - 1)], closes[last]
-    since = np.where(is_session, (moments - opened) / _MINUTE, np.nan)
-    until = np.where(is_session, (closed - moments) / _MINUTE, np.nan)
-    return since, until
+    numbers = days.astype(np.int64)
+    opens, closes = _looked_up(numbers, lambda number: _hours(calendar, number))
+    return minutes - opens, closes - minutes
+
+
+@lru_cache(maxsize=1 << 16)
+def _hours(calendar: Calendar, number: int) -> tuple[float, float]:
+    """Return when the session of a day opens and closes, in minutes since 1970-01-01."""
+    day: date = np.datetime64(number, "D").item()
+    _, opens, closes = calendar.stretches(day, day)
+    if len(opens) == 0:
+        return np.nan, np.nan
+    # A session with a lunch break opens with its first stretch and closes with its last.
+    return float((opens[0] - _START) / _MINUTE), float((closes[-1] - _START) / _MINUTE)
+
+
+def _looked_up(
+    keys: NDArray[np.int64], find: Callable[[int], tuple[float, ...]]
+) -> NDArray[np.float64]:
+    """Find what belongs to each key, once a run of equal ones; a row for each number found."""
+    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    found = np.array([find(int(key)) for key in keys[starts]])
+    return np.asarray(np.repeat(found, np.diff(np.r_[starts, len(keys)]), axis=0).T)

@@ -53,6 +53,8 @@ class Bars:
         return later
 
     def _column(self, name: str) -> NDArray[Any]:
+        if name in CLOCK and name not in self._columns:
+            self._columns |= self._clock()
         if name not in self._columns:
             source = self._source
             self._columns[name] = (
@@ -61,8 +63,6 @@ class Bars:
         return self._columns[name]
 
     def _made(self, name: str) -> NDArray[Any]:
-        if name in CLOCK:
-            return self._clock[name]
         column = self._frame[name].to_numpy()
         if name in _TIMES:
             return column.astype("datetime64[us]", copy=False)
@@ -70,15 +70,14 @@ class Bars:
             return column.astype("datetime64[D]").astype(np.float64)
         return column.astype(np.float64, copy=False)
 
-    @cached_property
     def _clock(self) -> dict[str, Column]:
         if self.calendar is None:
             raise FeatureError(
                 f"features of the time of day ({', '.join(CLOCK)}) need the market's calendar: "
                 "none was given"
             )
-        days = self._frame["session"].to_numpy().astype("datetime64[D]")
-        return clock_columns(self._made("event_time"), days, self.calendar)
+        days = self.values("session").astype(np.int64).astype("datetime64[D]")
+        return clock_columns(self.times("event_time"), days, self.calendar)
 
     def times(self, name: str) -> Moments:
         """Return ``event_time`` or ``known_at`` as datetime64[us], UTC."""

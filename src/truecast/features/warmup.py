@@ -19,7 +19,7 @@ from truecast.features.plan import FeaturePlan
 
 #: Fewer kernels than this are not worth another process.
 FEW = 4
-_PROGRAM = "import sys; from truecast.features.warmup import compile_kernels; compile_kernels(sys.argv[1:])"
+_PROGRAM = "import sys, truecast.features.warmup as w; w.compile_kernels(sys.argv[1:])"
 
 
 def warm_up(plan: FeaturePlan, progress: Progress = SILENT) -> None:

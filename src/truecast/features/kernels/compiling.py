@@ -26,12 +26,12 @@ FIRST = 5
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a loop at its first use; it releases the interpreter while it runs."""
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(_folder(function))
+    before = config.CACHE_DIR  # type: ignore[attr-defined]
+    config.CACHE_DIR = str(_folder(function))  # type: ignore[attr-defined]
     try:
         return njit(cache=True, error_model="numpy", nogil=True)(function)
     finally:
-        config.CACHE_DIR = before
+        config.CACHE_DIR = before  # type: ignore[attr-defined]
 
 
 def compile_for(compiled: Any, dtype: type[np.floating[Any]]) -> None:

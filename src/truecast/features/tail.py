@@ -1,0 +1,201 @@
+"""One new bar: all features of an instrument, from the last bars that they look back on.
+
+The kernels are those of the batch, on a block of one row. A tail goes forward only: after a
+revision of an earlier bar make a new one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from truecast.core.calendars import Calendar
+from truecast.features.clock import clock_columns
+from truecast.features.compute import CONTEXT_AGE
+from truecast.features.declaration import CLOCK, INPUTS, FeatureError, Output
+from truecast.features.groups import Group
+from truecast.features.market import Bars, Market
+from truecast.features.news import Stories, write_news
+from truecast.features.plan import FeaturePlan
+from truecast.features.user import call
+
+#: What a bar says in numbers; what time it is at its market is worked out.
+_NUMBERS = tuple(name for name in INPUTS if name not in {"session", *CLOCK})
+
+
+class Tail:
+    """The newest bars of an instrument and its context, ready for the next one.
+
+    Parameters
+    ----------
+    plan : FeaturePlan
+        What is computed.
+    calendar : Calendar or None
+        Of the instrument's market, for features of the time of day.
+    dtype : float32 or float64
+        Type of the rows.
+
+    Examples
+    --------
+    >>> from truecast.core.recipe import Choice
+    >>> tail = Tail(FeaturePlan.from_choices([Choice(name="roc_1")]))
+    >>> for day, close in enumerate([100.0, 101.0]):
+    ...     tail.push({"event_time": np.datetime64(day, "D"), "close": close})
+    >>> tail.row(np.datetime64(1, "D")).round(6).tolist()
+    [1.0]
+    """
+
+    def __init__(
+        self, plan: FeaturePlan, calendar: Calendar | None = None, dtype: DTypeLike = np.float32
+    ) -> None:
+        self._plan = plan
+        self._out = np.empty((len(plan.features), 1), dtype)
+        self._series = {
+            of: _SeriesTail(plan.groups(of), calendar if of is None else None)
+            for of in (None, *plan.context)
+        }
+
+    @classmethod
+    def of(
+        cls,
+        plan: FeaturePlan,
+        market: Market,
+        as_of: np.datetime64,
+        dtype: DTypeLike = np.float32,
+    ) -> Self:
+        """Return the tail of what is known of a market at a moment."""
+        tail = cls(plan, market.calendar, dtype)
+        known = market.known_by(as_of)
+        for of, series in tail._series.items():
+            frame = known.history(of).known().tail(series.length)
+            series.fill(Bars(frame, market.calendar_of(of)))
+        return tail
+
+    def push(self, bar: Mapping[str, object], of: str | None = None) -> None:
+        """Take in the next bar of the instrument, or of a context series.
+
+        Parameters
+        ----------
+        bar : mapping
+            Columns of a bar by name: ``event_time``, ``session``, and the numbers that the
+            features read; what is not there counts as missing.
+        of : str or None
+            A context symbol, or None for the instrument.
+
+        Raises
+        ------
+        FeatureError
+            If the bar is not later than the last one, or the plan reads no such series.
+        """
+        if of not in self._series:
+            raise FeatureError(f"no feature of the plan reads {of}")
+        self._series[of].push(bar)
+
+    def row(self, as_of: np.datetime64, news: Stories | None = None) -> NDArray[np.floating]:
+        """Compute all features of the newest bar.
+
+        Parameters
+        ----------
+        as_of : datetime64[us], UTC
+            The moment of the decision: what was pushed must have been known by then.
+        news : Stories or None
+            What was told; only what was known at the moment is read.
+
+        Returns
+        -------
+        array of float32, shape (k,)
+            In the order of the plan; equal to the row of the batch, to the bit for features
+            over windows.
+        """
+        out = self._out
+        own = self._series[None]
+        for of in self._plan.context:
+            beside = self._series[of]
+            current = beside.newest is not None and bool(as_of - beside.newest <= CONTEXT_AGE)
+            own.set_beside(of, beside, current)
+            beside.write(out, current)
+        own.write(out, own.newest is not None)
+        if self._plan.of_news:
+            write_news(self._plan.of_news, news, np.array([as_of]), out)
+        return out[:, 0].copy()
+
+
+class _SeriesTail:
+    """The newest bars of one series as the kernels' input."""
+
+    def __init__(self, groups: Sequence[Group], calendar: Calendar | None) -> None:
+        self._groups, self._calendar = groups, calendar
+        self.length = 1 + max((group.halo for group in groups), default=0)
+        names = groups[0].rows if groups else ()
+        read = dict.fromkeys(name for group in groups for name in group.inputs)
+        self._rows = {name: names.index(name) for name in read}
+        self._beside = [name for name in read if ":" in name]
+        self._last: dict[str, float] = {}
+        self._x = np.full((len(names), self.length), np.nan)
+        self._bars = 0
+        self.newest: np.datetime64 | None = None
+
+    def fill(self, bars: Bars) -> None:
+        """Take in the newest bars there are, at most as many as are looked back on."""
+        self._bars = len(bars)
+        if not self._bars:
+            return
+        for name, row in self._rows.items():
+            if name not in self._beside:
+                self._x[row, self.length - self._bars :] = bars.values(name)
+        self.newest = bars.times("event_time")[-1]
+        self._last = {"close": float(bars.values("close")[-1])}
+
+    def push(self, bar: Mapping[str, object]) -> None:
+        """Take in the next bar."""
+        moment = np.datetime64(bar["event_time"], "us")  # type: ignore[call-overload]
+        if self.newest is not None and moment <= self.newest:
+            raise FeatureError(
+                f"a bar that closed {moment}Z is not later than the last one ({self.newest}Z): "
+                "make a new tail after a revision"
+            )
+        values = self._values(bar, moment)
+        for name, row in self._rows.items():
+            line = self._x[row]
+            line[:-1] = line[1:]
+            line[-1] = values.get(name, np.nan)
+        self.newest, self._last = moment, values
+        self._bars += 1
+
+    def _values(self, bar: Mapping[str, object], moment: np.datetime64) -> dict[str, float]:
+        numbers = {name: bar.get(name) for name in _NUMBERS}
+        values = {
+            name: float(value)  # type: ignore[arg-type]
+            for name, value in numbers.items()
+            if value is not None
+        }
+        session = np.datetime64(bar.get("session", moment), "D")  # type: ignore[call-overload]
+        values["session"] = float(session.astype(np.int64))
+        if self._calendar is not None and any(name in CLOCK for name in self._rows):
+            found = clock_columns(np.array([moment]), np.array([session]), self._calendar)
+            values |= {name: float(column[0]) for name, column in found.items()}
+        return values
+
+    def set_beside(self, of: str, other: "_SeriesTail", current: bool) -> None:
+        """Write the newest values of a context series beside the newest bar."""
+        for name in self._beside:
+            if name.startswith(f"{of}:"):
+                value = other._last.get(name.removeprefix(f"{of}:"), np.nan)
+                self._x[self._rows[name], -1] = value if current else np.nan
+
+    def write(self, out: Output, current: bool) -> None:
+        """Write the features of the newest bar, NaN where there is none that counts."""
+        for group in self._groups:
+            if current and group.family.function is None:
+                group.run(self._x, self.length - 1 - group.halo, out, 0)
+            for place, feature in group.members:
+                if not current or self._bars < feature.warm_up:
+                    out[place] = np.nan
+                elif feature.family.function is not None:
+                    out[place] = self._called(group, feature.lookback)
+
+    def _called(self, group: Group, lookback: int) -> float:
+        bars = min(self._bars, lookback)
+        inputs = {name: self._x[self._rows[name], self.length - bars :] for name in group.inputs}
+        return float(call(group.family, inputs)[-1])
