@@ -25,6 +25,10 @@ from truecast.lake.history import BarHistory
 
 Rows = NDArray[np.floating]
 
+#: The check of bars that come late; see ``livechecks``.
+LATE = "shuffled known_at of bars"
+#: The checks that change the future.
+CHANGES = ("truncation", "perturbation")
 #: How many decisions beside the cuts the tail check recomputes.
 TAILS = 8
 
@@ -64,9 +68,9 @@ def check_features(
     rng = np.random.default_rng(seed)
     batch = compute_at(plan, market, decisions)
     places = _cuts(plan, len(decisions), cuts, rng)
-    compare = _Comparison(plan, batch, decisions)
+    compare = Comparison(plan, batch, decisions)
     results: list[CheckResult] = []
-    for check, change in (("truncation", _truncated), ("perturbation", _perturbed)):
+    for check, change in zip(CHANGES, (_truncated, _perturbed), strict=True):
         for place in places:
             changed = change(market, decisions.as_of[place], rng)
             kept = decisions[: place + 1]
@@ -95,7 +99,7 @@ class _Difference:
     cut: int
 
 
-class _Comparison:
+class Comparison:
     """Rows held against the batch, and the first that differs for each feature."""
 
     def __init__(self, plan: FeaturePlan, batch: Rows, decisions: Decisions) -> None:
@@ -123,9 +127,8 @@ class _Comparison:
         """Yield what was found since the last call."""
         found, self.found = self.found, {}
         if not found:
-            detail = f"{len(self.plan.features)} features unchanged by {what}"
-            if check == "tail":
-                detail = f"{len(self.plan.features)} features equal the batch at {what}"
+            same = "unchanged by" if check in CHANGES else "equal the batch at"
+            detail = f"{len(self.plan.features)} features {same} {what}"
             yield CheckResult(check, True, None, None, detail)
         for column, difference in found.items():
             feature = self.plan.features[column]
@@ -155,7 +158,12 @@ def _differs(here: Rows, there: Rows, usual: float, exact: bool) -> NDArray[np.b
 
 
 def _cause(check: str, feature: Feature, difference: _Difference) -> str:
-    if check == "tail":
+    if check == LATE:
+        return (
+            "computed from what was known at its moment alone it is another: a bar is used before "
+            "it is known, as where series are joined by when a bar closed"
+        )
+    if check not in CHANGES:
         return (
             f"from its lookback of {feature.lookback} bars alone it differs from the batch: it "
             "reads further back, or later bars, or a figure of the whole series"

@@ -13,6 +13,7 @@ from truecast.core.recipe import Recipe
 from truecast.datasets.checks import check_folds, check_outcomes
 from truecast.datasets.targets import F64
 from truecast.features.checks import check_features
+from truecast.features.livechecks import check_live
 from truecast.features.newschecks import check_news
 from truecast.features.results import CheckResult
 from truecast.pipelines.judge import interval_of
@@ -51,6 +52,7 @@ def verify(studies: Studies, *, seed: int = 0) -> list[CheckResult]:
         results += check_features(
             researcher.dataset.plan, researcher.dataset.market, cuts=CUTS, seed=seed
         )
+        results += check_live(researcher.dataset.plan, researcher.dataset.market, seed=seed)
         results += check_news(researcher.dataset.plan, researcher.dataset.market, seed=seed)
         results += _checks_of_slots(studies, symbol, researcher, seed)
     studies.progress.stage("verify the ledger")
