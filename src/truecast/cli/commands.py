@@ -21,6 +21,7 @@ from truecast.cli.output import (
     print_json,
     progress_bars,
     show_checks,
+    show_costs,
     show_forecasts,
     show_notices,
     table,
@@ -145,6 +146,9 @@ def train(
             for one in versions
         ],
     )
+    show_notices(
+        [f"{one.slot}: {one.version} cannot be promoted: {one.blocked}" for one in versions if one.blocked]
+    )
 
 
 def evaluate(
@@ -172,6 +176,7 @@ def run(
     with open_studies(open_recipe(recipe, source, news)) as studies:
         result = stages.run(studies)
     show_notices([f"{name}: {why}" for name, why in result.ingested.failed.items()])
+    show_notices(result.held_back)
     if as_json:
         print_json(
             {
@@ -181,11 +186,15 @@ def run(
                 "ingested": {name: asdict(one) for name, one in result.ingested.series.items()},
                 "built": [asdict(one) for one in result.built],
                 "report": str(result.report),
+                "held_back": result.held_back,
+                "stages": [asdict(one) for one in result.stages],
             }
         )
         return
     _show_card(result.scorecard, None)
     show_forecasts(result.forecasts)
+    console.print()
+    show_costs(result.stages)
     console.print(f"\nReport: {result.report}", highlight=False, soft_wrap=True)
 
 

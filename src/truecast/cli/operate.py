@@ -44,12 +44,15 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Make the newest trained version of each slot its champion, or the one that is named."""
-    from truecast.pipelines.champions import named
+    from truecast.pipelines.champions import held_back, named
     from truecast.pipelines.champions import promote as step
 
     loaded, workspace = open_recipe(recipe, source, news), open_workspace()
     versions = None if version is None else named(workspace, loaded, version)
-    _show_champions(loaded.name, workspace, step(workspace, loaded, versions), as_json)
+    champions = step(workspace, loaded, versions)
+    if version is None:
+        show_notices(held_back(workspace, loaded))
+    _show_champions(loaded.name, workspace, champions, as_json)
 
 
 def rollback(

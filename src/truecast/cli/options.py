@@ -78,8 +78,10 @@ def open_studies(recipe: Recipe) -> "Iterator[Studies]":
     show_notices(notices_of(recipe))
     workspace = open_workspace()
     with progress_bars() as bars:
+        studies = Studies(workspace, recipe, bars)
+        studies.meter.begin("fetch")
         fetch_missing(workspace, recipe, bars)
-        yield Studies(workspace, recipe, bars)
+        yield studies
     show_notices(workspace.registry.notices)
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from truecast.core.forecast import Forecast
+    from truecast.core.meter import StageCost
     from truecast.evaluation.trackrecord import TrackRecord
     from truecast.features.results import CheckResult
     from truecast.registry.registry import ChampionRecord, VersionRecord
@@ -40,6 +41,7 @@ def version_document(record: "VersionRecord") -> dict[str, Any]:
         "trained_through": record.trained_through.isoformat(),
         "reason": record.reason,
         "metrics": record.metrics,
+        "blocked": record.blocked,
         "mlflow": {"model": record.mlflow_model, "version": record.mlflow_version},
     }
 
@@ -107,6 +109,22 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         drawn.add_row(*(escape(str(value)) for value in row))
     console.print(drawn)
+
+
+def show_costs(costs: "Sequence[StageCost]") -> None:
+    """Print what the stages of a run took, and all of them together."""
+    rows = [(one.stage, one.seconds, one.cpu_seconds, one.peak_mb) for one in costs]
+    peaks = [peak for *_, peak in rows if peak is not None]
+    whole = [sum(column) for column in zip(*(row[1:3] for row in rows), strict=True)]
+    rows.append(("all", whole[0], whole[1], max(peaks, default=None)))
+    table(
+        "Stages",
+        ("stage", "seconds", "processor seconds", "peak memory"),
+        [
+            (name, f"{wall:.1f}", f"{cpu:.1f}", "" if peak is None else f"{peak:,.0f} MB")
+            for name, wall, cpu, peak in rows
+        ],
+    )
 
 
 def show_forecasts(forecasts: "Sequence[Forecast]") -> None:

@@ -8,7 +8,7 @@ import re
 from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import (
@@ -17,12 +17,14 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     ValidationError,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
-from truecast.core.errors import RecipeError
+from truecast.core.errors import RecipeError, UsageError
 from truecast.core.hashing import hash_of
 from truecast.core.interval import Interval
 from truecast.core.names import UnknownNameError
@@ -35,6 +37,19 @@ _DURATION = re.compile(r"(\d+)([mh])")
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    #: Keys that came later, which are written down only where a recipe uses them: hashes and
+    #: bundles of recipes that do not stay what they were.
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _told(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        for name in self.later:
+            if getattr(self, name) == fields[name].get_default(call_default_factory=True):
+                told.pop(name, None)
+        return told
 
 
 class Choice(_Part):
@@ -83,12 +98,19 @@ def _as_tuple(value: Any) -> Any:
 
 
 class TargetSpec(_Part):
-    """What is forecast of a target: at which horizons, by which models, chosen how."""
+    """What is forecast of a target: at which horizons, by which models, chosen how.
+
+    ``cross_sessions`` lets an intraday outcome be valued in a later session than the forecast's;
+    without it a forecast whose horizon ends after the session's close has no outcome.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"cross_sessions"})
 
     horizon: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple)] = (1,)
     models: tuple[Choice, ...] = Field(min_length=1)
     select: str | None = None
     coverage: float = Field(default=0.9, gt=0.5, lt=1)
+    cross_sessions: bool = False
 
 
 class Segments(_Part):
@@ -162,14 +184,15 @@ class Segments(_Part):
 class Evaluation(_Part):
     """The walk-forward: over which sessions, refitted how often, on how many rows.
 
-    ``from`` and ``to`` are the first and the last session that is forecast.
+    ``from`` and ``to`` are the first and the last session that is forecast. ``refit_every`` counts
+    sessions; ``part`` means one fit for each part of the split that is forecast.
     ``prior_trials`` counts the model variants that were compared on these sessions before this
     recipe was written; the report adds them to its own.
     """
 
     from_: Day | None = Field(default=None, alias="from")
     to: Day | None = None
-    refit_every: int = Field(default=21, ge=1)
+    refit_every: Annotated[int, Field(ge=1)] | Literal["part"] = 21
     window: int | None = Field(default=None, ge=250)
     prior_trials: int = Field(default=0, ge=0)
 
@@ -187,9 +210,36 @@ class History(_Part):
 
 
 class Gates(_Part):
-    """What a model must pass before it may be the champion."""
+    """What a trained version must pass before it may be the champion; a key left out asks nothing.
+
+    Parameters
+    ----------
+    skill : {"report", "require"}
+        Whether a model that shows no skill gives way to the naive forecast.
+    oot_auc : float or None
+        AUC on the out-of-time rows at least; direction only.
+    overfit_gap : float or None
+        How much better the model may be on the rows that taught it than out of time: AUC for
+        direction; for the others the share by which it loses less than the naive forecast.
+    missing_share : float or None
+        Share of a feature's values that may be missing in the training rows.
+    outliers_sd : float or None
+        Beyond how many standard deviations from its mean a value is an outlier: at most 1% of a
+        feature's values in the training rows may be.
+    latency_ms : float or None
+        Time in which 99 of 100 one-row answers must be given, milliseconds.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"oot_auc", "overfit_gap", "missing_share", "outliers_sd", "latency_ms"}
+    )
 
     skill: Literal["report", "require"] = "report"
+    oot_auc: float | None = Field(default=None, ge=0, le=1)
+    overfit_gap: float | None = Field(default=None, gt=0)
+    missing_share: float | None = Field(default=None, ge=0, le=1)
+    outliers_sd: float | None = Field(default=None, gt=1)
+    latency_ms: float | None = Field(default=None, gt=0)
 
 
 # Keys that came after 0.1.0: where a recipe does not use them its hash stays what it was.
@@ -198,6 +248,8 @@ _LATER = ("news", "sentiment", "adjust", "checks")
 
 class Recipe(_Part):
     """One recipe. See ``docs/recipes.md`` for each key with an example."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"sentiment"})
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str = ""
@@ -253,6 +305,26 @@ class Recipe(_Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _horizons_agree(self) -> Self:
+        for name, spec in self.targets.items():
+            if not spec.cross_sessions and (shared := self.crossing & {*spec.horizon}):
+                raise ValueError(
+                    f"targets of one horizon have one outcome: give {name} cross_sessions as well, "
+                    f"or another horizon than {min(shared)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _gates_have_what_they_need(self) -> Self:
+        if self.split.oot is None:
+            for name in ("oot_auc", "overfit_gap"):
+                if getattr(self.gates, name) is not None:
+                    raise ValueError(f"gates.{name} is judged out of time: give split an oot part")
+        if self.gates.oot_auc is not None and "direction" not in self.targets:
+            raise ValueError("gates.oot_auc is about direction, which is none of the targets")
+        return self
+
     @property
     def bar_interval(self) -> Interval:
         """The length of a bar."""
@@ -264,6 +336,12 @@ class Recipe(_Part):
         if self.decide_after is not None:
             return self.decide_after
         return timedelta(minutes=30) if self.bar_interval.is_daily else timedelta()
+
+    @property
+    def crossing(self) -> frozenset[int]:
+        """Horizons at which an intraday outcome may lie in a later session than its decision."""
+        specs = self.targets.values()
+        return frozenset(h for spec in specs if spec.cross_sessions for h in spec.horizon)
 
     @property
     def hash(self) -> str:
@@ -322,11 +400,30 @@ class Recipe(_Part):
 
 
 def _typed(text: str, known: tuple[Choice, ...]) -> Choice:
-    """Read ``NAME`` or ``NAME:PATH`` (``gdelt:QUERY``), keeping options known of the same name."""
+    """Read ``NAME`` or ``NAME:PATH`` (``gdelt:QUERY``, ``simulated:years=17,seed=2``).
+
+    Options known of the same name are kept.
+
+    Raises
+    ------
+    UsageError
+        If options of ``simulated`` are not written as ``KEY=VALUE``.
+    """
     name, _, rest = text.partition(":")
     options = next((choice.parameters for choice in known if choice.name == name), {})
+    if name == "simulated" and rest:
+        return Choice(name=name, parameters={**options, **_pairs(rest)})
     option = "query" if name == "gdelt" else "path"
     return Choice(name=name, parameters={**options, option: rest} if rest else options)
+
+
+def _pairs(text: str) -> dict[str, Any]:
+    pairs = [pair.partition("=") for pair in text.split(",")]
+    if wrong := ["".join(pair) for pair in pairs if not (pair[0] and pair[2])]:
+        raise UsageError(
+            f"simulated: expected options such as years=17,seed=2; {wrong[0]!r} is none"
+        )
+    return {key: yaml.safe_load(value) for key, _, value in pairs}
 
 
 def _anywhere(choice: Choice, option: str = "path") -> Choice:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from truecast.core.clock import require_utc
 
 #: Name of the newest migration; see ``migrations/versions``.
-REVISION = "0001"
+REVISION = "0002"
 
 metadata = MetaData()
 
@@ -142,7 +142,7 @@ outcomes = Table(
 )
 
 #: Every trained bundle, and where it is in MLflow. ``skill`` is the verdict of the newest
-#: evaluation of it, if there was one.
+#: evaluation of it, if there was one; ``blocked`` says in words which gates it failed, if any.
 versions = Table(
     "versions",
     metadata,
@@ -157,6 +157,7 @@ versions = Table(
     Column("reason", Text, nullable=False),
     Column("metrics", JSON, nullable=False),
     Column("skill", Text),
+    Column("blocked", Text),
     Column("judged_at", Moment),
     Column("mlflow_model", Text),
     Column("mlflow_version", Text),

@@ -1,5 +1,6 @@
 """A dataset: the decisions of one instrument, the features known at each, and what came of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -16,6 +17,7 @@ from truecast.features.compute import Decisions, Market, compute_at
 from truecast.features.plan import FeaturePlan
 
 F32 = NDArray[np.float32]
+Rows = NDArray[np.intp]
 
 #: The feature that turns open-to-close into close-to-close variance.
 RATIO = "gk_ratio_1000"
@@ -43,6 +45,8 @@ class Dataset:
         Features as known at each decision.
     ranged : bool
         Whether bars have open, high and low, so that variances come from ranges.
+    crossing : frozenset of int
+        Horizons at which an intraday outcome may lie in a later session than its decision.
     """
 
     market: Market
@@ -53,6 +57,7 @@ class Dataset:
     decisions: Decisions
     X: F32
     ranged: bool = True
+    crossing: frozenset[int] = frozenset()
 
     @classmethod
     def build(
@@ -108,7 +113,7 @@ class Dataset:
             interval=self.interval,
             as_of=to_utc(moment),
         )
-        return replace(again, ranged=self.ranged)
+        return replace(again, ranged=self.ranged, crossing=self.crossing)
 
     def __len__(self) -> int:
         return len(self.decisions)
@@ -121,8 +126,8 @@ class Dataset:
         """Return one feature of every row, float64, shape (n,)."""
         return self.X[:, self._column[name]].astype(np.float64)
 
-    def windows(self, features: tuple[str, ...], window: int) -> F32:
-        """Return each row with the rows before it.
+    def windows(self, features: tuple[str, ...], window: int, rows: Rows | None = None) -> F32:
+        """Return rows, each with the rows before it.
 
         Parameters
         ----------
@@ -130,16 +135,24 @@ class Dataset:
             Which features, in order.
         window : int
             Rows a prediction needs, the last being its own.
+        rows : array of intp, shape (m,), increasing, or None
+            Which rows; None for all.
 
         Returns
         -------
-        array of float32, shape (n, window, len(features))
-            Oldest first; rows before the data are NaN. A view: not to be written to.
+        array of float32, shape (n or m, window, len(features))
+            Oldest first; rows before the data are NaN. A view where it can be one, so not to be
+            written to: a copy of a million rows takes half a gigabyte.
         """
-        columns = self.X[:, [self._column[name] for name in features]]
-        padded = np.full((window - 1 + len(columns), columns.shape[1]), np.nan, dtype=np.float32)
-        padded[window - 1 :] = columns
-        return np.moveaxis(sliding_window_view(padded, window, axis=0), 2, 1)
+        places = [self._column[name] for name in features]
+        columns = self.X[:, _run(places)]
+        if window > 1:
+            padded = np.full((window - 1 + len(columns), len(places)), np.nan, dtype=np.float32)
+            padded[window - 1 :] = columns
+            windows = np.moveaxis(sliding_window_view(padded, window, axis=0), 2, 1)
+        else:
+            windows = columns[:, None, :]
+        return windows if rows is None else windows[_run(rows)]
 
     def outcomes(self, horizon: int, as_of: datetime | None = None) -> Outcomes:
         """Say what came of each decision.
@@ -163,6 +176,7 @@ class Dataset:
                 horizon=horizon,
                 calendar=self.calendar,
                 interval=self.interval,
+                crossing=horizon in self.crossing,
             )
         outcomes = self._outcomes[horizon]
         return outcomes if as_of is None else outcomes.known_by(to_datetime64(as_of))
@@ -205,3 +219,10 @@ class Dataset:
             place = np.searchsorted(times, self.decisions.event_time[rows])
             closes[rows] = bars["close"].to_numpy()[place]
         return closes
+
+
+def _run(places: Sequence[int] | Rows) -> slice | Rows:
+    """Return places that follow one another as a slice, so that no copy is made."""
+    found = np.asarray(places, dtype=np.intp)
+    whole = len(found) > 0 and bool((np.diff(found) == 1).all())
+    return slice(int(found[0]), int(found[-1]) + 1) if whole else found

@@ -84,7 +84,8 @@ def log_return_by_hand(dataset: Dataset, horizon: int, row: int) -> float:
         later = [
             close
             for day, time, close in bars.iter_rows()
-            if day == session and end - dataset.interval.length < time <= end
+            if end - dataset.interval.length < time <= end
+            and (day == session or horizon in dataset.crossing)
         ]
     return 100 * float(np.log(later[-1] / now)) if later else float("nan")
 

@@ -8,6 +8,7 @@ before the rows they are tested on, so no embargo is needed; a recipe may ask fo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +139,28 @@ def _edges(split: Segments, sessions: Times) -> dict[str, int]:
     ends.setdefault("test", n)
     ends.setdefault("oot", ends["test"])
     return ends
+
+
+def part_folds(parts: Parts, as_of: Times) -> Iterator[Fold]:
+    """Cut all rows into one fold for each part of the split that is forecast.
+
+    Parameters
+    ----------
+    parts : Parts
+        A fold begins with the validation, with the evaluation and with the rows out of time.
+    as_of : array of datetime64[us], shape (n,)
+        Decision moment of each row.
+
+    Yields
+    ------
+    Fold
+        In time order; every row is in exactly one. The evaluation's first is number 0.
+    """
+    begin = parts.evaluation.start
+    edges = {0, parts.validate.start, begin, max(parts.oot.start, begin)}
+    starts = sorted(edge for edge in edges if edge < len(as_of))
+    for place, (start, stop) in enumerate(pairwise([*starts, len(as_of)])):
+        yield Fold(place - starts.index(begin), start, stop, as_of[start])
 
 
 def fold_rows(

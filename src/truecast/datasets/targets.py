@@ -71,7 +71,13 @@ class Outcomes:
 
 
 def outcomes_of(
-    event_time: Times, history: BarHistory, *, horizon: int, calendar: Calendar, interval: Interval
+    event_time: Times,
+    history: BarHistory,
+    *,
+    horizon: int,
+    calendar: Calendar,
+    interval: Interval,
+    crossing: bool = False,
 ) -> Outcomes:
     """Say what came of the decisions made at the close of the given bars.
 
@@ -87,6 +93,8 @@ def outcomes_of(
         Whose sessions count for daily bars.
     interval : Interval
         Length of a bar.
+    crossing : bool
+        Whether an intraday outcome may lie in a later session than its decision.
 
     Returns
     -------
@@ -97,8 +105,9 @@ def outcomes_of(
     -----
     Daily: the outcome is valued by the bar of the h-th session after t; if that bar is absent
     there is no outcome, and without a bar on the way no variance: nothing is filled. Intraday: by
-    the last bar in ((h−1)·i, h·i] after t within the same session. A bar that was withdrawn by the
-    time its outcome settles is absent.
+    the last bar in ((h−1)·i, h·i] after t, in clock time, within the same session; with
+    ``crossing`` in whichever session that bar is. A bar that was withdrawn by the time its outcome
+    settles is absent.
 
     An outcome is known when the bars of t and of due are, and is settled then, once: by the
     versions of the bars known at that moment. A later revision neither changes it nor makes it
@@ -121,7 +130,9 @@ def outcomes_of(
     if interval.is_daily:
         due = _session_after(sessions, base, horizon, calendar)
     else:
-        due = _bar_within(times, sessions, base, horizon, interval.length)
+        due = _bar_within(times, base, horizon, interval.length)
+        if not crossing:
+            due = np.where(sessions[due] == sessions[base], due, -1)
     settled = np.where(due >= 0, np.maximum(known_at[base], known_at[due]), np.datetime64("NaT"))
     outcomes = _unknown(len(event_time))
     units = first["scale"].to_numpy() if "scale" in first.columns else np.ones(len(first))
@@ -197,14 +208,14 @@ def _session_after(
 
 
 def _bar_within(
-    times: Times, sessions: Times, base: NDArray[np.intp], horizon: int, length: timedelta
+    times: Times, base: NDArray[np.intp], horizon: int, length: timedelta
 ) -> NDArray[np.intp]:
-    """Find the last bar in ((h−1)·i, h·i] after each base bar in its session, −1 where none is."""
+    """Find the last bar in ((h−1)·i, h·i] after each base bar, −1 where none is."""
     step = np.timedelta64(length)
     start = times[base]
     place = np.searchsorted(times, start + horizon * step, side="right") - 1
     late = times[place] > start + (horizon - 1) * step
-    return np.where(late & (sessions[place] == sessions[base]), place, -1)
+    return np.where(late, place, -1)
 
 
 def garman_klass_variance(bars: pl.DataFrame) -> F64:

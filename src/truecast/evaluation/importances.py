@@ -43,8 +43,9 @@ def permutation_importances(
     base = loss(model.predict(X))
     random = np.random.default_rng(seed)
     rises = {}
+    shuffled = np.array(X)
     for column, name in enumerate(features):
-        shuffled = np.array(X)
-        shuffled[:, :, column] = shuffled[random.permutation(len(X)), :, column]
+        shuffled[:, :, column] = X[random.permutation(len(X)), :, column]
         rises[name] = max(0.0, loss(model.predict(shuffled)) - base)
+        shuffled[:, :, column] = X[:, :, column]
     return dict(sorted(rises.items(), key=lambda item: -item[1]))

@@ -60,6 +60,13 @@ class IntervalCard(_Part):
     crps: float | None
 
 
+class PartCard(_Part):
+    """A model's losses on one part of the split, and how many rows that is."""
+
+    n: int
+    losses: dict[str, float | None]
+
+
 class ModelCard(_Part):
     """One model's losses, beside the baselines.
 
@@ -67,6 +74,9 @@ class ModelCard(_Part):
     ``losses_by_year`` the years to the metric that decides. ``versus`` is ordered by metric, the
     deciding one first, then by baseline, the naive forecast first. ``trials`` counts the models
     that were compared on these dates, this one included. ``auc_ci95`` is for direction only.
+    ``parts`` maps ``train``, ``validate``, ``test`` and ``oot``, where the split has them, to the
+    losses there: on ``train`` those of the model that was fitted for the first validation row, on
+    the rows that taught it (or 100,000 evenly spaced ones); on the others of the walk-forward.
     """
 
     name: str
@@ -79,6 +89,7 @@ class ModelCard(_Part):
     losses_by_year: dict[int, float]
     auc_ci95: tuple[float, float] | None = None
     intervals: IntervalCard | None = None
+    parts: dict[str, PartCard] = Field(default_factory=dict)
 
 
 class SlotCard(_Part):

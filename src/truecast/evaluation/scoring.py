@@ -158,6 +158,7 @@ def _judge(slot: SlotForecasts, name: str, losses: Mapping[str, Mapping[str, Flo
         losses_by_year=_by_year(slot.session, losses[deciding][name]),
         auc_ci95=_auc_interval(slot, name),
         intervals=_intervals(slot, name),
+        parts=dict(slot.parts.get(name, {})),
     )
 
 

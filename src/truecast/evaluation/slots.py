@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from truecast.evaluation.arrays import Floats
 from truecast.evaluation.metrics import METRICS
-from truecast.evaluation.scorecard import Champion
+from truecast.evaluation.scorecard import Champion, PartCard
 
 #: The losses that models are compared by, the deciding one first.
 COMPARED: Mapping[str, tuple[str, ...]] = {
@@ -110,6 +110,8 @@ class SlotForecasts:
         What the report states of the data.
     notes : tuple of str
         What else a reader must know.
+    parts : mapping of str to mapping of str to PartCard
+        By model and part of the split.
     seed : int
         Of the bootstrap.
     """
@@ -138,6 +140,7 @@ class SlotForecasts:
     provenance: Mapping[str, str] = field(default_factory=dict)
     data_versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    parts: Mapping[str, Mapping[str, PartCard]] = field(default_factory=dict)
     seed: int = 0
 
     @property

@@ -12,6 +12,8 @@ from truecast.models.base import Model
 
 #: Fits a named model for a fold, and says which columns it takes. Given by whoever may train.
 Fit = Callable[[Choice, Fold], tuple[Model, tuple[str, ...]]]
+#: Told of each fit: the model's name in the result, its fold, itself, and its columns.
+Watch = Callable[[str, Fold, Model, tuple[str, ...]], None]
 
 
 def walk_forward(
@@ -20,7 +22,7 @@ def walk_forward(
     choices: Mapping[str, Choice],
     fit: Fit,
     *,
-    progress: Callable[[], None] = lambda: None,
+    watch: Watch = lambda _name, _fold, _model, _features: None,
 ) -> dict[str, F64]:
     """Forecast the rows of each fold by models fitted at the fold's own moment.
 
@@ -34,8 +36,8 @@ def walk_forward(
         The models by the name that they have in the result.
     fit : callable
         Called once a model and fold.
-    progress : callable
-        Called after each fit.
+    watch : callable
+        Called after each fit, with what was fitted.
 
     Returns
     -------
@@ -53,5 +55,5 @@ def walk_forward(
         for name, choice in choices.items():
             model, features = fit(choice, fold)
             predictions[name][rows] = model.predict(dataset.windows(features, model.window)[rows])
-            progress()
+            watch(name, fold, model, features)
     return predictions

@@ -4,14 +4,21 @@ Everything here is a pure function of outcomes in the order in which they became
 scores give the same interval, whoever computes it and whenever.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from truecast.core.units import VARIANCE_FLOOR
-from truecast.models.intervals import F64, track_absolute, track_two_sided, wilson_interval
+from truecast.models.intervals import (
+    F64,
+    Bounds,
+    track_absolute,
+    track_two_sided,
+    wilson_interval,
+)
 
 Times = NDArray[np.datetime64]
 
@@ -19,6 +26,8 @@ Times = NDArray[np.datetime64]
 NEIGHBOURS = 250
 #: How many past scores shape a forecast distribution.
 RECENT = 1000
+#: How many past scores and probabilities a bundle keeps, and like ones are looked for among.
+KEPT = 20_000
 
 
 def _order(known_at: Times, usable: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -34,6 +43,20 @@ def _times(document: dict[str, Any]) -> Times:
     return np.array(document["known_at"], dtype="datetime64[us]")
 
 
+def _recent_quantiles(scores: F64, counts: NDArray[np.intp], levels: F64) -> F64:
+    """Return quantiles of the last 1,000 of the first so many scores; NaN with fewer than 250."""
+    quantiles = np.full((len(counts), len(levels)), np.nan)
+    few = (counts >= NEIGHBOURS) & (counts < RECENT)
+    for place in np.flatnonzero(few):
+        quantiles[place] = np.quantile(scores[: counts[place]], levels)
+    many = np.flatnonzero(counts >= RECENT)
+    for part in np.array_split(many, max(1, len(many) // 1000)):
+        if len(part):
+            windows = sliding_window_view(scores, RECENT)[counts[part] - RECENT]
+            quantiles[part] = np.quantile(windows, levels, axis=1).T
+    return quantiles
+
+
 @dataclass(frozen=True)
 class ScaleCalibration:
     """How far returns and volatilities fell from the expected volatility.
@@ -46,11 +69,15 @@ class ScaleCalibration:
         Return over the horizon by its expected standard deviation.
     log_ratio : array of float64, shape (m,)
         Logarithm of realised over expected volatility; NaN where there is no realised one.
+    start : dict of str to list of float
+        Where earlier scores, which are not kept, have left the trackers: ``return`` and
+        ``volatility``; empty if there were none.
     """
 
     known_at: Times
     standardised: F64
     log_ratio: F64
+    start: dict[str, list[float]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -85,12 +112,38 @@ class ScaleCalibration:
             np.r_[self.known_at, later.known_at[new]],
             np.r_[self.standardised, later.standardised[new]],
             np.r_[self.log_ratio, later.log_ratio[new]],
+            self.start,
         )
+
+    def recent(self, coverage: float, most: int = KEPT) -> Self:
+        """Return the last scores, and where the others leave the trackers of a coverage."""
+        cut = len(self.known_at) - most
+        if cut <= 0:
+            return self
+        absolute = self._track_returns(self.standardised[:cut], coverage)
+        sides = self._track_volatility(self.log_ratio[:cut], coverage)
+        start = {
+            "return": [float(absolute.upper[-1])],
+            "volatility": [float(sides.lower[-1]), float(sides.upper[-1])],
+        }
+        return type(self)(
+            self.known_at[cut:], self.standardised[cut:], self.log_ratio[cut:], start
+        )
+
+    def _track_returns(self, scores: F64, coverage: float) -> Bounds:
+        start = self.start["return"][0] if self.start else None
+        return track_absolute(scores, coverage=coverage, start=start)
+
+    def _track_volatility(self, scores: F64, coverage: float) -> Bounds:
+        start = (self.start["volatility"][0], self.start["volatility"][1]) if self.start else None
+        return track_two_sided(scores[np.isfinite(scores)], coverage=coverage, start=start)
 
     def until(self, as_of: np.datetime64) -> Self:
         """Return the scores known at a moment."""
         count = int(np.searchsorted(self.known_at, as_of, side="right"))
-        return type(self)(self.known_at[:count], self.standardised[:count], self.log_ratio[:count])
+        return type(self)(
+            self.known_at[:count], self.standardised[:count], self.log_ratio[:count], self.start
+        )
 
     def return_band(
         self, variance: F64, as_of: Times, *, horizon: int, coverage: float
@@ -113,7 +166,7 @@ class ScaleCalibration:
         tuple of array of float64, shape (n,)
             Lower and upper bound, percent log return.
         """
-        bounds = track_absolute(self.standardised, coverage=coverage)
+        bounds = self._track_returns(self.standardised, coverage)
         counts = np.searchsorted(self.known_at, as_of, side="right")
         spread = np.sqrt(horizon * variance)
         return bounds.lower[counts] * spread, bounds.upper[counts] * spread
@@ -121,7 +174,7 @@ class ScaleCalibration:
     def volatility_band(self, variance: F64, as_of: Times, *, coverage: float) -> tuple[F64, F64]:
         """Bound the realised volatility a bar, percent; parameters as in :meth:`return_band`."""
         there = np.isfinite(self.log_ratio)
-        bounds = track_two_sided(self.log_ratio[there], coverage=coverage)
+        bounds = self._track_volatility(self.log_ratio, coverage)
         counts = np.searchsorted(self.known_at[there], as_of, side="right")
         volatility = np.sqrt(variance)
         return (
@@ -148,12 +201,9 @@ class ScaleCalibration:
             the expected standard deviation; NaN before 250 are known.
         """
         counts = np.searchsorted(self.known_at, as_of, side="right")
-        quantiles = np.full((len(variance), len(levels)), np.nan)
-        for row, count in enumerate(counts):
-            if count >= NEIGHBOURS:
-                recent = self.standardised[max(0, count - RECENT) : count]
-                quantiles[row] = np.quantile(recent, levels)
-        return quantiles * np.sqrt(horizon * variance)[:, None]
+        found, places = np.unique(counts, return_inverse=True)
+        quantiles = _recent_quantiles(self.standardised, found, np.array(levels))
+        return quantiles[places] * np.sqrt(horizon * variance)[:, None]
 
     def to_document(self) -> dict[str, Any]:
         """Return plain lists for a bundle; NaN becomes null."""
@@ -161,6 +211,7 @@ class ScaleCalibration:
             "known_at": [str(moment) for moment in self.known_at],
             "standardised": self.standardised.tolist(),
             "log_ratio": [None if np.isnan(score) else score for score in self.log_ratio.tolist()],
+            **({"start": self.start} if self.start else {}),
         }
 
     @classmethod
@@ -170,6 +221,7 @@ class ScaleCalibration:
             _times(document),
             np.array(document["standardised"], dtype=np.float64),
             np.array(document["log_ratio"], dtype=np.float64),
+            document.get("start", {}),
         )
 
 
@@ -224,14 +276,19 @@ class ShareCalibration:
         -------
         tuple of float or None
             Wilson's interval for the share of rises among the 250 past forecasts whose
-            probability was nearest; None with fewer than 250.
+            probability was nearest, of the last 20,000; None with fewer than 250.
         """
         count = int(np.searchsorted(self.known_at, as_of, side="right"))
         if count < NEIGHBOURS:
             return None
-        distance = np.abs(self.probability[:count] - probability)
+        kept = slice(max(0, count - KEPT), count)
+        distance = np.abs(self.probability[kept] - probability)
         nearest = np.argsort(distance, kind="stable")[:NEIGHBOURS]
-        return wilson_interval(int(self.up[nearest].sum()), NEIGHBOURS, coverage)
+        return wilson_interval(int(self.up[kept][nearest].sum()), NEIGHBOURS, coverage)
+
+    def recent(self, most: int = KEPT) -> Self:
+        """Return the last forecasts: those among which like ones are looked for."""
+        return type(self)(self.known_at[-most:], self.probability[-most:], self.up[-most:])
 
     def to_document(self) -> dict[str, Any]:
         """Return plain lists for a bundle."""

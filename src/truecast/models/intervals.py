@@ -32,7 +32,9 @@ class Bounds:
     upper: F64
 
 
-def track_absolute(scores: F64, *, coverage: float, rate: float = RETURN_RATE) -> Bounds:
+def track_absolute(
+    scores: F64, *, coverage: float, rate: float = RETURN_RATE, start: float | None = None
+) -> Bounds:
     """Track a symmetric band that holds the share ``coverage`` of the scores.
 
     Parameters
@@ -44,11 +46,13 @@ def track_absolute(scores: F64, *, coverage: float, rate: float = RETURN_RATE) -
         Share of the outcomes that the band is to hold, between 0 and 1.
     rate : float
         Step of the tracker, in units of the scores.
+    start : float or None
+        Where the tracker stands before the first score; None for the Gaussian quantile.
 
     Returns
     -------
     Bounds
-        ``lower = -upper``; the first pair is the Gaussian quantile.
+        ``lower = -upper``; the first pair is the start.
 
     Notes
     -----
@@ -60,7 +64,7 @@ def track_absolute(scores: F64, *, coverage: float, rate: float = RETURN_RATE) -
     the quantile tracker, whose coverage error after n steps is at most of order 1/(n·rate).
     """
     upper = np.empty(len(scores) + 1)
-    upper[0] = quantile = float(ndtri(0.5 + coverage / 2))
+    upper[0] = quantile = float(ndtri(0.5 + coverage / 2)) if start is None else start
     for place, score in enumerate(np.abs(scores)):
         quantile += rate * (float(score > quantile) - (1 - coverage))
         upper[place + 1] = quantile
@@ -68,7 +72,12 @@ def track_absolute(scores: F64, *, coverage: float, rate: float = RETURN_RATE) -
 
 
 def track_two_sided(
-    scores: F64, *, coverage: float, spread: float = 0.4, rate: float = VOLATILITY_RATE
+    scores: F64,
+    *,
+    coverage: float,
+    spread: float = 0.4,
+    rate: float = VOLATILITY_RATE,
+    start: tuple[float, float] | None = None,
 ) -> Bounds:
     """Track the lower and the upper bound apart, each with half of what may fall outside.
 
@@ -83,16 +92,18 @@ def track_two_sided(
         Standard deviation of the scores assumed before the first is known.
     rate : float
         Step of the tracker, in units of the scores.
+    start : tuple of float or None
+        Where the trackers stand before the first score; None for Gaussian with the given spread.
 
     Returns
     -------
     Bounds
-        The first pair is Gaussian with the given spread.
+        The first pair is the start.
     """
     tail = (1 - coverage) / 2
     lower, upper = np.empty(len(scores) + 1), np.empty(len(scores) + 1)
     high = float(ndtri(1 - tail)) * spread
-    low = -high
+    low, high = (-high, high) if start is None else start
     lower[0], upper[0] = low, high
     for place, score in enumerate(scores):
         low -= rate * (float(score < low) - tail)

@@ -4,13 +4,24 @@ from collections.abc import Sequence
 
 from truecast.core.errors import UsageError
 from truecast.core.names import UnknownNameError, suggestion
-from truecast.core.recipe import Recipe
+from truecast.core.recipe import Gates, Recipe
 from truecast.core.slot import Slot
+from truecast.datasets.splits import Fold
 from truecast.evaluation.scorecard import Scorecard
+from truecast.models.manifest import Manifest
+from truecast.pipelines.gates import (
+    GateResult,
+    judge_inputs,
+    judge_latency,
+    judge_parts,
+    naive_of,
+)
+from truecast.pipelines.judge import part_cards
 from truecast.pipelines.studies import Studies
-from truecast.pipelines.study import Study
+from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.train import final_fold, train
-from truecast.registry.registry import ChampionRecord, VersionRecord
+from truecast.registry.registry import ChampionRecord, NoChampionError, VersionRecord
+from truecast.serving.forecaster import POINT
 from truecast.serving.workspace import Workspace, decided_by, latest, slots_of
 
 #: Version of a model that has been chosen but not trained.
@@ -32,6 +43,7 @@ def train_slots(studies: Studies) -> list[VersionRecord]:
         study = studies.gated(slot, decisions.as_of[newest_row], studies.trials(slot))
         fold = final_fold(study, newest_row)
         manifest = train(workspace.bundles, recipe, researcher, study, fold)
+        found = _gated(workspace, recipe, researcher, study, fold, manifest)
         chosen, metric = studies.study(slot), researcher.metric(slot).name
         losses = {f"validation_{metric}": chosen.validation_losses.get(study.champion)}
         records.append(
@@ -40,10 +52,37 @@ def train_slots(studies: Studies) -> list[VersionRecord]:
                 manifest,
                 name=study.champion,
                 reason=_reason(chosen, study, metric),
-                metrics={name: loss for name, loss in losses.items() if loss is not None},
+                metrics={
+                    **{name: loss for name, loss in losses.items() if loss is not None},
+                    **{f"gate_{one.gate}": one.value for one in found},
+                },
+                blocked="; ".join(one.failed for one in found if one.failed) or None,
             )
         )
     return records
+
+
+def _gated(
+    workspace: Workspace,
+    recipe: Recipe,
+    researcher: Researcher,
+    study: Study,
+    fold: Fold,
+    manifest: Manifest,
+) -> list[GateResult]:
+    """Hold a trained version against the recipe's gates; the naive forecast passes them all."""
+    slot, gates = study.slot, recipe.gates
+    naive = naive_of(slot.target)
+    if gates == Gates(skill=gates.skill) or study.champion == naive:
+        return []
+    cards, entry = part_cards(study), manifest.models[POINT]
+    rows = researcher.trainer.rows(slot.target, slot.horizon, fold)
+    bundle = workspace.bundles.load(slot, manifest.version)
+    return [
+        *judge_parts(gates, slot.target, cards[study.champion], cards[naive]),
+        *judge_inputs(gates, study.dataset, entry.features, rows),
+        *judge_latency(gates, bundle, study.dataset),
+    ]
 
 
 def _reason(study: Study, gated: Study, metric: str) -> str:
@@ -94,6 +133,9 @@ def promote(
 ) -> list[ChampionRecord]:
     """Make versions the champions of their slots: those given, or the newest of each slot.
 
+    Versions that failed a gate are left out, and the champions of their slots stay: see
+    :func:`held_back`.
+
     Raises
     ------
     UsageError
@@ -104,9 +146,25 @@ def promote(
     registry = workspace.registry
     if versions is None:
         versions = [_promotable(workspace, recipe, slot) for slot in slots_of(recipe)]
+    versions = [one for one in versions if one.blocked is None]
     for one in versions:  # all are looked at before any is promoted
         registry.bundle(one.slot, one.version)
     return [registry.promote(one.slot, one.version, reason=one.reason) for one in versions]
+
+
+def held_back(workspace: Workspace, recipe: Recipe) -> list[str]:
+    """Say of each slot whose newest version failed a gate why, and who answers instead."""
+    registry, notices = workspace.registry, []
+    for slot in slots_of(recipe):
+        found = newest(workspace, recipe, slot)
+        if found is None or found.blocked is None:
+            continue
+        try:
+            goes_on = f"the champion stays {registry.champion(slot).version}"
+        except NoChampionError:
+            goes_on = "nothing answers for the slot yet"
+        notices.append(f"{slot}: {found.version} is not promoted: {found.blocked}; {goes_on}")
+    return notices
 
 
 def named(workspace: Workspace, recipe: Recipe, version: str) -> list[VersionRecord]:
@@ -115,7 +173,8 @@ def named(workspace: Workspace, recipe: Recipe, version: str) -> list[VersionRec
     Raises
     ------
     UsageError
-        If there is none of that name, or another version of the recipe trained it.
+        If there is none of that name, it failed a gate, or another version of the recipe trained
+        it.
     """
     trained = [one for slot in slots_of(recipe) for one in workspace.registry.versions(slot)]
     found = [one for one in trained if one.version == version]
@@ -123,6 +182,8 @@ def named(workspace: Workspace, recipe: Recipe, version: str) -> list[VersionRec
         known = [one.version for one in trained]
         raise UsageError(f"{recipe.name} has no version {version!r}: {suggestion(version, known)}")
     for one in found:
+        if one.blocked is not None:
+            raise UsageError(f"{one.slot}: {version} cannot be promoted: {one.blocked}")
         if one.recipe_hash != recipe.hash:
             raise UsageError(
                 f"{one.slot}: {version} was trained by another version of the recipe, which would "

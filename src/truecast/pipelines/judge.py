@@ -10,14 +10,22 @@ from truecast.core.recipe import Recipe
 from truecast.datasets.targets import F64
 from truecast.evaluation.importances import permutation_importances
 from truecast.evaluation.metrics import METRICS, naive_scale
-from truecast.evaluation.scorecard import Champion
+from truecast.evaluation.scorecard import Champion, PartCard
 from truecast.evaluation.significance import LEAST_ROWS, Versus, compare
-from truecast.evaluation.slots import BASELINES, COMPARED, IntervalForecasts, SlotForecasts
-from truecast.pipelines.study import Researcher, Study, in_units
+from truecast.evaluation.slots import (
+    BASELINES,
+    COMPARED,
+    SHOWN,
+    IntervalForecasts,
+    SlotForecasts,
+)
+from truecast.pipelines.study import Researcher, Study, evenly, in_units, price_of
 from truecast.serving.workspace import candidates
 
 #: Probabilities of the forecast distribution that the CRPS is computed from.
 LEVELS = tuple(round(0.01 * step, 2) for step in range(1, 100))
+#: Evaluation rows that importances are measured on: each feature is shuffled and asked once.
+IMPORTANCE_ROWS = 20_000
 
 
 def evaluated_rows(study: Study, as_of: np.datetime64 | None = None) -> NDArray[np.intp]:
@@ -102,10 +110,37 @@ def slot_forecasts(
             "interval scale": "har_leverage" if dataset.ranged else "garch",
         },
         data_versions=dict(data_versions or {}),
+        parts=part_cards(study),
         notes=(f"{missing} sessions lack a bar, a forecast or an outcome: not judged",)
         if missing
         else (),
     )
+
+
+def part_cards(study: Study) -> dict[str, dict[str, PartCard]]:
+    """Score every model on each part of the split: model to part to figures.
+
+    A part's rows are those that every model forecast and whose outcome is known; the training
+    part's those of :attr:`Study.in_sample`.
+    """
+    cards: dict[str, dict[str, PartCard]] = {name: {} for name in study.choices}
+    metrics = [METRICS[name] for name in SHOWN[study.slot.target]]
+    for part in ("train", "validate", "test", "oot"):
+        said = study.in_sample if part == "train" else study.predictions
+        observed, forecasts = in_units(study.dataset, study.slot, study.outcomes, said)
+        place: slice = getattr(study.parts, part)
+        usable = ~np.isnat(study.outcomes.known_at[place])
+        for values in (*observed.values(), *forecasts.values()):
+            usable &= np.isfinite(values[place])
+        if not forecasts or not usable.any():
+            continue
+        truth = {proxy: values[place][usable] for proxy, values in observed.items()}
+        for name, values in forecasts.items():
+            of_rows = values[place][usable]
+            scores = {one.name: one.score(truth[one.proxy], of_rows) for one in metrics}
+            losses = {key: value if np.isfinite(value) else None for key, value in scores.items()}
+            cards[name][part] = PartCard(n=len(of_rows), losses=losses)
+    return cards
 
 
 def _sessions(study: Study) -> int:
@@ -193,23 +228,23 @@ def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
 
 
 def champion_importances(researcher: Researcher, study: Study) -> dict[str, float]:
-    """Say which features the champion leans on: the last fold's model on the evaluation rows."""
-    rows = evaluated_rows(study)
-    choice = study.choices[study.champion]
-    fold = researcher.folds_over(range(study.parts.evaluation.start, study.parts.evaluation.stop))[
-        -1
-    ]
-    model, features = researcher.fit(choice, study.slot, fold)
+    """Say which features the champion leans on: the last fold's model on the evaluation rows.
+
+    On all of them, or on 20,000 evenly spaced ones.
+    """
+    rows = evenly(evaluated_rows(study), IMPORTANCE_ROWS)
+    model, features = researcher.last_fit(study.slot, study.champion)
     metric = METRICS[COMPARED[study.slot.target][0]]
 
+    observed, _ = in_units(study.dataset, study.slot, study.outcomes, {})
+    truth, close = observed[metric.proxy][rows], study.dataset.last_close[rows]
+
     def loss(predictions: F64) -> float:
-        whole = np.full(len(study.dataset), np.nan)
-        whole[rows] = predictions
-        observed, forecast = in_units(study.dataset, study.slot, study.outcomes, {"model": whole})
-        return metric.score(observed[metric.proxy][rows], forecast["model"][rows])
+        priced = study.slot.target == "price"
+        return metric.score(truth, price_of(close, predictions) if priced else predictions)
 
     return permutation_importances(
-        model, study.dataset.windows(features, model.window)[rows], features, loss
+        model, study.dataset.windows(features, model.window, rows), features, loss
     )
 
 

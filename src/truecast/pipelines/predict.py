@@ -1,5 +1,6 @@
 """Issue forecasts: today's by the champion, those of the past by models of then."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -23,8 +24,17 @@ from truecast.serving.workspace import (
 )
 
 
-def predict(workspace: Workspace, recipe: Recipe) -> list[Forecast]:
+def predict(
+    workspace: Workspace, recipe: Recipe, slots: Sequence[Slot] | None = None
+) -> list[Forecast]:
     """Let each slot's champion say what comes next; each forecast is in the ledger.
+
+    Parameters
+    ----------
+    workspace, recipe
+        Who answers.
+    slots : sequence of Slot or None
+        Which of the recipe's slots; None for all.
 
     Returns
     -------
@@ -38,7 +48,8 @@ def predict(workspace: Workspace, recipe: Recipe) -> list[Forecast]:
     UsageError
         If the champion was trained by another version of the recipe.
     """
-    registry, slots = workspace.registry, slots_of(recipe)
+    registry = workspace.registry
+    slots = slots_of(recipe) if slots is None else slots
     for slot in slots:
         champion = registry.champion(slot)
         if registry.find(slot, champion.version).recipe_hash != recipe.hash:
@@ -47,7 +58,7 @@ def predict(workspace: Workspace, recipe: Recipe) -> list[Forecast]:
                 f"run `truecast run {recipe.name}`, or `truecast train {recipe.name}` "
                 f"and `truecast promote {recipe.name}`"
             )
-    return open_service(workspace.settings).predict_slots(slots)
+    return open_service(workspace.settings).predict_slots(slots) if slots else []
 
 
 def predict_as_of(studies: Studies, moment: datetime | date) -> list[Forecast]:

@@ -1,7 +1,7 @@
 """Settle forecasts: write down what came of each, once it is known."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from typing import NamedTuple
@@ -207,7 +207,7 @@ def _rows_of(series: Series, forecasts: Sequence[Forecast]) -> Dataset:
     """Return the rows that were forecast from, with the one feature that outcomes need."""
     closes = {to_datetime64(forecast.event_time) for forecast in forecasts}
     decisions = series.market.decisions()
-    return Dataset.of(
+    rows = Dataset.of(
         series.market,
         FeaturePlan.from_choices((), required=(RATIO,)),
         inputs=(),
@@ -215,3 +215,4 @@ def _rows_of(series: Series, forecasts: Sequence[Forecast]) -> Dataset:
         interval=series.interval,
         decisions=decisions[np.isin(decisions.event_time, list(closes))],
     )
+    return replace(rows, crossing=series.crossing)

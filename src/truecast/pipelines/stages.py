@@ -12,9 +12,10 @@ from truecast.core.clock import now
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Forecast
 from truecast.core.hashing import code_hash
+from truecast.core.meter import StageCost
 from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Recipe
-from truecast.core.slot import escape
+from truecast.core.slot import Slot, escape
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.splits import parts_of
 from truecast.evaluation.metrics import metric_for
@@ -25,7 +26,14 @@ from truecast.evaluation.slots import COMPARED
 from truecast.features.plan import FeaturePlan
 from truecast.lake.checks.options import ChecksOptions
 from truecast.models.catalog import create
-from truecast.pipelines.champions import UNTRAINED, judge_versions, newest, promote, train_slots
+from truecast.pipelines.champions import (
+    UNTRAINED,
+    held_back,
+    judge_versions,
+    newest,
+    promote,
+    train_slots,
+)
 from truecast.pipelines.intake import Intake, take_in
 from truecast.pipelines.judge import champion_importances, evaluated_rows, slot_forecasts
 from truecast.pipelines.predict import predict
@@ -127,11 +135,22 @@ class BuildSummary:
     table: str
 
 
-def build(workspace: Workspace, recipe: Recipe) -> list[BuildSummary]:
-    """Compute each instrument's features and outcomes, and write them to ``gold``."""
+def build(
+    workspace: Workspace, recipe: Recipe, studies: Studies | None = None
+) -> list[BuildSummary]:
+    """Compute each instrument's features and outcomes, and write them to ``gold``.
+
+    Parameters
+    ----------
+    workspace, recipe
+        What is built, and where.
+    studies : Studies or None
+        Whose datasets are written, so that they are computed once; None to compute them here.
+    """
     summaries = []
     for symbol in recipe.instruments:
-        dataset = workspace.dataset(recipe, symbol)
+        opened = None if studies is None else studies.researcher(symbol).dataset
+        dataset = opened or workspace.dataset(recipe, symbol)
         table = dataset_table(recipe, symbol)
         lineage = {**made_from(workspace, recipe, dataset.plan), **_scorer(dataset)}
         workspace.lake.write_gold(table, _gold_rows(dataset, recipe), lineage)
@@ -285,7 +304,11 @@ def evaluate_and_report(
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a whole run leaves: bars, rows, champions, scorecard, report, forecasts."""
+    """What a whole run leaves: bars, rows, champions, scorecard, report, forecasts.
+
+    ``held_back`` says of versions that failed a gate why, and who answers instead; ``stages`` what
+    each stage took.
+    """
 
     ingested: Intake
     built: list[BuildSummary]
@@ -293,6 +316,8 @@ class RunResult:
     scorecard: Scorecard
     report: Path
     forecasts: list[Forecast]
+    held_back: list[str]
+    stages: list[StageCost]
 
 
 def run(studies: Studies) -> RunResult:
@@ -304,13 +329,17 @@ def run(studies: Studies) -> RunResult:
         Of the recipe, in a workspace; told of progress.
     """
     workspace, recipe = studies.workspace, studies.recipe
-    stage = studies.progress.stage
+
+    def stage(name: str, hint: str = "") -> None:
+        studies.progress.stage(name + hint)
+        studies.meter.begin(name)
+
     check_recipe(recipe)
     stage("ingest")
     ingested = ingest(workspace, recipe)
     _score_news(workspace, recipe, studies.progress)
-    stage("build (the first time on a machine compiles the features)")
-    built = build(workspace, recipe)
+    stage("build", " (the first time on a machine compiles the features)")
+    built = build(workspace, recipe, studies)
     stage("walk forward")
     for slot in slots_of(recipe):
         studies.study(slot)
@@ -323,7 +352,20 @@ def run(studies: Studies) -> RunResult:
     stage("promote")
     champions = promote(workspace, recipe, versions)
     stage("predict")
-    forecasts = predict(workspace, recipe)
+    forecasts = predict(workspace, recipe, _answering(workspace, recipe))
     stage("report")
     report = write_report(workspace.report_folder(recipe) / REPORT, card, plots, forecasts)
-    return RunResult(ingested, built, champions, card, report, forecasts)
+    held = held_back(workspace, recipe)
+    costs = studies.meter.end()
+    return RunResult(ingested, built, champions, card, report, forecasts, held, costs)
+
+
+def _answering(workspace: Workspace, recipe: Recipe) -> list[Slot]:
+    """Return the slots whose champion this version of the recipe trained: all, but for gates."""
+    champions = {one.slot: one.version for one in workspace.registry.champions()}
+    return [
+        slot
+        for slot in slots_of(recipe)
+        if slot in champions
+        and workspace.registry.find(slot, champions[slot]).recipe_hash == recipe.hash
+    ]

@@ -9,16 +9,23 @@ import polars as pl
 
 from truecast.core.clock import to_utc
 from truecast.core.hashing import code_hash, hash_of
+from truecast.core.meter import Meter
 from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot, escape
 from truecast.datasets.targets import F64
 from truecast.evaluation.significance import Verdict, verdict
+from truecast.features.warmup import warm_up
 from truecast.lake.trials import Trials
 from truecast.pipelines.judge import evaluated_rows, trial_keys, versus_baselines
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.train import data_versions
-from truecast.serving.workspace import Workspace, all_trials, own_trials, roster
+from truecast.serving.workspace import Workspace, all_trials, feature_plan, own_trials, roster
+
+#: Predictions, variance and what models said of the rows that taught them; see ``Researcher``.
+Walked = tuple[dict[str, F64], F64, dict[str, F64]]
+#: Before the names of the last, in the columns of the lake's table.
+TAUGHT = "taught/"
 
 
 @dataclass
@@ -33,17 +40,21 @@ class Studies:
         What is studied.
     progress : Progress
         Told of each fit.
+    meter : Meter
+        Measures the stages of a run.
     """
 
     workspace: Workspace
     recipe: Recipe
     progress: Progress = SILENT
+    meter: Meter = field(default_factory=Meter, repr=False)
     _researchers: dict[str, Researcher] = field(default_factory=dict, repr=False)
     _studies: dict[Slot, Study] = field(default_factory=dict, repr=False)
 
     def researcher(self, symbol: str) -> Researcher:
         """Return the researcher of one instrument."""
         if symbol not in self._researchers:
+            warm_up(feature_plan(self.recipe)[0], self.progress)
             dataset = self.workspace.dataset(self.recipe, symbol)
             self._researchers[symbol] = Researcher(self.recipe, dataset)
         return self._researchers[symbol]
@@ -135,7 +146,7 @@ class Studies:
             }
         )
 
-    def _walk(self, slot: Slot, researcher: Researcher) -> tuple[dict[str, F64], F64]:
+    def _walk(self, slot: Slot, researcher: Researcher) -> Walked:
         total, done = researcher.fits(slot), 0
 
         def step() -> None:
@@ -143,7 +154,8 @@ class Studies:
             done += 1
             self.progress.step(str(slot), done, total)
 
-        return researcher.walk(slot, step), researcher.variance(slot.horizon)
+        predictions, in_sample = researcher.walk(slot, step)
+        return predictions, researcher.variance(slot.horizon), in_sample
 
     def _table(self, slot: Slot) -> str:
         place = f"walkforward/{slot.recipe}/{slot.source}/{escape(slot.instrument)}"
@@ -156,6 +168,7 @@ class Studies:
         researcher: Researcher,
         predictions: dict[str, F64],
         variance: F64,
+        in_sample: dict[str, F64],
     ) -> None:
         decisions = researcher.dataset.decisions
         frame = pl.DataFrame(
@@ -164,6 +177,7 @@ class Studies:
                 "as_of": pl.Series(decisions.as_of).dt.replace_time_zone("UTC"),
                 "variance": variance,
                 **predictions,
+                **{TAUGHT + name: said for name, said in in_sample.items()},
             }
         )
         lineage = {
@@ -173,7 +187,7 @@ class Studies:
         }
         self.workspace.lake.write_gold(self._table(slot), frame, lineage)
 
-    def _read(self, slot: Slot, key: str) -> tuple[dict[str, F64], F64] | None:
+    def _read(self, slot: Slot, key: str) -> Walked | None:
         lake, table = self.workspace.lake, self._table(slot)
         if lake.version(f"gold/{table}") is None:
             return None
@@ -181,5 +195,9 @@ class Studies:
         if stored.lineage.get("key") != key:
             return None
         names = roster(self.recipe, slot.target)
-        frame = stored.frame
-        return {name: frame[name].to_numpy() for name in names}, frame["variance"].to_numpy()
+        columns = {name: column.to_numpy() for name, column in stored.frame.to_dict().items()}
+        return (
+            {name: columns[name] for name in names},
+            columns["variance"],
+            {name: columns[TAUGHT + name] for name in names},
+        )

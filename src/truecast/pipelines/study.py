@@ -4,8 +4,8 @@ Models are refitted on the recipe's grid and forecast on identical dates. The ch
 on the validation rows alone; the evaluation rows after them are for the report.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,15 @@ from truecast.core.errors import UsageError
 from truecast.core.recipe import Choice, Recipe
 from truecast.core.slot import Slot
 from truecast.datasets.assembly import RATIO, Dataset
-from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold, Parts, fold_rows, parts_of
+from truecast.datasets.splits import (
+    MIN_TRAINING_ROWS,
+    Fold,
+    Parts,
+    Rows,
+    fold_rows,
+    part_folds,
+    parts_of,
+)
 from truecast.datasets.targets import F64, Outcomes
 from truecast.evaluation.metrics import Metric, metric_for
 from truecast.evaluation.slots import COMPARED
@@ -24,6 +32,9 @@ from truecast.models.calibration import ScaleCalibration, ShareCalibration
 from truecast.models.ensemble import Ensemble, combined
 from truecast.serving.workspace import SCALE, SCALE_WITHOUT_RANGE, candidates, roster
 from truecast.training.fit import Trainer, TrainingError
+
+#: Training rows that a model is asked again: all, or so many evenly spaced ones.
+ASKED_AGAIN = 100_000
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,9 @@ class Study:
         Of the candidates, by the metric of selection.
     champion : str
         The candidate with the best of them.
+    in_sample : dict of str to array of float64, shape (n,)
+        What the models fitted for the first validation row say of the rows that taught them:
+        of all, or of 100,000 evenly spaced ones. NaN elsewhere.
     """
 
     slot: Slot
@@ -65,6 +79,7 @@ class Study:
     outcomes: Outcomes
     validation_losses: dict[str, float]
     champion: str
+    in_sample: dict[str, F64] = field(default_factory=dict)
 
     @cached_property
     def scale(self) -> ScaleCalibration:
@@ -110,17 +125,22 @@ class Researcher:
         ratio = dataset.feature(RATIO)[: self.parts.validate.start]
         self.dataset = replace(dataset, ranged=bool(np.isfinite(ratio).sum() >= MIN_TRAINING_ROWS))
         self.trainer = Trainer(self.dataset, recipe.evaluate.window, recipe.split.embargo or 0)
-        self.folds = tuple(
-            fold_rows(
-                dataset.decisions.session,
-                dataset.decisions.as_of,
-                anchor=self.parts.evaluation.start,
-                refit_every=recipe.evaluate.refit_every,
-                calendar=dataset.calendar,
-            )
-        )
+        self.folds = tuple(self._cut())
         self._rows = range(self.parts.validate.start, len(dataset))
         self._variances: dict[int, F64] = {}
+        self._last_fits: dict[tuple[Slot, str], tuple[Model, tuple[str, ...]]] = {}
+
+    def _cut(self) -> Iterator[Fold]:
+        decisions, refit_every = self.dataset.decisions, self.recipe.evaluate.refit_every
+        if refit_every == "part":
+            return part_folds(self.parts, decisions.as_of)
+        return fold_rows(
+            decisions.session,
+            decisions.as_of,
+            anchor=self.parts.evaluation.start,
+            refit_every=refit_every,
+            calendar=self.dataset.calendar,
+        )
 
     def check(self, slot: Slot) -> None:
         """Refuse a slot that these bars cannot have.
@@ -137,25 +157,63 @@ class Researcher:
                 "that has them"
             )
 
-    def walk(self, slot: Slot, progress: Callable[[], None]) -> dict[str, F64]:
+    def walk(
+        self, slot: Slot, progress: Callable[[], None]
+    ) -> tuple[dict[str, F64], dict[str, F64]]:
         """Walk every model of a slot forward, from validation to the last row.
 
         An ensemble of models that are walked anyway is their mean, and is not fitted again.
+
+        Returns
+        -------
+        dict, dict
+            What each model predicts, and what it says of the rows that taught it; see
+            :attr:`Study.in_sample`.
         """
         fitted, means = self._walked(slot)
+        folds = self.folds_over(self._rows)
+        taught = evenly(self.trainer.rows(slot.target, slot.horizon, folds[0]), ASKED_AGAIN)
+        in_sample = {name: np.full(len(self.dataset), np.nan) for name in fitted}
+
+        def watch(name: str, fold: Fold, model: Model, features: tuple[str, ...]) -> None:
+            if fold is folds[0]:
+                said = model.predict(self.dataset.windows(features, model.window, taught))
+                in_sample[name][taught] = said
+            if fold is self._last_evaluated:
+                self._last_fits[slot, name] = model, features
+            progress()
+
         predictions = walk_forward(
             self.dataset,
-            self.folds_over(self._rows),
+            folds,
             fitted,
             lambda choice, fold: self.fit(choice, slot, fold),
-            progress=progress,
+            watch=watch,
         )
         for name, members in means.items():
-            said = [predictions[member] for member in members]
-            predictions[name] = combined(said, slot.target)
-        return predictions
+            for said in (predictions, in_sample):
+                said[name] = combined([said[member] for member in members], slot.target)
+        return predictions, in_sample
 
-    def study(self, slot: Slot, predictions: dict[str, F64], variance: F64) -> Study:
+    def last_fit(self, slot: Slot, name: str) -> tuple[Model, tuple[str, ...]]:
+        """Return a model as fitted for the evaluation's last rows, and the columns it takes."""
+        if (slot, name) not in self._last_fits:
+            choice = roster(self.recipe, slot.target)[name]
+            self._last_fits[slot, name] = self.fit(choice, slot, self._last_evaluated)
+        return self._last_fits[slot, name]
+
+    @property
+    def _last_evaluated(self) -> Fold:
+        part = self.parts.evaluation
+        return self.folds_over(range(part.start, part.stop))[-1]
+
+    def study(
+        self,
+        slot: Slot,
+        predictions: dict[str, F64],
+        variance: F64,
+        in_sample: dict[str, F64] | None = None,
+    ) -> Study:
         """Choose the champion of models that have been walked forward.
 
         Parameters
@@ -166,6 +224,8 @@ class Researcher:
             Of every model of the slot; see :meth:`walk`.
         variance : array of float64, shape (n,)
             See :meth:`variance`.
+        in_sample : dict of str to array of float64, shape (n,), or None
+            See :attr:`Study.in_sample`.
         """
         outcomes = self.dataset.outcomes(slot.horizon)
         losses = self._validation_losses(slot, predictions, outcomes)
@@ -181,6 +241,7 @@ class Researcher:
             outcomes=outcomes,
             validation_losses=losses,
             champion=best(losses, key=losses.__getitem__),
+            in_sample=in_sample or {},
         )
 
     def fits(self, slot: Slot) -> int:
@@ -256,6 +317,13 @@ class Researcher:
         return {name: metric.score(truth[rows], forecast[name][rows]) for name in names}
 
 
+def evenly(rows: Rows, most: int) -> Rows:
+    """Return rows that are spaced evenly among the given ones, at most so many."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.intp)]
+
+
 def in_units(
     dataset: Dataset, slot: Slot, outcomes: Outcomes, predictions: dict[str, F64]
 ) -> tuple[dict[str, F64], dict[str, F64]]:
@@ -275,6 +343,11 @@ def in_units(
         return observed, predictions
     if slot.target == "price":
         close = dataset.last_close
-        prices = {name: close * np.exp(values / 100) for name, values in predictions.items()}
+        prices = {name: price_of(close, values) for name, values in predictions.items()}
         return {"value": outcomes.close}, prices
     return {"value": dataset.response(slot.target, outcomes)}, predictions
+
+
+def price_of(close: F64, log_return: F64) -> F64:
+    """Return the price that a log return in percent leads to: ``close · exp(r / 100)``."""
+    return np.asarray(close * np.exp(log_return / 100))

@@ -87,15 +87,16 @@ def train(
         SCALE: _fit(researcher, researcher.scale, study, "volatility", fold),
     }
     as_of = to_utc(fold.as_of)
+    coverage = recipe.targets[slot.target].coverage  # type: ignore[index]
     outcomes = dataset.outcomes(slot.horizon, as_of)
     scores = scale_calibration(dataset, study.variance, outcomes, slot.horizon)
     documents = {
         RECIPE: recipe.anywhere().model_dump(mode="json", by_alias=True, exclude={"description"}),
-        CALIBRATION: scores.to_document(),
+        CALIBRATION: scores.recent(coverage).to_document(),
         PENDING: _pending(study, fold, outcomes),
         TERMS: {
             "model": study.champion,
-            "coverage": recipe.targets[slot.target].coverage,  # type: ignore[index]
+            "coverage": coverage,
             "ranged": dataset.ranged,
             "simulated": _simulated(dataset.market),
         },
@@ -103,7 +104,7 @@ def train(
     if slot.target == "direction":
         said = study.predictions[study.champion]
         shares = ShareCalibration.of(said, outcomes.up, outcomes.known_at)
-        documents[SHARES] = shares.to_document()
+        documents[SHARES] = shares.recent().to_document()
     point = trained[POINT]
     return store.save(
         slot,

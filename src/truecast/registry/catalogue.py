@@ -47,12 +47,13 @@ class Listing:
 
 @dataclass(frozen=True)
 class Description:
-    """What is said of a bundle in MLflow: its version, its model's name, why, and figures."""
+    """What is said of a bundle: its version, its model's name, why, figures, and what blocks it."""
 
     bundle: str
     name: str
     reason: str
     metrics: dict[str, float]
+    blocked: str | None = None
 
 
 class Catalogue:

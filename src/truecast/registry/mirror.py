@@ -139,6 +139,7 @@ class Mirror:
             mlflow_model=listing.model,
             mlflow_version=listing.version,
             mlflow_run=listing.run,
+            blocked=said.blocked,
         )
         with self.database.writing() as connection:
             add_version(connection, record)

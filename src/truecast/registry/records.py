@@ -34,6 +34,8 @@ class VersionRecord:
         Figures of the training, and those of its evaluation as ``evaluation/NAME``.
     skill : str or None
         Verdict of the newest evaluation; None if there was none.
+    blocked : str or None
+        In words, which gates it failed, so that it cannot be promoted; None if it may be.
     trained_through, trained_at : datetime
         What it has seen, and when it was registered.
     mlflow_model, mlflow_version, mlflow_run : str or None
@@ -54,6 +56,7 @@ class VersionRecord:
     mlflow_model: str | None
     mlflow_version: str | None
     mlflow_run: str | None
+    blocked: str | None = None
 
     @property
     def listing(self) -> Listing:

@@ -68,6 +68,7 @@ class Registry:
         name: str,
         reason: str,
         metrics: Mapping[str, float],
+        blocked: str | None = None,
     ) -> VersionRecord:
         """Make a bundle of the store a version; a second time nothing new is written.
 
@@ -86,6 +87,9 @@ class Registry:
             Why it was chosen among them, in words.
         metrics : mapping of str to float
             Figures to show beside it; those that are not finite are left out.
+        blocked : str or None
+            In words, why it may not be promoted. It replaces what was said of the version before:
+            a latency is not the same each time.
 
         Raises
         ------
@@ -97,8 +101,12 @@ class Registry:
             if manifest.version not in self._versions(slot):
                 self.mirror.complete(slot)
             if manifest.version not in self._versions(slot):
-                said = Description(manifest.version, name, reason, _finite(metrics))
+                said = Description(manifest.version, name, reason, _finite(metrics), blocked)
                 self.mirror.show(slot, manifest, said)
+            record = self.find(slot, manifest.version)
+            if record.blocked != blocked:
+                with self.database.writing() as connection:
+                    change_version(connection, record, blocked=blocked)
             self._tell(lambda: self._put_back(slot))
             return self.find(slot, manifest.version)
 
@@ -148,12 +156,13 @@ class Registry:
         Raises
         ------
         UsageError
-            If the slot has no such version.
+            If the slot has no such version, or it failed a gate.
         BundleError
             If the bundle is refused; then the champion is the one before.
         """
         with self.catalogue.alone():
-            self.find(slot, version)
+            if blocked := self.find(slot, version).blocked:
+                raise UsageError(f"{slot}: {version} cannot be promoted: {blocked}")
             self.bundle(slot, version)
             return self._step(slot, version, kind=PROMOTE, reason=reason)
 

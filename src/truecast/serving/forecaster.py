@@ -45,12 +45,15 @@ class Series:
         The instrument's sessions.
     interval : Interval
         Length of a bar.
+    crossing : frozenset of int
+        Horizons at which an outcome may lie in a later session; see ``Dataset``.
     """
 
     market: Market
     plan: FeaturePlan
     calendar: Calendar
     interval: Interval
+    crossing: frozenset[int] = frozenset()
 
     def tail(self, as_of: datetime, since: np.datetime64, before: int) -> Dataset:
         """Compute the rows from one bar on, up to a moment.
@@ -72,7 +75,7 @@ class Series:
             )
         first = int(np.searchsorted(decisions.event_time, since))
         first = max(0, min(first, len(decisions) - 1) - before)
-        return Dataset.of(
+        rows = Dataset.of(
             self.market,
             self.plan,
             inputs=self.plan.names,
@@ -80,6 +83,7 @@ class Series:
             interval=self.interval,
             decisions=decisions[first:],
         )
+        return replace(rows, crossing=self.crossing)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Where everything is kept, and how a recipe's series are opened."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -141,7 +141,7 @@ class Workspace:
                 f"{instrument.publication_delay} after their close, decisions are made "
                 f"{recipe.decision_delay} after it; give decide_after in the recipe"
             )
-        return Dataset.build(
+        built = Dataset.build(
             market,
             plan,
             inputs=inputs,
@@ -149,6 +149,7 @@ class Workspace:
             interval=recipe.bar_interval,
             as_of=as_of,
         )
+        return replace(built, crossing=recipe.crossing)
 
 
 def series_of(workspace: Workspace, recipe: Recipe, symbol: str) -> Series:
@@ -158,6 +159,7 @@ def series_of(workspace: Workspace, recipe: Recipe, symbol: str) -> Series:
         plan=feature_plan(recipe)[0],
         calendar=calendar_of(recipe, symbol),
         interval=recipe.bar_interval,
+        crossing=recipe.crossing,
     )
 
 

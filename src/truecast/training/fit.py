@@ -11,7 +11,7 @@ from truecast.core.errors import TruecastError
 from truecast.core.recipe import Choice
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold, Rows, teachable
-from truecast.datasets.targets import F64, Outcomes
+from truecast.datasets.targets import F64
 from truecast.models.base import Model
 from truecast.models.catalog import create
 
@@ -85,7 +85,7 @@ class Trainer:
         model = create(choice, where=f"targets.{target}.models")
         features = features_of(model, self.dataset)
         y = self._response(target, horizon, fold)
-        rows = self.rows(target, horizon, fold)
+        rows = self._taught_by(y, horizon, fold)
         if len(rows) < MIN_TRAINING_ROWS:
             raise TrainingError(
                 f"{choice.name} for {target}: expected at least {MIN_TRAINING_ROWS} known outcomes "
@@ -93,17 +93,20 @@ class Trainer:
                 f"history (the features need {self.dataset.plan.lookback(None)} bars before "
                 "the first row)"
             )
-        X = self.dataset.windows(features, model.window)[rows]
+        X = self.dataset.windows(features, model.window, rows)
         fitted = model.fit(X, y[rows], target=target, horizon=horizon)
         first = to_utc(self.dataset.decisions.as_of[rows[0]])
         return Trained(fitted, features, len(rows), first, to_utc(fold.as_of))
 
     def rows(self, target: str, horizon: int, fold: Fold) -> Rows:
         """Return the rows that teach a fold's model of a target."""
+        return self._taught_by(self._response(target, horizon, fold), horizon, fold)
+
+    def _taught_by(self, y: F64, horizon: int, fold: Fold) -> Rows:
         return teachable(
             fold,
-            self._outcomes(horizon, fold.as_of).known_at,
-            np.isfinite(self._response(target, horizon, fold)),
+            self.dataset.outcomes(horizon).known_at,
+            np.isfinite(y),
             window=self.window,
             embargo=self.embargo,
         )
@@ -122,10 +125,8 @@ class Trainer:
         return len(folds)
 
     def _response(self, target: str, horizon: int, fold: Fold) -> F64:
-        return self.dataset.response(target, self._outcomes(horizon, fold.as_of))
-
-    def _outcomes(self, horizon: int, as_of: np.datetime64) -> Outcomes:
-        return self.dataset.outcomes(horizon, to_utc(as_of))
+        known = self.dataset.outcomes(horizon, to_utc(fold.as_of))
+        return self.dataset.response(target, known)
 
 
 def features_of(model: Model, dataset: Dataset) -> tuple[str, ...]:

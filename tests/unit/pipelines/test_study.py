@@ -25,7 +25,7 @@ def test_an_ensemble_of_walked_models_is_what_it_would_be_if_fitted(
         return Researcher.fit(researcher, *args)  # type: ignore[arg-type]
 
     researcher.fit = counted.__get__(researcher)  # type: ignore[method-assign]
-    walked = researcher.walk(slot, lambda: None)
+    walked, _ = researcher.walk(slot, lambda: None)
     assert set(walked) == set(roster(recipe, "volatility"))
     assert len(fits) == researcher.fits(slot)
     assert "ensemble" not in fits
