@@ -108,6 +108,9 @@ class Family:
         than the lookback: until then the window is what there is.
     of_news : bool
         Whether it is computed from articles, not from bars.
+    scale_free : bool
+        Whether multiplying all prices, or all volumes, by a constant changes no value. What is not
+        scale-free, such as a price itself, says little about years whose prices were others.
     function : callable or None
         A user's own, in the place of a kernel: it gets all the bars at once.
     """
@@ -127,6 +130,7 @@ class Family:
     context_inputs: tuple[str, ...] = ()
     warm_up: Callable[[Parameters], int] | None = None
     of_news: bool = False
+    scale_free: bool = True
     function: Callable[..., Any] | None = None
 
     def feature(
