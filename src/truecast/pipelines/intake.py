@@ -48,7 +48,7 @@ def take_in(
     *,
     leaving_out: Collection[str] = (),
 ) -> Intake:
-    """Fetch the bars of a recipe's instruments and context, and its news; none stops another.
+    """Fetch a recipe's news, and the bars of its instruments and context; none stops another.
 
     Parameters
     ----------
@@ -84,15 +84,16 @@ def take_in(
         except SourceError as error:
             intake.failed[name] = str(error)
 
+    # News first: whoever decides on the newest bar then has read what was known by it.
+    for choice in recipe.news:
+        news = open_news_source(choice)
+        if news.name not in leaving_out:
+            take(intake.news, news.name, partial(lake.ingest_news, news))
     start, interval = recipe.history.start, recipe.bar_interval
     for symbol in dict.fromkeys((*recipe.instruments, *recipe.context)):
         if symbol not in leaving_out:
             bars = partial(lake.ingest, source, symbol, interval, start=start)
             take(intake.series, symbol, bars)
-    for choice in recipe.news:
-        news = open_news_source(choice)
-        if news.name not in leaving_out:
-            take(intake.news, news.name, partial(lake.ingest_news, news))
     return intake
 
 
