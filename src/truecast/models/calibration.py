@@ -126,9 +126,7 @@ class ScaleCalibration:
             "return": [float(absolute.upper[-1])],
             "volatility": [float(sides.lower[-1]), float(sides.upper[-1])],
         }
-        return type(self)(
-            self.known_at[cut:], self.standardised[cut:], self.log_ratio[cut:], start
-        )
+        return type(self)(self.known_at[cut:], self.standardised[cut:], self.log_ratio[cut:], start)
 
     def _track_returns(self, scores: F64, coverage: float) -> Bounds:
         start = self.start["return"][0] if self.start else None

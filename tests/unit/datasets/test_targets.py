@@ -245,3 +245,48 @@ def test_a_bar_that_was_withdrawn_when_its_outcome_settles_gives_none() -> None:
     on_the_way = _settle(soon, 2)
     assert on_the_way.close[0] == 95.0
     assert np.isnan([on_the_way.garman_klass[0], on_the_way.squared_return[0]]).all()
+
+
+def _minutes(days: list[date], close: list[float]) -> pl.DataFrame:
+    """Bars of the last two minutes of each day's session and the first two of the next one's."""
+    rows = []
+    for day in days:
+        opening, closing = XNYS.open_of(day), XNYS.close_of(day)
+        ends = [opening + timedelta(minutes=one) for one in (1, 2)]
+        ends += [closing - timedelta(minutes=1), closing]
+        rows += [(day, end) for end in ends]
+    return _bars([day for day, _ in rows], close).with_columns(
+        event_time=pl.Series([end for _, end in rows], dtype=pl.Datetime("us", "UTC")),
+        known_at=pl.Series([end for _, end in rows], dtype=pl.Datetime("us", "UTC")),
+    )
+
+
+def test_an_outcome_lies_in_another_session_only_if_that_is_asked_for() -> None:
+    bars = _minutes([date(2018, 6, 4), date(2018, 6, 5)], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+    closes = _times(bars, "event_time")
+    night = 17 * 60 + 30 + 2  # from 20:00 UTC to the second bar of the next day
+
+    def settle(horizon: int, *, crossing: bool) -> Outcomes:
+        return outcomes_of(
+            closes,
+            BarHistory(bars),
+            horizon=horizon,
+            calendar=XNYS,
+            interval=Interval("1m"),
+            crossing=crossing,
+        )
+
+    stays, crosses = (settle(night, crossing=crossing) for crossing in (False, True))
+    assert np.isnan(stays.close[3])
+    assert np.isnat(stays.known_at[3])
+    assert crosses.close[3] == 6.0
+    assert crosses.log_return[3] == pytest.approx(100 * np.log(6 / 4))
+    assert crosses.due_session[3] == np.datetime64("2018-06-05")
+    assert crosses.known_at[3] == closes[5]
+    # Only the third bar comes upon one so much later: nothing is carried forward to the others.
+    np.testing.assert_array_equal(
+        np.isnan(settle(night + 1, crossing=True).close[:4]), [1, 1, 0, 1]
+    )
+    for crossing in (False, True):
+        found = settle(1, crossing=crossing).close
+        np.testing.assert_array_equal(found[:4], [2.0, np.nan, 4.0, np.nan])
