@@ -412,6 +412,7 @@ def test_the_commands(own_desk: Desk, typed: Callable[..., Any], tmp_path: Path)
     assert f"definitions {plan.hash[:12]}" in shown.out
     shown = typed("features", "get", str(path), "AAA", home=home)
     assert "missing" in shown.out
+    assert "expired: too old" in shown.out
     assert f"{wanted['close_to_sma_20']:.6g}" in shown.out
     wrong = typed("features", "get", str(path), "AAB", home=home)
     assert (wrong.code, "did you mean 'AAA'" in wrong.err) == (2, True)

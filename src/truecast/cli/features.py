@@ -67,7 +67,7 @@ def push(
     workspace = open_workspace()
     with progress_bars() as bars:
         stages.fetch_missing(workspace, loaded, bars)
-    lineage = push_rows(workspace, loaded)
+        lineage = push_rows(workspace, loaded, bars)
     if as_json:
         print_json(lineage.model_dump(mode="json"))
         return
@@ -122,10 +122,14 @@ def get(
         )
         return
     table(
-        f"{row.instrument}: bar of {row.event_time:%Y-%m-%d %H:%M} UTC, "
-        f"usable from {row.as_of:%Y-%m-%d %H:%M}" + (" (expired)" if row.expired else ""),
+        row.instrument,
         ("feature", "value"),
         [(name, "missing" if value is None else f"{value:.6g}") for name, value in values.items()],
+    )
+    expired = ", expired: too old to be the newest of a source that goes on" if row.expired else ""
+    _say(
+        f"bar of {row.event_time:%Y-%m-%d %H:%M} UTC, "
+        f"usable from {row.as_of:%Y-%m-%d %H:%M}{expired}"
     )
     _say_lineage(row.lineage)
 
@@ -138,10 +142,11 @@ def _say_lineage(lineage: "Lineage") -> None:
         for name, version in one.made_from.items()
         if "/" in name
     }
-    console.print(
+    _say(
         f"definitions {lineage.definition_hash[:12]}, recipe {lineage.recipe_hash[:12]}, "
-        f"from {', '.join(sorted(tables))}, pushed {lineage.pushed_at:%Y-%m-%d %H:%M} UTC",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        f"from {', '.join(sorted(tables))}, pushed {lineage.pushed_at:%Y-%m-%d %H:%M} UTC"
     )
+
+
+def _say(line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

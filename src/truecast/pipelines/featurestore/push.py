@@ -10,6 +10,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from truecast.core.clock import now
+from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Recipe
 from truecast.features.plan import FeaturePlan
 from truecast.pipelines.featurestore.definitions import INSTRUMENT, define, view_name
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60
 
 
-def push(workspace: Workspace, recipe: Recipe) -> Lineage:
+def push(workspace: Workspace, recipe: Recipe, progress: Progress = SILENT) -> Lineage:
     """Bring the newest feature row of each of a recipe's instruments into the online store.
 
     What was built before is taken as it is, unless it is from other definitions or older tables.
@@ -48,7 +49,7 @@ def push(workspace: Workspace, recipe: Recipe) -> Lineage:
     plan, _ = feature_plan(recipe)
     folder = store_folder(workspace, recipe)
     with _alone(folder):
-        newest, series = export(workspace, recipe, plan, folder / "rows")
+        newest, series = export(workspace, recipe, plan, folder / "rows", progress)
         lineage = Lineage(
             recipe=recipe.name,
             source=source_of(recipe).name,

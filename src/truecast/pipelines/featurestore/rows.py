@@ -6,9 +6,11 @@ from pathlib import Path
 import polars as pl
 
 from truecast.core.clock import now
+from truecast.core.progress import Progress
 from truecast.core.recipe import Recipe
 from truecast.core.slot import escape
 from truecast.features.plan import FeaturePlan
+from truecast.features.warmup import warm_up
 from truecast.lake.errors import LakeError
 from truecast.lake.gold import GoldTable
 from truecast.pipelines.featurestore.definitions import CREATED, EVENT_TIME, INSTRUMENT, KNOWN
@@ -21,7 +23,7 @@ _MOMENT = pl.Datetime("us", "UTC")
 
 
 def export(
-    workspace: Workspace, recipe: Recipe, plan: FeaturePlan, folder: Path
+    workspace: Workspace, recipe: Recipe, plan: FeaturePlan, folder: Path, progress: Progress
 ) -> tuple[pl.DataFrame, dict[str, SeriesLineage]]:
     """Write all rows of each instrument as Parquet, and return the newest of each.
 
@@ -36,6 +38,8 @@ def export(
         The recipe's features.
     folder : Path
         Where the files go, made if it is not there.
+    progress : Progress
+        Told if features must be compiled before they can be built.
 
     Returns
     -------
@@ -49,6 +53,10 @@ def export(
     series: dict[str, SeriesLineage] = {}
     for symbol in recipe.instruments:
         table = _current(workspace, recipe, symbol, wanted)
+        if table is None:
+            warm_up(plan, progress)
+            build(workspace, recipe)
+            table = workspace.lake.read_gold(dataset_table(recipe, symbol))
         rows = _rows(table.frame, symbol, plan, created)
         _replace(folder / f"{escape(symbol)}.parquet", rows)
         newest.append(rows.tail(1))
@@ -69,17 +77,13 @@ def export(
 
 def _current(
     workspace: Workspace, recipe: Recipe, symbol: str, wanted: dict[str, str]
-) -> GoldTable:
-    """Read an instrument's gold table, built anew unless it is made from what is wanted."""
-    name = dataset_table(recipe, symbol)
+) -> GoldTable | None:
+    """Read an instrument's gold table, if it is there and made from what is wanted."""
     try:
-        table = workspace.lake.read_gold(name)
+        table = workspace.lake.read_gold(dataset_table(recipe, symbol))
     except LakeError:  # there is none yet
-        table = None
-    if table is not None and wanted.items() <= table.lineage.items():
-        return table
-    build(workspace, recipe)
-    return workspace.lake.read_gold(name)
+        return None
+    return table if wanted.items() <= table.lineage.items() else None
 
 
 def _rows(frame: pl.DataFrame, symbol: str, plan: FeaturePlan, created: datetime) -> pl.DataFrame:

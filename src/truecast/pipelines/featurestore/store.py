@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: Seconds that definitions are taken from memory before the registry is asked again.
 CACHE_SECONDS = 60
 
+# Of Redis; a URL may say others, as in ``redis://host?socket_timeout=5``.
+_CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 30.0
+
 
 def identity(recipe: Recipe) -> str:
     """Name a recipe's feature store: rows of another source never get into it."""
@@ -83,6 +86,8 @@ def open_store(workspace: Workspace, recipe: Recipe) -> "Iterator[FeatureStore]"
         entity_key_serialization_version=3,
     )
     store: FeatureStore = feast.FeatureStore(config=config, repo_path=str(folder))
+    if workspace.settings.redis_url is not None:
+        _connect(store, workspace.settings.redis_url.get_secret_value())
     try:
         yield store
     except library_errors() as error:
@@ -94,21 +99,43 @@ def open_store(workspace: Workspace, recipe: Recipe) -> "Iterator[FeatureStore]"
         _close(store)
 
 
-def _online_store(settings: Settings, folder: Path) -> Any:
+def _online_store(settings: Settings, folder: Path) -> dict[str, Any]:
     if settings.redis_url is None:
         return {"type": "sqlite", "path": str(folder / "online.db")}
     require_redis()
-    from truecast.pipelines.featurestore.redis_url import RedisUrlOnlineStoreConfig, connect
+    return {
+        "type": "redis",
+        # No host has this name: without the client that is put in its place, nothing is reached.
+        "connection_string": "TRUECAST_REDIS_URL:0",
+        # Else a row of a moment that is there already would not be written, though its values
+        # may be others after a backfill. SQLite's store overwrites, too.
+        "skip_dedup": True,
+    }
 
+
+def _connect(store: "FeatureStore", url: str) -> None:
+    """Give the store in Redis its clients; they connect when they are first used.
+
+    Feast would make them from a text of its own kind, which it splits at commas before it knows
+    what is a password, and shows wherever it shows its configuration.
+    """
+    from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+
+    online: Any = store.provider.online_store
     try:
-        connect(settings.redis_url).close()
+        online._client = Redis.from_url(
+            url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS
+        )
+        online._client_async = AsyncRedis.from_url(
+            url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS
+        )
     except ValueError as error:
         # What came is not shown: it may hold a password.
         raise SettingsError(
             "TRUECAST_REDIS_URL: expected redis://[user:password@]host[:port][/number], "
             "rediss://… for TLS, or unix:///path of a socket"
         ) from error
-    return RedisUrlOnlineStoreConfig(url=settings.redis_url)
 
 
 def _close(store: "FeatureStore") -> None:
