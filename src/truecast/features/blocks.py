@@ -17,7 +17,7 @@ from truecast.features.groups import Group
 from truecast.features.user import call
 
 #: Bars in a block: few enough for the caches; many where each block has a long history before it.
-BLOCK, RECURSIVE_BLOCK = 4_096, 32_768
+BLOCK, RECURSIVE_BLOCK = 16_384, 32_768
 #: From how many bars on, and in how many threads at most, blocks are computed side by side.
 THREADED_ROWS, THREADS = 65_536, 8
 

@@ -162,7 +162,7 @@ FAMILIES = (
         formula=f"sum of (100·ln(C/C[1]))² / sum of GK over window bars, or over all there are "
         f"from 250 on; {_GK}; NaN where the prices did not move",
         reference="Hansen, Lunde (2005), A Realized Variance for the Whole Day",
-        kernel="volatility:range_variances",
+        kernel="volatility:whole_day",
     ),
     Family(
         name="parkinson",
@@ -172,7 +172,7 @@ FAMILIES = (
         unit="percent a bar",
         formula="100·√(mean of ln(H/L)² over window bars / (4·ln2))",
         reference="Parkinson (1980), The Extreme Value Method",
-        kernel="volatility:ranges",
+        kernel="volatility:range_variances",
     ),
     Family(
         name="rogers_satchell",
@@ -182,7 +182,7 @@ FAMILIES = (
         unit="percent a bar",
         formula="100·√(mean of ln(H/C)·ln(H/O) + ln(L/C)·ln(L/O) over window bars)",
         reference="Rogers, Satchell (1991), Estimating Variance from High, Low and Closing Prices",
-        kernel="volatility:drift_free",
+        kernel="volatility:range_variances",
     ),
     Family(
         name="yang_zhang",
@@ -193,6 +193,6 @@ FAMILIES = (
         formula="100·√(VAR(ln(O/C[1]), n) + k·VAR(ln(C/O), n) + (1 − k)·mean of the "
         "Rogers–Satchell terms), n = window, k = 0.34/(1.34 + (n + 1)/(n − 1))",
         reference="Yang, Zhang (2000), Drift-Independent Volatility Estimation",
-        kernel="volatility:drift_free",
+        kernel="volatility:range_variances",
     ),
 )

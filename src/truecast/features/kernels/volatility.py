@@ -135,14 +135,39 @@ def range_variances(
     start: int,
     garman_klass: Asked,
     log_gk: Asked,
-    gk_ratio: Asked,
     downside: Asked,
     upside: Asked,
+    parkinson: Asked,
+    rogers_satchell: Asked,
+    yang_zhang: Asked,
 ) -> None:
-    """Write Garman–Klass variances, and what is measured in their unit."""
+    """Write variances from ranges, all from the same logarithms relative to the open."""
     high, low = relative_to_open(x, begin, HIGH), relative_to_open(x, begin, LOW)
-    term = np.empty(high.size)
-    garman_klass_term(high, low, relative_to_open(x, begin, CLOSE), term)
+    close = relative_to_open(x, begin, CLOSE)
+    if garman_klass.shape[0] + log_gk.shape[0] + downside.shape[0] + upside.shape[0]:
+        term = np.empty(close.size)
+        garman_klass_term(high, low, close, term)
+        _garman_klass(term, halo, out, start, garman_klass, log_gk)
+        if downside.shape[0] + upside.shape[0]:
+            moved = log_returns(x[CLOSE, begin:])
+            usual = window_sums(term, np.array([LEVERAGE_SCALE]))[0]
+            _one_sided(moved, usual, 1.0, halo, out, start, downside)
+            _one_sided(moved, usual, -1.0, halo, out, start, upside)
+    if parkinson.shape[0]:
+        _parkinson(high, low, halo, out, start, parkinson)
+    if rogers_satchell.shape[0] + yang_zhang.shape[0]:
+        term = np.empty(close.size)
+        rogers_satchell_term(high, low, close, term)
+        gap = np.empty(close.size)
+        gap[0] = math.nan
+        log_ratio(x[OPEN, begin + 1 :], x[CLOSE, begin : x.shape[1] - 1], 100.0, gap[1:])
+        _drift_free(term, gap, close, halo, out, start, rogers_satchell, yang_zhang)
+
+
+@kernel
+def _garman_klass(
+    term: Column, halo: int, out: Outputs, start: int, garman_klass: Asked, log_gk: Asked
+) -> None:
     stop = start + term.size - halo
     windows = windows_of(garman_klass, log_gk)
     sums = window_sums(term, windows)
@@ -152,31 +177,6 @@ def range_variances(
     for asked in log_gk:
         total = sums[row_of(windows, asked[1]), halo:]
         scaled_log(total, 1.0 / asked[1], VARIANCE_FLOOR, out[asked[0], start:stop])
-    if not gk_ratio.shape[0] + downside.shape[0] + upside.shape[0]:
-        return
-    moved = log_returns(x[CLOSE, begin:])
-    if gk_ratio.shape[0]:
-        _close_to_close(moved, term, halo, out, start, gk_ratio)
-    if downside.shape[0] + upside.shape[0]:
-        usual = window_sums(term, np.array([LEVERAGE_SCALE]))[0]
-        _one_sided(moved, usual, 1.0, halo, out, start, downside)
-        _one_sided(moved, usual, -1.0, halo, out, start, upside)
-
-
-@kernel
-def _close_to_close(
-    moved: Column, term: Column, halo: int, out: Outputs, start: int, gk_ratio: Asked
-) -> None:
-    """Write the ratio of squared returns to Garman–Klass variances over bars that have both."""
-    squared, returns, ranges = np.empty(moved.size), np.empty(moved.size), np.empty(moved.size)
-    square(moved, squared)
-    paired(squared, term, returns, ranges)
-    windows = windows_of(gk_ratio, gk_ratio)
-    totals, bases = window_sums(returns, windows), window_sums(ranges, windows)
-    stop = start + moved.size - halo
-    for asked in gk_ratio:
-        at = row_of(windows, asked[1])
-        quotient(totals[at, halo:], bases[at, halo:], 1.0, out[asked[0], start:stop])
 
 
 @kernel
@@ -198,15 +198,14 @@ def _one_sided(
     for asked in wanted:
         total = totals[row_of(windows, asked[1]), halo:]
         target = out[asked[0], start:stop]
-        over_root(
-            total, sign / asked[1], usual[halo:], 1.0 / LEVERAGE_SCALE, VARIANCE_FLOOR, target
-        )
+        scale, each = sign / asked[1], 1.0 / LEVERAGE_SCALE
+        over_root(total, scale, usual[halo:], each, VARIANCE_FLOOR, target)
 
 
 @kernel
-def ranges(x: Inputs, begin: int, halo: int, out: Outputs, start: int, parkinson: Asked) -> None:
-    """Write Parkinson's volatility."""
-    high, low = relative_to_open(x, begin, HIGH), relative_to_open(x, begin, LOW)
+def _parkinson(
+    high: Column, low: Column, halo: int, out: Outputs, start: int, parkinson: Asked
+) -> None:
     width, squared = np.empty(high.size), np.empty(high.size)
     difference(high, low, width)
     square(width, squared)
@@ -219,9 +218,10 @@ def ranges(x: Inputs, begin: int, halo: int, out: Outputs, start: int, parkinson
 
 
 @kernel
-def drift_free(
-    x: Inputs,
-    begin: int,
+def _drift_free(
+    term: Column,
+    gap: Column,
+    close: Column,
     halo: int,
     out: Outputs,
     start: int,
@@ -229,21 +229,12 @@ def drift_free(
     yang_zhang: Asked,
 ) -> None:
     """Write the volatilities of Rogers–Satchell and Yang–Zhang."""
-    high, low = relative_to_open(x, begin, HIGH), relative_to_open(x, begin, LOW)
-    close = relative_to_open(x, begin, CLOSE)
     stop = start + close.size - halo
-    term = np.empty(close.size)
-    rogers_satchell_term(high, low, close, term)
     windows = windows_of(rogers_satchell, yang_zhang)
     sums = window_sums(term, windows)
     for asked in rogers_satchell:
         total = sums[row_of(windows, asked[1]), halo:]
         root_of(total, 1.0 / asked[1], out[asked[0], start:stop])
-    if not yang_zhang.shape[0]:
-        return
-    gap = np.empty(close.size)
-    gap[0] = math.nan
-    log_ratio(x[OPEN, begin + 1 :], x[CLOSE, begin : x.shape[1] - 1], 100.0, gap[1:])
     longer = windows_of(yang_zhang, yang_zhang)
     _, gaps = window_moments(gap, longer)
     _, bodies = window_moments(close, longer)
@@ -259,3 +250,21 @@ def drift_free(
             (1.0 - share) / window,
             out[asked[0], start:stop],
         )
+
+
+@kernel
+def whole_day(x: Inputs, begin: int, halo: int, out: Outputs, start: int, gk_ratio: Asked) -> None:
+    """Write the ratio of squared returns to Garman–Klass variances over bars that have both."""
+    term, close = np.empty(x.shape[1] - begin), relative_to_open(x, begin, CLOSE)
+    high, low = relative_to_open(x, begin, HIGH), relative_to_open(x, begin, LOW)
+    garman_klass_term(high, low, close, term)
+    moved = log_returns(x[CLOSE, begin:])
+    squared, returns, ranges = np.empty(moved.size), np.empty(moved.size), np.empty(moved.size)
+    square(moved, squared)
+    paired(squared, term, returns, ranges)
+    windows = windows_of(gk_ratio, gk_ratio)
+    totals, bases = window_sums(returns, windows), window_sums(ranges, windows)
+    stop = start + moved.size - halo
+    for asked in gk_ratio:
+        at = row_of(windows, asked[1])
+        quotient(totals[at, halo:], bases[at, halo:], 1.0, out[asked[0], start:stop])
