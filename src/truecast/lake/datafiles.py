@@ -12,7 +12,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import polars as pl
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import AddAction
 
 from truecast.lake.storage import Storage
 
@@ -27,7 +27,7 @@ def write_files(
     rows: int = LARGEST,
     *,
     data_change: bool = True,
-) -> list[AddAction | RemoveAction]:
+) -> list[AddAction]:
     """Write rows as files, and return what a commit must say of them.
 
     Parameters
@@ -48,7 +48,7 @@ def write_files(
     list of AddAction
         Numbered in the order of the rows.
     """
-    actions: list[AddAction | RemoveAction] = []
+    actions: list[AddAction] = []
     for values, part in _parts(frame, partition_by):
         folder = "".join(f"{name}={_escaped(value)}/" for name, value in values.items())
         held = part.drop(partition_by)

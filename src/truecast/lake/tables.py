@@ -12,11 +12,13 @@ from deltalake import (
     ColumnProperties,
     CommitProperties,
     DeltaTable,
+    Schema,
     Transaction,
     WriterProperties,
     write_deltalake,
 )
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from truecast.lake.datafiles import write_files
 from truecast.lake.errors import ConflictError, LakeError, as_lake_errors
@@ -28,6 +30,9 @@ _ATTEMPTS = 20
 
 # Old versions are what a forecast was made from: Delta would forget them after 30 days.
 _KEEP_LOG: Mapping[str, str | None] = {"delta.logRetentionDuration": "interval 36500 days"}
+
+# Of two processes that replace all rows at once, the second is told so.
+_REPLACED = "truecast replacement"
 
 
 @dataclass(frozen=True)
@@ -122,19 +127,50 @@ class Table:
         -------
         int
             Version of the commit.
+
+        Raises
+        ------
+        ConflictError
+            If another process replaced them meanwhile.
+        LakeError
+            If writing fails; then nothing was replaced.
         """
+        delta = self._find()
+        version = 0 if delta is None else delta.version() + 1
         with as_lake_errors(self.url, "write the table"):
-            write_deltalake(
+            # In the types that Delta has: what the log says of the files.
+            held = frame.cast(pl.Schema(Schema.from_arrow(frame.schema)))
+            schema = Schema.from_arrow(held.schema)
+            files = write_files(self.storage, held, ())
+            commit = CommitProperties(
+                custom_metadata=dict(metadata),
+                app_transactions=[Transaction(_REPLACED, version)],
+            )
+            if delta is None:
+                self._create_with(files, schema, commit)
+            else:
+                delta.create_write_transaction(
+                    [*files], "overwrite", schema, commit_properties=commit
+                )
+        return version
+
+    def _create_with(
+        self, files: list[AddAction], schema: Schema, commit: CommitProperties
+    ) -> None:
+        """Create the table with its first rows in one commit."""
+        try:
+            create_table_with_add_actions(
                 self.url,
-                frame,
-                mode="overwrite",
-                schema_mode="overwrite",
+                schema,
+                files,
                 configuration=_KEEP_LOG,
                 storage_options=self.storage.options,
-                writer_properties=_writer(frame.schema),
-                commit_properties=CommitProperties(custom_metadata=dict(metadata)),
+                commit_properties=commit,
             )
-            return DeltaTable(self.url, storage_options=self.storage.options).version()
+        except DeltaError as error:
+            if self._find() is None:
+                raise
+            raise ConflictError(f"{self.url}: another process made it meanwhile") from error
 
     def _create(self, schema: Mapping[str, pl.DataType]) -> DeltaTable | None:
         try:
@@ -302,7 +338,7 @@ class Snapshot:
                 # A commit that fails leaves its files: whether it failed is not always certain.
                 files = write_files(self.table.storage, frame, self.table.partition_by)
                 self.delta.create_write_transaction(
-                    files,
+                    [*files],
                     "append",
                     self.delta.schema(),
                     list(self.table.partition_by),

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -323,15 +322,6 @@ def test_the_vintage_of_a_payload_does_not_depend_on_its_receipt(lake):
         datetime(2020, 1, 6, 23, tzinfo=UTC), datetime(2020, 1, 7, 23, tzinfo=UTC)
     ]  # fmt: skip
     assert rows["basis"].to_list() == ["vintage", "vintage"]
-
-
-def test_a_table_of_several_files_keeps_the_order_of_its_rows(lake):
-    # More than the 100 MiB that go into one file.
-    noise = np.random.default_rng(7).random(1_000_000)
-    frame = pl.DataFrame({f"x{place}": noise for place in range(14)}).with_row_index()
-    lake.write_gold("long", frame, {})
-    assert len(list(Path(lake.url).rglob("gold/long/*.parquet"))) > 1
-    assert lake.read_gold("long").frame.equals(frame)
 
 
 def test_a_table_without_rows_keeps_its_columns(lake):

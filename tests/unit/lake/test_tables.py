@@ -12,7 +12,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from lakes.pages import DAILY, STORY, Pages, rows_of, tell
 from truecast.lake import storage
-from truecast.lake.errors import LakeError
+from truecast.lake.errors import ConflictError, LakeError
 from truecast.lake.lake import Lake
 from truecast.lake.schemas import SILVER_BARS
 from truecast.lake.tables import Table
@@ -111,6 +111,89 @@ def test_large_frames_are_cut_and_keep_their_order(table, monkeypatch):
     table.snapshot().append(frame(5, 3, 9, 1, 7, 2, 8, name="a"))
     assert table.read()["n"].to_list() == [5, 3, 9, 1, 7, 2, 8]
     assert len(table.snapshot().files()) == 3
+
+
+def test_a_replacement_in_several_files_keeps_its_order(tmp_path, monkeypatch):
+    from truecast.lake import datafiles, tables
+
+    def small(*given):
+        return datafiles.write_files(*given, rows=3)
+
+    monkeypatch.setattr(tables, "write_files", small)
+    table, rows = Table(str(tmp_path / "t")), frame(5, 3, 9, 1, 7, 2, 8)
+    table.overwrite(frame(4, 6), {})
+    assert table.overwrite(rows, {}) == 1
+    assert table.read().equals(rows)
+    assert len(table.snapshot().files()) == 3
+
+
+def test_other_readers_find_what_replaced_the_rows(tmp_path):
+    table = Table(str(tmp_path / "t"))
+    first = frame(1, 2)
+    second = pl.DataFrame({"x": pl.Series([0.5, None], dtype=pl.Float32), "n": [1, 2]})
+    assert [table.overwrite(one, {"made from": "a"}) for one in (first, second, first)] == [0, 1, 2]
+    for version, expected in enumerate((first, second, first)):
+        held = DeltaTable(table.url, version=version)
+        assert pl.DataFrame(held.to_pyarrow_table()).rows() == expected.rows()
+        assert pl.read_delta(table.url, version=version).equals(expected)
+        assert held.history(1)[0]["made from"] == "a"
+        assert held.metadata().configuration["delta.logRetentionDuration"] == "interval 36500 days"
+    assert len({DeltaTable(table.url, version=version).metadata().id for version in range(3)}) == 1
+
+
+def test_columns_of_types_that_delta_has_not_are_held_in_those_it_has(tmp_path):
+    table = Table(str(tmp_path / "t"))
+    kinds = {"a": pl.UInt32, "b": pl.UInt64, "c": pl.Categorical, "d": pl.Enum(["x"])}
+    rows = pl.DataFrame({"a": [7], "b": [8], "c": ["x"], "d": ["x"]}, schema=kinds)
+    table.overwrite(rows, {})
+    assert dict(table.read().schema) == {
+        "a": pl.Int32,
+        "b": pl.Int64,
+        "c": pl.String,
+        "d": pl.String,
+    }
+    assert table.read().rows() == rows.rows()
+    with pytest.raises(LakeError, match="could not write"):
+        table.overwrite(pl.DataFrame({"a": [2**32 - 1]}, schema={"a": pl.UInt32}), {})
+    assert table.read().rows() == rows.rows()
+
+
+@pytest.mark.parametrize("before", [None, 0, 2])
+def test_of_two_who_replace_all_rows_at_once_the_second_is_told(tmp_path, monkeypatch, before):
+    from truecast.lake import tables
+
+    table, original = Table(str(tmp_path / "t")), tables.write_files
+    if before is not None:
+        table.overwrite(frame(*range(before)), {})
+    raced = []
+
+    def race(*given):
+        if not raced:
+            raced.append(True)
+            table.overwrite(frame(8), {})
+        return original(*given)
+
+    monkeypatch.setattr(tables, "write_files", race)
+    with pytest.raises(ConflictError, match="another process"):
+        table.overwrite(frame(9), {})
+    assert table.read().rows() == frame(8).rows()
+    assert table.overwrite(frame(9), {}) == (1 if before is None else 2)
+
+
+def test_a_replacement_that_cannot_be_written_leaves_the_table_as_it_was(tmp_path, monkeypatch):
+    table = Table(str(tmp_path / "t"))
+    table.overwrite(frame(1), {})
+
+    def full(self: pl.DataFrame, path: Path, **_: object) -> None:
+        path.write_bytes(b"PAR1 half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pl.DataFrame, "write_parquet", full)
+        with pytest.raises(LakeError, match=r"No space left.*check the disk's space"):
+            table.overwrite(frame(2), {})
+    assert table.read().rows() == frame(1).rows()
+    assert len(list(Path(table.url).rglob("*.parquet"))) == 1
 
 
 def test_the_mark_changes_with_commits_under_the_guard_alone(table):
