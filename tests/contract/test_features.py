@@ -18,6 +18,7 @@ def make_bars(seed=3, bars=BARS):
     rng = np.random.default_rng(seed)
     close = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, bars)))
     opened = np.concatenate([[50.0], close[:-1]]) * np.exp(rng.normal(0, 0.002, bars))
+    minute = np.arange(bars) * 7.0 % 1440
     return {
         "open": opened,
         "high": np.maximum(opened, close) * np.exp(np.abs(rng.normal(0, 0.004, bars))),
@@ -25,6 +26,11 @@ def make_bars(seed=3, bars=BARS):
         "close": close,
         "volume": rng.lognormal(12, 0.5, bars),
         "session": 12_000.0 + np.arange(bars) * 7 // 5,
+        "local_minute": minute,
+        "since_open": minute - 570,
+        "until_close": 960 - minute,
+        "us_since_open": minute - 540,
+        "us_until_close": 930 - minute,
         "^VIX:close": 20 * np.exp(np.cumsum(rng.normal(0, 0.02, bars))),
     }
 
@@ -54,7 +60,7 @@ def test_says_what_it_is(feature):
 def test_has_values_from_its_lookback_on(feature):
     values = compute(feature, make_bars())
     assert values.shape == (BARS,)
-    assert 1 <= feature.lookback <= 1001
+    assert 1 <= feature.lookback <= 1020
     assert 1 <= feature.warm_up <= feature.lookback
     assert np.isnan(values[: feature.warm_up - 1]).all()
     assert np.isfinite(values[feature.warm_up - 1 :]).all()
