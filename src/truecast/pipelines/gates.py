@@ -122,7 +122,7 @@ def judge_inputs(
     for name in features:
         values = dataset.feature(name)[rows]
         there = np.isfinite(values)
-        missing[name] = 1 - float(there.mean())
+        missing[name] = float((~there).mean())
         outliers[name] = _outlying(values[there], gates.outliers_sd or np.inf)
     if gates.missing_share is not None:
         yield _worst("missing_share", missing, gates.missing_share, "of its values missing")
