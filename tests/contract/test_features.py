@@ -12,6 +12,7 @@ EVERY = {feature.name: feature for feature in all_features()}
 #: Those that are computed from bars; tests/oracle/test_news_oracles.py has the others.
 FEATURES = {name: feature for name, feature in EVERY.items() if not feature.family.of_news}
 PRICES = ("open", "high", "low", "close")
+SIDES, SIZES = ("bid_close", "ask_close"), ("bid_size", "ask_size")
 
 
 def make_bars(seed=3, bars=BARS):
@@ -19,12 +20,19 @@ def make_bars(seed=3, bars=BARS):
     close = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, bars)))
     opened = np.concatenate([[50.0], close[:-1]]) * np.exp(rng.normal(0, 0.002, bars))
     minute = np.arange(bars) * 7.0 % 1440
+    # Trades at the bid, between the two, and at the ask.
+    quotes = np.random.default_rng(seed + 1)
+    spread, at = close * quotes.uniform(1e-4, 5e-4, bars), quotes.choice([0.0, 0.4, 1.0], bars)
     return {
         "open": opened,
         "high": np.maximum(opened, close) * np.exp(np.abs(rng.normal(0, 0.004, bars))),
         "low": np.minimum(opened, close) * np.exp(-np.abs(rng.normal(0, 0.004, bars))),
         "close": close,
         "volume": rng.lognormal(12, 0.5, bars),
+        "bid_close": close - at * spread,
+        "ask_close": close + (1.0 - at) * spread,
+        "bid_size": quotes.lognormal(3, 0.5, bars),
+        "ask_size": quotes.lognormal(3, 0.5, bars),
         "session": 12_000.0 + np.arange(bars) * 7 // 5,
         "local_minute": minute,
         "since_open": minute - 570,
@@ -100,8 +108,8 @@ def test_float32_is_the_rounded_float64(feature):
 @every_feature
 def test_is_free_of_the_units_of_price_and_volume(feature):
     bars = make_bars()
-    scaled = dict(bars, volume=bars["volume"] * 1024)
-    scaled |= {name: bars[name] * 4096 for name in PRICES}
+    scaled = bars | {name: bars[name] * 1024 for name in ("volume", *SIZES)}
+    scaled |= {name: bars[name] * 4096 for name in (*PRICES, *SIDES)}
     ours, theirs = compute(feature, scaled), compute(feature, bars)
     if feature.family.context_only or not feature.family.scale_free:
         assert not np.allclose(ours, theirs, rtol=1e-9, atol=1e-10, equal_nan=True)
@@ -116,13 +124,13 @@ def hurt(bars, kind, at):
         damaged["volume"][at] = 1.9e9 * damaged["volume"][at]
         damaged["high"][at] *= 1000
     elif kind == "missing":
-        for name in (*PRICES, "volume", "^VIX:close"):
+        for name in (*PRICES, *SIDES, *SIZES, "volume", "^VIX:close"):
             damaged[name][at] = np.nan
     elif kind == "infinite":
-        for name in (*PRICES, "volume", "^VIX:close"):
+        for name in (*PRICES, *SIDES, *SIZES, "volume", "^VIX:close"):
             damaged[name][at] = np.inf
     elif kind == "zero":
-        for name in (*PRICES, "volume", "^VIX:close"):
+        for name in (*PRICES, *SIDES, *SIZES, "volume", "^VIX:close"):
             damaged[name][at] = 0.0
     return damaged
 

@@ -7,6 +7,13 @@ def _window(values: Parameters) -> int:
     return values["window"]
 
 
+def _slower(values: Parameters) -> int:
+    return max(values["fast"], values["slow"])
+
+
+_GERVAIS = "Gervais, Kaniel, Mingelgrin (2001), The High-Volume Return Premium"
+_BLUME = "Blume, Easley, O'Hara (1994), Market Statistics and Technical Analysis"
+
 FAMILIES = (
     Family(
         name="log_volume_change",
@@ -24,7 +31,7 @@ FAMILIES = (
         lookback=_window,
         unit="ratio",
         formula="V/SMA(V, window); NaN where nothing was traded",
-        reference="Gervais, Kaniel, Mingelgrin (2001), The High-Volume Return Premium",
+        reference=_GERVAIS,
         kernel="volume:volume_changes",
     ),
     Family(
@@ -34,7 +41,47 @@ FAMILIES = (
         lookback=_window,
         unit="standard deviations",
         formula="(V − SMA(V, window))/SD(V, window), sample SD; 0 where V is constant",
-        reference="Gervais, Kaniel, Mingelgrin (2001), The High-Volume Return Premium",
+        reference=_GERVAIS,
+        kernel="volume:volume_changes",
+    ),
+    Family(
+        name="volume_trend",
+        inputs=("volume",),
+        parameters={"fast": Parameter(5), "slow": Parameter(20)},
+        lookback=_slower,
+        unit="ratio",
+        formula="SMA(V, fast)/SMA(V, slow); NaN where nothing was traded",
+        reference=_GERVAIS,
+        kernel="volume:volume_changes",
+    ),
+    Family(
+        name="high_volume",
+        inputs=("volume",),
+        parameters={"fast": Parameter(20), "slow": Parameter(50)},
+        lookback=_slower,
+        unit="1 or 0",
+        formula="1 where SMA(V, fast)/SMA(V, slow) > 1.2; NaN where nothing was traded",
+        reference=_GERVAIS,
+        kernel="volume:volume_changes",
+    ),
+    Family(
+        name="volume_imbalance",
+        inputs=("volume",),
+        parameters={"window": Parameter(20)},
+        lookback=lambda values: max(values["window"], 2),
+        unit="usual volumes",
+        formula="(V − V[1])/SMA(V, window); NaN where nothing was traded",
+        reference=_BLUME,
+        kernel="volume:volume_changes",
+    ),
+    Family(
+        name="volume_acceleration",
+        inputs=("volume",),
+        parameters={"window": Parameter(20)},
+        lookback=lambda values: max(values["window"], 3),
+        unit="usual volumes",
+        formula="(V − 2·V[1] + V[2])/SMA(V, window); NaN where nothing was traded",
+        reference=_BLUME,
         kernel="volume:volume_changes",
     ),
 )

@@ -1,10 +1,53 @@
 """How much was traded; see ``features/volume.py`` for each formula."""
 
-from truecast.features.declaration import Asked, Inputs, Outputs
+import math
+
+import numpy as np
+
+from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import log_ratio, quotient, standard_score
+from truecast.features.kernels.elementwise import (
+    difference,
+    log_ratio,
+    quotient,
+    standard_score,
+)
 from truecast.features.kernels.inputs import VOLUME
-from truecast.features.kernels.windows import row_of, window_moments, windows_of
+from truecast.features.kernels.windows import (
+    blank,
+    row_of,
+    window_moments,
+    window_sums,
+    windows_of,
+)
+
+#: From this ratio on, volume is called high.
+HIGH_VOLUME = 1.2
+
+
+@kernel
+def note(windows: Asked, count: int, asked: Asked, parameter: int) -> int:
+    """Write a parameter of each feature asked for from row ``count`` on; return the next row."""
+    for row in range(asked.shape[0]):
+        windows[count + row, 1] = asked[row, 1 + parameter]
+    return count + int(asked.shape[0])
+
+
+@kernel
+def exceeds(a: Column, b: Column, scale: float, limit: float, out: Output) -> None:
+    """Write 1 where ``scale·a/b`` is above the limit, else 0; NaN where that is not finite."""
+    for i in range(out.size):
+        value = scale * a[i] / b[i]
+        above = 1.0 if value > limit else 0.0
+        out[i] = above if value - value == 0.0 else math.nan
+
+
+@kernel
+def change_over(now: Column, before: Column, total: Column, scale: float, out: Output) -> None:
+    """Write ``scale·(now − before)/total``; NaN where that is not finite."""
+    for i in range(out.size):
+        value = scale * (now[i] - before[i]) / total[i]
+        out[i] = value if value - value == 0.0 else math.nan
 
 
 @kernel
@@ -17,19 +60,74 @@ def volume_changes(
     log_volume_change: Asked,
     volume_ratio: Asked,
     volume_zscore: Asked,
+    volume_trend: Asked,
+    high_volume: Asked,
+    volume_imbalance: Asked,
+    volume_acceleration: Asked,
 ) -> None:
     """Write changes of volume, and volume against its recent mean."""
     volume = x[VOLUME, begin:]
-    now, stop = volume[halo:], start + volume.size - halo
+    rows, now, stop = volume.size, volume[halo:], start + volume.size - halo
     for asked in log_volume_change:
-        log_ratio(now, volume[halo - 1 : volume.size - 1], 100.0, out[asked[0], start:stop])
-    windows = windows_of(volume_ratio, volume_zscore)
-    sums, squares = window_moments(volume, windows)
+        log_ratio(now, volume[halo - 1 : rows - 1], 100.0, out[asked[0], start:stop])
+    trends = volume_trend.shape[0] + high_volume.shape[0]
+    others = volume_ratio.shape[0] + volume_imbalance.shape[0] + volume_acceleration.shape[0]
+    needed = np.empty((2 * trends + others, 2), np.int64)
+    count = note(needed, 0, volume_ratio, 0)
+    for parameter in range(2):
+        count = note(needed, count, volume_trend, parameter)
+        count = note(needed, count, high_volume, parameter)
+    count = note(needed, count, volume_imbalance, 0)
+    note(needed, count, volume_acceleration, 0)
+    windows = windows_of(needed, needed)
+    sums = window_sums(volume, windows)
     for asked in volume_ratio:
         total = sums[row_of(windows, asked[1]), halo:]
         quotient(now, total, float(asked[1]), out[asked[0], start:stop])
+    for asked in volume_trend:
+        fast, slow = sums[row_of(windows, asked[1])], sums[row_of(windows, asked[2])]
+        quotient(fast[halo:], slow[halo:], asked[2] / asked[1], out[asked[0], start:stop])
+    for asked in high_volume:
+        fast, slow = sums[row_of(windows, asked[1])], sums[row_of(windows, asked[2])]
+        target = out[asked[0], start:stop]
+        exceeds(fast[halo:], slow[halo:], asked[2] / asked[1], HIGH_VOLUME, target)
+    for asked in volume_imbalance:
+        total = sums[row_of(windows, asked[1]), halo:]
+        before = volume[halo - 1 : rows - 1]
+        change_over(now, before, total, float(asked[1]), out[asked[0], start:stop])
+    _accelerations(volume, sums, windows, halo, out, start, volume_acceleration)
+    _scores(volume, halo, out, start, volume_zscore)
+
+
+@kernel
+def _accelerations(
+    volume: Column,
+    sums: Matrix,
+    windows: Windows,
+    halo: int,
+    out: Outputs,
+    start: int,
+    volume_acceleration: Asked,
+) -> None:
+    """Write second differences of volume, over its recent mean."""
+    if volume_acceleration.shape[0]:
+        rows = volume.size
+        change = np.empty(rows)
+        blank(change, 1)
+        difference(volume[1:], volume[:-1], change[1:])
+        for asked in volume_acceleration:
+            total = sums[row_of(windows, asked[1]), halo:]
+            target = out[asked[0], start : start + rows - halo]
+            change_over(change[halo:], change[halo - 1 : rows - 1], total, float(asked[1]), target)
+
+
+@kernel
+def _scores(volume: Column, halo: int, out: Outputs, start: int, volume_zscore: Asked) -> None:
+    """Write standard scores of volume."""
+    windows = windows_of(volume_zscore, volume_zscore)
+    sums, squares = window_moments(volume, windows)
+    stop = start + volume.size - halo
     for asked in volume_zscore:
         at = row_of(windows, asked[1])
-        standard_score(
-            now, sums[at, halo:], squares[at, halo:], asked[1], out[asked[0], start:stop]
-        )
+        total, square = sums[at, halo:], squares[at, halo:]
+        standard_score(volume[halo:], total, square, asked[1], out[asked[0], start:stop])

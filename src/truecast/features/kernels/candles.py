@@ -1,0 +1,183 @@
+"""What a bar looks like beside the last ones; see ``features/candles.py`` for each formula."""
+
+import numpy as np
+
+from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
+from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.elementwise import log_ratio, quotient
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
+from truecast.features.kernels.volume import note
+from truecast.features.kernels.windows import row_of, window_extreme, window_sums, windows_of
+
+#: Bars before, to whose mean body a body is compared.
+BODIES = 20
+#: The share of a range that is little, and what rounding may make of a tie.
+TENTH, TIE = 0.1, 1e-9
+
+
+@kernel
+def bodies(close: Column, opened: Column, out: Output) -> None:
+    """Write ``|close − opened|``."""
+    for i in range(out.size):
+        out[i] = abs(close[i] - opened[i])
+
+
+@kernel
+def upper_shadows(high: Column, opened: Column, close: Column, out: Output) -> None:
+    """Write ``high − max(opened, close)``."""
+    for i in range(out.size):
+        top = close[i] if close[i] > opened[i] else opened[i]
+        out[i] = high[i] - top + 0.0 * close[i]
+
+
+@kernel
+def lower_shadows(low: Column, opened: Column, close: Column, out: Output) -> None:
+    """Write ``min(opened, close) − low``."""
+    for i in range(out.size):
+        bottom = close[i] if close[i] < opened[i] else opened[i]
+        out[i] = bottom - low[i] + 0.0 * close[i]
+
+
+@kernel
+def dojis(body: Column, upper: Column, lower: Column, out: Output) -> None:
+    """Write 1 where the body is at most a tenth of the range, else 0."""
+    for i in range(out.size):
+        width = body[i] + upper[i] + lower[i]
+        found = 1.0 if body[i] <= (TENTH + TIE) * width else 0.0
+        out[i] = found + 0.0 * width
+
+
+@kernel
+def hammers(body: Column, upper: Column, lower: Column, out: Output) -> None:
+    """Write 1 where the lower shadow is long and the upper one short, else 0."""
+    for i in range(out.size):
+        width = body[i] + upper[i] + lower[i]
+        is_long = lower[i] >= 2.0 * body[i] - TIE * width
+        is_short = upper[i] <= (TENTH + TIE) * width
+        found = 1.0 if is_long and is_short and width > 0.0 else 0.0
+        out[i] = found + 0.0 * width
+
+
+@kernel
+def engulfings(
+    opened: Column, close: Column, opened_before: Column, close_before: Column, out: Output
+) -> None:
+    """Write 1 where a rise covers the fall before, −1 where a fall covers the rise, else 0."""
+    for i in range(out.size):
+        a, b, c, d = opened[i], close[i], opened_before[i], close_before[i]
+        covers_fall = a <= d and b >= c and d < c and (a < d or b > c)
+        covers_rise = a >= d and b <= c and d > c and (a > d or b < c)
+        found = (1.0 if covers_fall else 0.0) - (1.0 if covers_rise else 0.0)
+        out[i] = found + 0.0 * (a + b + c + d)
+
+
+@kernel
+def candlesticks(
+    x: Inputs,
+    begin: int,
+    halo: int,
+    out: Outputs,
+    start: int,
+    body: Asked,
+    upper_shadow: Asked,
+    lower_shadow: Asked,
+    body_to_before: Asked,
+    is_doji: Asked,
+    is_hammer: Asked,
+    is_engulfing: Asked,
+) -> None:
+    """Write bodies and shadows of bars, and what they are called."""
+    opens, closes = x[OPEN, begin:], x[CLOSE, begin:]
+    rows, stop = closes.size, start + closes.size - halo
+    opened, close, count = opens[halo:], closes[halo:], closes.size - halo
+    work, around = np.empty(rows), np.empty((2, count))
+    bodies(closes, opens, work)
+    own, upper, lower = work[halo:], around[0], around[1]
+    upper_shadows(x[HIGH, begin + halo :], opened, close, upper)
+    lower_shadows(x[LOW, begin + halo :], opened, close, lower)
+    for asked in body:
+        quotient(own, opened, 100.0, out[asked[0], start:stop])
+    for asked in upper_shadow:
+        quotient(upper, opened, 100.0, out[asked[0], start:stop])
+    for asked in lower_shadow:
+        quotient(lower, opened, 100.0, out[asked[0], start:stop])
+    for asked in body_to_before:
+        totals = window_sums(work, np.full(1, BODIES))
+        before = totals[0, halo - 1 : rows - 1]
+        quotient(own, before, float(BODIES), out[asked[0], start:stop])
+    for asked in is_doji:
+        dojis(own, upper, lower, out[asked[0], start:stop])
+    for asked in is_hammer:
+        hammers(own, upper, lower, out[asked[0], start:stop])
+    for asked in is_engulfing:
+        there, then = opens[halo - 1 : rows - 1], closes[halo - 1 : rows - 1]
+        engulfings(opened, close, there, then, out[asked[0], start:stop])
+
+
+@kernel
+def near(now: Column, far: Column, edge: Column, out: Output) -> None:
+    """Write 1 where ``now`` is in the tenth of the channel that is at the edge, else 0."""
+    for i in range(out.size):
+        width = edge[i] - far[i]
+        place = (now[i] - far[i]) / width
+        found = 1.0 if place >= 1.0 - TENTH - TIE and width != 0.0 else 0.0
+        out[i] = found + 0.0 * (now[i] + width)
+
+
+@kernel
+def beyond(now: Column, edge: Column, sign: float, out: Output) -> None:
+    """Write 1 where ``now`` is above (``sign`` 1) or below (−1) the edge, else 0."""
+    for i in range(out.size):
+        found = 1.0 if sign * now[i] > sign * edge[i] else 0.0
+        out[i] = found + 0.0 * (now[i] + edge[i])
+
+
+@kernel
+def edges(x: Column, windows: Windows, sign: float) -> Matrix:
+    """Return the largest (``sign`` 1) or smallest (−1) value of each window, a row a window."""
+    out = np.empty((windows.size, x.size))
+    for j in range(windows.size):
+        found = window_extreme(x, windows[j], sign)
+        for i in range(x.size):
+            out[j, i] = found[i]
+    return out
+
+
+@kernel
+def channels(
+    x: Inputs,
+    begin: int,
+    halo: int,
+    out: Outputs,
+    start: int,
+    close_to_low: Asked,
+    near_high: Asked,
+    near_low: Asked,
+    breakout_up: Asked,
+    breakout_down: Asked,
+) -> None:
+    """Write where closes stand in the channel of the last bars, and whether they leave it."""
+    close = x[CLOSE, begin + halo :]
+    rows, stop = close.size + halo, start + close.size
+    counts = near_high.shape[0] + near_low.shape[0] + close_to_low.shape[0]
+    needed = np.empty((counts + breakout_up.shape[0] + breakout_down.shape[0], 2), np.int64)
+    note(needed, 0, close_to_low, 0)
+    count = note(needed, note(needed, close_to_low.shape[0], near_high, 0), near_low, 0)
+    note(needed, note(needed, count, breakout_up, 0), breakout_down, 0)
+    windows = windows_of(needed, needed)
+    tops, bottoms = edges(x[HIGH, begin:], windows, 1.0), edges(x[LOW, begin:], windows, -1.0)
+    for asked in close_to_low:
+        low = bottoms[row_of(windows, asked[1]), halo:]
+        log_ratio(close, low, 100.0, out[asked[0], start:stop])
+    for asked in near_high:
+        at = row_of(windows, asked[1])
+        near(close, bottoms[at, halo:], tops[at, halo:], out[asked[0], start:stop])
+    for asked in near_low:
+        at = row_of(windows, asked[1])
+        near(close, tops[at, halo:], bottoms[at, halo:], out[asked[0], start:stop])
+    for asked in breakout_up:
+        before = tops[row_of(windows, asked[1]), halo - 1 : rows - 1]
+        beyond(close, before, 1.0, out[asked[0], start:stop])
+    for asked in breakout_down:
+        before = bottoms[row_of(windows, asked[1]), halo - 1 : rows - 1]
+        beyond(close, before, -1.0, out[asked[0], start:stop])
