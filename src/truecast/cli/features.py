@@ -13,6 +13,7 @@ from truecast.cli.options import (
     open_workspace,
 )
 from truecast.cli.output import console, print_json, progress_bars, show_notices, table
+from truecast.core.errors import UsageError
 
 if TYPE_CHECKING:
     from truecast.pipelines.featurestore.lineage import Lineage
@@ -29,22 +30,49 @@ def features(
     name: Annotated[
         str | None, typer.Option("--set", help="Only the features of this set.", show_default=False)
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Those of this recipe, your own among them.", show_default=False),
+    ] = None,
+    explain: Annotated[
+        str | None, typer.Option(help="Say all of one feature, such as rsi_14.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the features: inputs, lookback, unit, formula and source of each."""
     if context.invoked_subcommand is not None:
         return
-    from truecast.features.catalog import description
-
-    rows = description(name)
+    if sum(one is not None for one in (name, recipe, explain)) > 1:
+        raise UsageError("--set, --recipe and --explain: give one of them")
+    rows = _described(name, recipe, explain)
     if as_json:
         print_json(rows)
         return
+    if explain is not None:
+        table(explain, ("", ""), [(key, _plain(value)) for key, value in rows[0].items()])
+        return
     table(
-        f"Features{f' of {name}' if name else ''}",
+        f"Features{f' of {name or recipe}' if name or recipe else ''}",
         ("name", "lookback", "unit", "formula"),
         [(row["name"], row["lookback"], row["unit"], row["formula"]) for row in rows],
     )
+
+
+def _described(
+    name: str | None, recipe: str | None, explain: str | None
+) -> list[dict[str, object]]:
+    from truecast.features.catalog import description, resolve
+    from truecast.serving.workspace import feature_plan
+
+    if recipe is not None:
+        return description(features=feature_plan(open_recipe(recipe, None, None))[0].features)
+    if explain is not None:
+        return description(features=[resolve(explain, {}, None, "--explain")])
+    return description(name)
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @app.command()
