@@ -132,8 +132,8 @@ def test_rows_out_of_time_are_forecast_by_models_that_never_saw_them(intraday: S
             0,
             parts.validate.start,
             parts.test.start,
-            parts.oot.start,
         ]
+        assert study.folds[-1].stop == parts.oot.stop == len(study.dataset)
         for fold in study.folds[1:]:
             rows = researcher.trainer.rows(slot.target, slot.horizon, fold)
             # The purge: half an hour before the part's first decision nothing is settled yet.

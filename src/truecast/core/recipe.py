@@ -185,7 +185,7 @@ class Evaluation(_Part):
     """The walk-forward: over which sessions, refitted how often, on how many rows.
 
     ``from`` and ``to`` are the first and the last session that is forecast. ``refit_every`` counts
-    sessions; ``part`` means one fit for each part of the split that is forecast.
+    sessions; ``part`` means one fit for the validation and one for the evaluation.
     ``prior_trials`` counts the model variants that were compared on these sessions before this
     recipe was written; the report adds them to its own.
     """

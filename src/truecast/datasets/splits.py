@@ -142,25 +142,24 @@ def _edges(split: Segments, sessions: Times) -> dict[str, int]:
 
 
 def part_folds(parts: Parts, as_of: Times) -> Iterator[Fold]:
-    """Cut all rows into one fold for each part of the split that is forecast.
+    """Cut all rows into a fold for the validation and one for the evaluation.
 
     Parameters
     ----------
     parts : Parts
-        A fold begins with the validation, with the evaluation and with the rows out of time.
+        A fold begins with the validation, and one with the evaluation: so the rows to test on and
+        those out of time are forecast by the same model, which has seen neither.
     as_of : array of datetime64[us], shape (n,)
         Decision moment of each row.
 
     Yields
     ------
     Fold
-        In time order; every row is in exactly one. The evaluation's first is number 0.
+        In time order; every row is in exactly one. The evaluation's is number 0.
     """
-    begin = parts.evaluation.start
-    edges = {0, parts.validate.start, begin, max(parts.oot.start, begin)}
-    starts = sorted(edge for edge in edges if edge < len(as_of))
-    for place, (start, stop) in enumerate(pairwise([*starts, len(as_of)])):
-        yield Fold(place - starts.index(begin), start, stop, as_of[start])
+    edges = [0, parts.validate.start, parts.evaluation.start, len(as_of)]
+    for place, (start, stop) in enumerate(pairwise(edges)):
+        yield Fold(place - 2, start, stop, as_of[start])
 
 
 def fold_rows(

@@ -13,25 +13,15 @@ def parts(evaluation: slice, oot: slice) -> Parts:
     return Parts(slice(0, 60), slice(60, 80), slice(80, 90), oot, evaluation)
 
 
-def test_each_part_that_is_forecast_has_its_own_fit() -> None:
-    folds = list(part_folds(parts(slice(80, 100), slice(90, 100)), AS_OF))
+@pytest.mark.parametrize("begin", [80, 95])
+def test_validation_and_evaluation_have_a_fit_each(begin: int) -> None:
+    folds = list(part_folds(parts(slice(begin, 100), slice(90, 100)), AS_OF))
     assert [(fold.number, fold.start, fold.stop) for fold in folds] == [
         (-2, 0, 60),
-        (-1, 60, 80),
-        (0, 80, 90),
-        (1, 90, 100),
+        (-1, 60, begin),
+        (0, begin, 100),
     ]
-    assert [fold.as_of for fold in folds] == [AS_OF[0], AS_OF[60], AS_OF[80], AS_OF[90]]
-
-
-def test_without_rows_out_of_time_there_is_no_fit_for_them() -> None:
-    folds = list(part_folds(parts(slice(80, 100), slice(100, 100)), AS_OF))
-    assert [(fold.number, fold.start) for fold in folds] == [(-2, 0), (-1, 60), (0, 80)]
-
-
-def test_an_evaluation_that_begins_late_is_fitted_for_once() -> None:
-    folds = list(part_folds(parts(slice(95, 100), slice(90, 100)), AS_OF))
-    assert [(fold.number, fold.start) for fold in folds] == [(-2, 0), (-1, 60), (0, 95)]
+    assert [fold.as_of for fold in folds] == [AS_OF[0], AS_OF[60], AS_OF[begin]]
 
 
 class Plan:
