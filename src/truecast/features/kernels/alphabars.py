@@ -1,0 +1,127 @@
+"""One bar's shape as Alpha158 has it; see ``features/alpha158.py`` for each formula."""
+
+import math
+
+import numpy as np
+
+from truecast.features.declaration import Asked, Column, Inputs, Outputs
+from truecast.features.kernels.alpharatios import EPSILON, share
+from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.elementwise import quotient
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
+
+
+@kernel
+def body_top(opened: Column, close: Column) -> Column:
+    """Return the larger of open and close."""
+    out = np.empty(close.size)
+    for i in range(out.size):
+        out[i] = close[i] if close[i] > opened[i] else opened[i]
+    return out
+
+
+@kernel
+def body_bottom(opened: Column, close: Column) -> Column:
+    """Return the smaller of open and close."""
+    out = np.empty(close.size)
+    for i in range(out.size):
+        out[i] = close[i] if close[i] < opened[i] else opened[i]
+    return out
+
+
+@kernel
+def weighted(a: Column, b: Column, of_a: float, of_b: float) -> Column:
+    """Return ``of_a·a + of_b·b``."""
+    out = np.empty(a.size)
+    for i in range(out.size):
+        out[i] = of_a * a[i] + of_b * b[i]
+    return out
+
+
+@kernel
+def shares_of_open(
+    x: Inputs,
+    begin: int,
+    halo: int,
+    out: Outputs,
+    start: int,
+    alpha_kmid: Asked,
+    alpha_klen: Asked,
+    alpha_kup: Asked,
+    alpha_klow: Asked,
+    alpha_ksft: Asked,
+) -> None:
+    """Write body, range, shadows and shift of the close, relative to the open."""
+    first = begin + halo
+    opened, high, low, close = x[OPEN, first:], x[HIGH, first:], x[LOW, first:], x[CLOSE, first:]
+    stop = start + close.size
+    for asked in alpha_kmid:
+        share(close, opened, opened, 0.0, math.nan, out[asked[0], start:stop])
+    for asked in alpha_klen:
+        share(high, low, opened, 0.0, math.nan, out[asked[0], start:stop])
+    for asked in alpha_kup:
+        top = body_top(opened, close)
+        share(high, top, opened, 0.0, math.nan, out[asked[0], start:stop])
+    for asked in alpha_klow:
+        bottom = body_bottom(opened, close)
+        share(bottom, low, opened, 0.0, math.nan, out[asked[0], start:stop])
+    for asked in alpha_ksft:
+        twice, ends = weighted(close, close, 1.0, 1.0), weighted(high, low, 1.0, 1.0)
+        share(twice, ends, opened, 0.0, math.nan, out[asked[0], start:stop])
+
+
+@kernel
+def shares_of_range(
+    x: Inputs,
+    begin: int,
+    halo: int,
+    out: Outputs,
+    start: int,
+    alpha_kmid2: Asked,
+    alpha_kup2: Asked,
+    alpha_klow2: Asked,
+    alpha_ksft2: Asked,
+) -> None:
+    """Write body, shadows and shift of the close, relative to the range."""
+    first = begin + halo
+    opened, high, low, close = x[OPEN, first:], x[HIGH, first:], x[LOW, first:], x[CLOSE, first:]
+    stop = start + close.size
+    width = weighted(high, low, 1.0, -1.0)
+    for asked in alpha_kmid2:
+        share(close, opened, width, EPSILON, 0.0, out[asked[0], start:stop])
+    for asked in alpha_kup2:
+        top = body_top(opened, close)
+        share(high, top, width, EPSILON, 0.0, out[asked[0], start:stop])
+    for asked in alpha_klow2:
+        bottom = body_bottom(opened, close)
+        share(bottom, low, width, EPSILON, 0.0, out[asked[0], start:stop])
+    for asked in alpha_ksft2:
+        twice, ends = weighted(close, close, 1.0, 1.0), weighted(high, low, 1.0, 1.0)
+        share(twice, ends, width, EPSILON, 0.0, out[asked[0], start:stop])
+
+
+@kernel
+def shares_of_close(
+    x: Inputs,
+    begin: int,
+    halo: int,
+    out: Outputs,
+    start: int,
+    alpha_open0: Asked,
+    alpha_high0: Asked,
+    alpha_low0: Asked,
+    alpha_vwap0: Asked,
+) -> None:
+    """Write the bar's other prices relative to its close."""
+    first = begin + halo
+    high, low, close = x[HIGH, first:], x[LOW, first:], x[CLOSE, first:]
+    stop = start + close.size
+    for asked in alpha_open0:
+        quotient(x[OPEN, first:], close, 1.0, out[asked[0], start:stop])
+    for asked in alpha_high0:
+        quotient(high, close, 1.0, out[asked[0], start:stop])
+    for asked in alpha_low0:
+        quotient(low, close, 1.0, out[asked[0], start:stop])
+    for asked in alpha_vwap0:
+        total = weighted(weighted(high, low, 1.0, 1.0), close, 1.0, 1.0)
+        quotient(total, close, 1.0 / 3.0, out[asked[0], start:stop])
