@@ -5,53 +5,89 @@ from collections.abc import Mapping, Sequence
 
 from truecast.core.errors import UsageError
 from truecast.core.names import Registry, UnknownNameError
-from truecast.features import calendar, context, news, price, volatility, volume
+from truecast.features import (
+    alpha158,
+    calendar,
+    candles,
+    context,
+    hours,
+    levels,
+    microstructure,
+    moments,
+    news,
+    price,
+    quotes,
+    regime,
+    trend,
+    volatility,
+    volume,
+)
 from truecast.features.declaration import Family, Feature, describe, slug
-from truecast.features.sets import news6
+from truecast.features.sets import alpha158 as alpha158_set
+from truecast.features.sets import (
+    daily,
+    gold8,
+    lstm_ohlcv,
+    news6,
+    regime18,
+    returns12,
+    returns22,
+    sp500_114,
+    sp500_daily,
+    stocks_ema,
+    updown39,
+    us_hours,
+    volatility23,
+)
+from truecast.features.sets import quotes as quotes_set
 from truecast.features.user import load_family
 
 FAMILIES: Registry[Family] = Registry(
     "feature",
     {
         family.name: family
-        for module in (price, volatility, volume, calendar, context, news)
+        for module in (
+            price,
+            volatility,
+            volume,
+            calendar,
+            context,
+            news,
+            trend,
+            regime,
+            hours,
+            microstructure,
+            candles,
+            quotes,
+            moments,
+            levels,
+            alpha158,
+        )
         for family in module.FAMILIES
     },
 )
 
-#: Daily bars of one instrument: what its own prices and volumes say.
-_DAILY = (
-    *(f"log_return_{window}" for window in (1, 5, 10, 22)),
-    *(f"return_lag_{lag}" for lag in (1, 2, 3, 4)),
-    *(f"close_to_sma_{window}" for window in (5, 20, 50, 200)),
-    "rsi_14",
-    *("macd", "macd_signal", "macd_histogram"),
-    *("bollinger_position_20", "bollinger_width_20"),
-    "close_to_high_252",
-    *("atr_14", "log_range", "close_in_range"),
-    *("garman_klass_22", "parkinson_22", "rogers_satchell_22", "yang_zhang_22"),
-    *(f"log_gk_{window}" for window in (1, 5, 22)),
-    *(f"downside_{window}" for window in (1, 5, 22)),
-    "upside_1",
-    "gk_ratio_1000",
-    *("return_sd_22", "ewma_sd_94"),
-    *("log_volume_change", "volume_zscore_20"),
-    *("day_of_week_sin", "day_of_week_cos", "month_sin", "month_cos", "days_since_session"),
+_SETS = (
+    daily,
+    sp500_daily,
+    sp500_114,
+    news6,
+    quotes_set,
+    us_hours,
+    gold8,
+    stocks_ema,
+    lstm_ohlcv,
+    returns12,
+    returns22,
+    updown39,
+    volatility23,
+    regime18,
+    alpha158_set,
 )
 
-#: Set to its members: a feature's name, or its name and the context symbol it is computed on.
+#: Set to its members: a feature's name, and the context symbol it is computed on or None.
 SETS: Registry[tuple[tuple[str, str | None], ...]] = Registry(
-    "feature set",
-    {
-        "daily": tuple((name, None) for name in _DAILY),
-        "sp500_daily": (
-            *((name, None) for name in _DAILY),
-            ("log_close", "^VIX"),
-            ("log_return_1", "^VIX"),
-            ("log_premium_22", "^VIX"),
-        ),
-        "news6": news6.MEMBERS,
-    },
+    "feature set", {module.__name__.rpartition(".")[2]: module.MEMBERS for module in _SETS}
 )
 
 _NUMBERED = re.compile(r"(.+?)((?:_\d+)+)")
@@ -79,16 +115,26 @@ def all_features() -> tuple[Feature, ...]:
     return tuple(found.values())
 
 
-def description(set_name: str | None = None) -> list[dict[str, object]]:
-    """Describe the features of a set, or all of them: what ``truecast features`` prints.
+def description(
+    set_name: str | None = None, features: Sequence[Feature] | None = None
+) -> list[dict[str, object]]:
+    """Describe features: what ``truecast features`` prints.
+
+    Parameters
+    ----------
+    set_name : str or None
+        The set whose features are described.
+    features : sequence of Feature or None
+        Others that are; without either it is all there are.
 
     Raises
     ------
     UnknownNameError
         If there is no such set.
     """
-    chosen = all_features() if set_name is None else members(set_name)
-    return describe(chosen, {name: members(name) for name in SETS})
+    if features is None:
+        features = all_features() if set_name is None else members(set_name)
+    return describe(features, {name: members(name) for name in SETS})
 
 
 def resolve(name: str, given: Mapping[str, object], of: str | None, where: str) -> Feature:
