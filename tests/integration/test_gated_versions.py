@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from truecast.core.clock import frozen_at
 from truecast.core.errors import UsageError
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
@@ -188,3 +190,28 @@ def test_gates_are_judged_on_the_trained_version(intraday: Studies) -> None:
     cards = part_cards(intraday.study(direction.slot))
     assert direction.metrics["gate_oot_auc"] == cards[direction.name]["oot"].losses["auc"]
     assert (direction.blocked is None) == (direction.metrics["gate_oot_auc"] >= 0.5)
+
+
+def test_a_closed_market_is_no_reason_to_end_without_a_report(
+    home: Path, tmp_path: Path, typed: Any
+) -> None:
+    path = tmp_path / "weekend.yaml"
+    content = {
+        "name": "weekend",
+        "instruments": ["SPX500_USD"],
+        "interval": "1m",
+        "source": {"simulated": {"start": "2018-01-29"}},
+        "features": ["log_return_5"],
+        "targets": {"return": {"horizon": 30, "models": [{"lightgbm": {"rounds": 3}}]}},
+        "evaluate": {"refit_every": "part"},
+    }
+    path.write_text(yaml.safe_dump(content))
+    with frozen_at(datetime(2018, 3, 3, 12, tzinfo=UTC)):  # a Saturday
+        done = typed("run", str(path), "--json", home=home)
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    assert document["forecasts"] == []
+    (said,) = document["held_back"]
+    assert said.startswith("no forecast: weekend@simulated")
+    assert "the newest bar is of 2018-03-02T21:00:00+00:00" in said
+    assert Path(document["report"]).exists()

@@ -41,6 +41,7 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.registry.registry import ChampionRecord
 from truecast.sentiment.catalog import open_scorer
+from truecast.serving.errors import OverdueError
 from truecast.serving.workspace import (
     Workspace,
     feature_plan,
@@ -306,8 +307,8 @@ def evaluate_and_report(
 class RunResult:
     """What a whole run leaves: bars, rows, champions, scorecard, report, forecasts.
 
-    ``held_back`` says of versions that failed a gate why, and who answers instead; ``stages`` what
-    each stage took.
+    ``held_back`` says of versions that failed a gate why, and who answers instead, and why there is
+    no forecast where there is none; ``stages`` what each stage took.
     """
 
     ingested: Intake
@@ -352,12 +353,23 @@ def run(studies: Studies) -> RunResult:
     stage("promote")
     champions = promote(workspace, recipe, versions)
     stage("predict")
-    forecasts = predict(workspace, recipe, _answering(workspace, recipe))
+    forecasts, overdue = _predicted(workspace, recipe)
     stage("report")
     report = write_report(workspace.report_folder(recipe) / REPORT, card, plots, forecasts)
-    held = held_back(workspace, recipe)
+    held = [*held_back(workspace, recipe), *overdue]
     costs = studies.meter.end()
     return RunResult(ingested, built, champions, card, report, forecasts, held, costs)
+
+
+def _predicted(workspace: Workspace, recipe: Recipe) -> tuple[list[Forecast], list[str]]:
+    """Return the forecasts; or why there are none, which is no reason to end without a report.
+
+    Training on minutes takes minutes, and a market may have closed: then newer bars are due.
+    """
+    try:
+        return predict(workspace, recipe, _answering(workspace, recipe)), []
+    except OverdueError as error:
+        return [], [f"no forecast: {error}; then `truecast predict {recipe.name}`"]
 
 
 def _answering(workspace: Workspace, recipe: Recipe) -> list[Slot]:
