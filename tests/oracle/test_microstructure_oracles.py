@@ -162,8 +162,8 @@ def volume_zscore(b, n):
 
 
 def ticks(x):
-    """Return prices as whole numbers of 10⁻⁶, in which ties are exact."""
-    return np.round(x * 1e6)
+    """Return prices as whole numbers of 10⁻⁸, in which ties are exact."""
+    return np.round(x * 1e8)
 
 
 def tops(b, n):
@@ -203,16 +203,18 @@ def is_hammer(b):
 
 
 def is_engulfing(b):
-    found = np.sign(talib.CDLENGULFING(*(b[name] for name in COLUMNS[:4]))).astype(float)
+    # It says nothing of the first two bars: two more are put before them.
+    prices = (np.concatenate([np.repeat(b[name][:1], 2), b[name]]) for name in COLUMNS[:4])
+    found = np.sign(talib.CDLENGULFING(*prices)).astype(float)[2:]
     found[lagged(body(b)) == 0] = 0.0  # TA-Lib counts a bar without a body as a rise
     found[0] = np.nan
     return found
 
 
-def near(b, n, far, edge):
-    width = ticks(edge(b, n)) - ticks(far(b, n))
-    place = ticks(b["close"]) - ticks(far(b, n))
-    return known((10 * np.abs(place) >= 9 * np.abs(width)) & (width != 0), width)
+def near(b, n, to_top):
+    top, bottom, close = ticks(tops(b, n)), ticks(bottoms(b, n)), ticks(b["close"])
+    away = top - close if to_top else close - bottom
+    return known((10 * away <= top - bottom) & (top > bottom), top)
 
 
 ORACLES = {
@@ -245,8 +247,8 @@ ORACLES = {
     "is_hammer": is_hammer,
     "is_engulfing": is_engulfing,
     "close_to_low": lambda b, n: 100 * np.log(b["close"] / bottoms(b, n)),
-    "near_high": lambda b, n: near(b, n, bottoms, tops),
-    "near_low": lambda b, n: near(b, n, tops, bottoms),
+    "near_high": lambda b, n: near(b, n, to_top=True),
+    "near_low": lambda b, n: near(b, n, to_top=False),
     "breakout_up": lambda b, n: known(b["close"] > lagged(tops(b, n)), lagged(tops(b, n))),
     "breakout_down": lambda b, n: known(b["close"] < lagged(bottoms(b, n)), lagged(bottoms(b, n))),
 }

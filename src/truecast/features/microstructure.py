@@ -86,7 +86,7 @@ FAMILIES = (
         formula="2·√(−cov(r, r[1])), sample covariance over window bars; 0 where it is positive, "
         f"{_RETURN}",
         reference="Roll (1984), A Simple Implicit Measure of the Effective Bid-Ask Spread",
-        kernel="microstructure:bounces",
+        kernel="bounces:bounces",
     ),
     Family(
         name="corwin_schultz",
@@ -98,7 +98,7 @@ FAMILIES = (
         "α = (1 + √2)·(√β − √γ), β = ln(H/L)² + ln(H[1]/L[1])², "
         "γ = ln(max(H, H[1])/min(L, L[1]))²",
         reference="Corwin, Schultz (2012), A Simple Way to Estimate Bid-Ask Spreads",
-        kernel="microstructure:bounces",
+        kernel="bounces:bounces",
     ),
     Family(
         name="efficiency_ratio",
@@ -108,7 +108,7 @@ FAMILIES = (
         unit="0 to 1",
         formula="|C − C[window]| / Σ|C − C[1]| over window bars; 0 where nothing moved",
         reference="Kaufman (1995), Smarter Trading",
-        kernel="microstructure:bounces",
+        kernel="bounces:bounces",
     ),
     Family(
         name="order_flow",

@@ -4,15 +4,17 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import log_ratio, quotient
+from truecast.features.kernels.elementwise import difference, log_ratio, quotient
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
 from truecast.features.kernels.volume import note
 from truecast.features.kernels.windows import row_of, window_extreme, window_sums, windows_of
 
 #: Bars before, to whose mean body a body is compared.
 BODIES = 20
-#: The share of a range that is little, and what rounding may make of a tie.
-TENTH, TIE = 0.1, 1e-9
+#: The share of a range that is little.
+TENTH = 0.1
+#: What rounding may make of a tie between differences of prices, as a share of the price.
+TIE = 1e-14
 
 
 @kernel
@@ -39,23 +41,22 @@ def lower_shadows(low: Column, opened: Column, close: Column, out: Output) -> No
 
 
 @kernel
-def dojis(body: Column, upper: Column, lower: Column, out: Output) -> None:
+def dojis(body: Column, width: Column, close: Column, out: Output) -> None:
     """Write 1 where the body is at most a tenth of the range, else 0."""
     for i in range(out.size):
-        width = body[i] + upper[i] + lower[i]
-        found = 1.0 if body[i] <= (TENTH + TIE) * width else 0.0
-        out[i] = found + 0.0 * width
+        found = 1.0 if body[i] <= TENTH * width[i] + TIE * close[i] else 0.0
+        out[i] = found + 0.0 * (body[i] + width[i])
 
 
 @kernel
-def hammers(body: Column, upper: Column, lower: Column, out: Output) -> None:
+def hammers(body: Column, width: Column, lower: Column, close: Column, out: Output) -> None:
     """Write 1 where the lower shadow is long and the upper one short, else 0."""
     for i in range(out.size):
-        width = body[i] + upper[i] + lower[i]
-        is_long = lower[i] >= 2.0 * body[i] - TIE * width
-        is_short = upper[i] <= (TENTH + TIE) * width
-        found = 1.0 if is_long and is_short and width > 0.0 else 0.0
-        out[i] = found + 0.0 * width
+        upper, tie = width[i] - body[i] - lower[i], TIE * close[i]
+        is_long = lower[i] >= 2.0 * body[i] - tie
+        is_short = upper <= TENTH * width[i] + tie
+        found = 1.0 if is_long and is_short and width[i] > 0.0 else 0.0
+        out[i] = found + 0.0 * upper
 
 
 @kernel
@@ -90,11 +91,13 @@ def candlesticks(
     opens, closes = x[OPEN, begin:], x[CLOSE, begin:]
     rows, stop = closes.size, start + closes.size - halo
     opened, close, count = opens[halo:], closes[halo:], closes.size - halo
-    work, around = np.empty(rows), np.empty((2, count))
+    high, low = x[HIGH, begin + halo :], x[LOW, begin + halo :]
+    work, around = np.empty(rows), np.empty((3, count))
     bodies(closes, opens, work)
-    own, upper, lower = work[halo:], around[0], around[1]
-    upper_shadows(x[HIGH, begin + halo :], opened, close, upper)
-    lower_shadows(x[LOW, begin + halo :], opened, close, lower)
+    own, upper, lower, width = work[halo:], around[0], around[1], around[2]
+    upper_shadows(high, opened, close, upper)
+    lower_shadows(low, opened, close, lower)
+    difference(high, low, width)
     for asked in body:
         quotient(own, opened, 100.0, out[asked[0], start:stop])
     for asked in upper_shadow:
@@ -106,21 +109,22 @@ def candlesticks(
         before = totals[0, halo - 1 : rows - 1]
         quotient(own, before, float(BODIES), out[asked[0], start:stop])
     for asked in is_doji:
-        dojis(own, upper, lower, out[asked[0], start:stop])
+        dojis(own, width, close, out[asked[0], start:stop])
     for asked in is_hammer:
-        hammers(own, upper, lower, out[asked[0], start:stop])
+        hammers(own, width, lower, close, out[asked[0], start:stop])
     for asked in is_engulfing:
         there, then = opens[halo - 1 : rows - 1], closes[halo - 1 : rows - 1]
         engulfings(opened, close, there, then, out[asked[0], start:stop])
 
 
 @kernel
-def near(now: Column, far: Column, edge: Column, out: Output) -> None:
-    """Write 1 where ``now`` is in the tenth of the channel that is at the edge, else 0."""
+def near(now: Column, top: Column, bottom: Column, sign: float, out: Output) -> None:
+    """Write 1 where ``now`` is in the top (``sign`` 1) or bottom (−1) tenth, else 0."""
     for i in range(out.size):
-        width = edge[i] - far[i]
-        place = (now[i] - far[i]) / width
-        found = 1.0 if place >= 1.0 - TENTH - TIE and width != 0.0 else 0.0
+        width = top[i] - bottom[i]
+        away = top[i] - now[i] if sign > 0.0 else now[i] - bottom[i]
+        little = TENTH * width + TIE * abs(now[i])
+        found = 1.0 if away <= little and width > 0.0 else 0.0
         out[i] = found + 0.0 * (now[i] + width)
 
 
@@ -171,10 +175,10 @@ def channels(
         log_ratio(close, low, 100.0, out[asked[0], start:stop])
     for asked in near_high:
         at = row_of(windows, asked[1])
-        near(close, bottoms[at, halo:], tops[at, halo:], out[asked[0], start:stop])
+        near(close, tops[at, halo:], bottoms[at, halo:], 1.0, out[asked[0], start:stop])
     for asked in near_low:
         at = row_of(windows, asked[1])
-        near(close, tops[at, halo:], bottoms[at, halo:], out[asked[0], start:stop])
+        near(close, tops[at, halo:], bottoms[at, halo:], -1.0, out[asked[0], start:stop])
     for asked in breakout_up:
         before = tops[row_of(windows, asked[1]), halo - 1 : rows - 1]
         beyond(close, before, 1.0, out[asked[0], start:stop])
