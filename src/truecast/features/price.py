@@ -29,6 +29,15 @@ def memory(alpha: float) -> int:
     return math.ceil(50 * math.log(2) / -math.log1p(-alpha))
 
 
+def faded(alpha: float) -> int:
+    """Return after how many bars the same holds for a ratio of two means that may both fade.
+
+    In a market that stands still for long, what came before is forgotten only when both are below
+    10⁻⁸ of the price: 50 bits and as many more as it takes to get there.
+    """
+    return memory(alpha) * 7 // 5
+
+
 def span(window: int) -> float:
     """Return the weight of the newest bar in an exponential mean of this span: 2/(n + 1)."""
     return 2.0 / (window + 1)
@@ -104,10 +113,11 @@ FAMILIES = (
         name="rsi",
         inputs=("close",),
         parameters={"window": Parameter(14, minimum=2)},
-        lookback=lambda values: memory(1.0 / values["window"]) + 1,
+        lookback=lambda values: faded(1.0 / values["window"]) + 1,
+        warm_up=lambda values: memory(1.0 / values["window"]) + 1,
         unit="0 to 100",
         formula="100·G/(G + L), G and L Wilder means (α = 1/window) of rises and falls of C; "
-        "50 where nothing moved",
+        "50 where G + L <= 10⁻⁸·C",
         reference="Wilder (1978), New Concepts in Technical Trading Systems",
         kernel="price:strength",
         recursive=True,

@@ -4,7 +4,7 @@ All are scale-free: multiplying every price by a constant changes none of them.
 """
 
 from truecast.features.declaration import Family, Parameter, Parameters
-from truecast.features.price import memory, span
+from truecast.features.price import faded, memory, span
 
 
 def _slow(values: Parameters) -> int:
@@ -17,9 +17,8 @@ def _spans(values: Parameters) -> int:
 
 def _wilder(values: Parameters) -> int:
     # One memory is enough for an average of ratios of averages: those that are far off weigh
-    # nothing by then. But averages of a market that stands still fade, and their ratio does not:
-    # two fifths more of it are what ranges of a percent take to fade to a still market's 10⁻⁸.
-    return memory(1.0 / values["window"]) * 7 // 5 + 1
+    # nothing by then. But averages of a market that stands still fade, and their ratio does not.
+    return faded(1.0 / values["window"]) + 1
 
 
 _MURPHY = "Murphy (1999), Technical Analysis of the Financial Markets"

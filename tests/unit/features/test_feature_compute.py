@@ -241,3 +241,17 @@ def test_warm_up_compiles_without_calling_users_functions(monkeypatch):
 
     warm_up(users_plan(monkeypatch, own))
     warm_up(plan("sp500_daily"))
+
+
+def test_a_strength_forgets_what_was_before_a_market_stood_still():
+    """Two means that fade away at one pace keep their ratio for ever."""
+    rng = np.random.default_rng(5)
+    close = np.r_[100 * np.exp(np.cumsum(rng.normal(0.001, 0.01, 700))), np.full(900, 120.0)]
+    (one,) = plan("rsi_14").features
+    batch = compute_columns([one], {"close": close}, np.float64)[:, 0]
+    for row in (700, 760, 900, 1000, 1300, 1599):
+        alone = {"close": close[row + 1 - one.lookback : row + 1]}
+        tail = compute_columns([one], alone, np.float64)[-1, 0]
+        assert tail == pytest.approx(batch[row], rel=1e-9)
+    assert abs(batch[760] - 50) > 30  # it has not forgotten yet
+    assert batch[1599] == 50

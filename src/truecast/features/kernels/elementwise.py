@@ -11,6 +11,9 @@ from truecast.features.kernels.logarithm import ln
 
 #: A standard deviation below this share of the mean is what rounding leaves of a constant.
 NOTHING = 1e-12
+#: A mean move below this share of the price is none: the ratio of two means that fade away would
+#: never forget what was before.
+STILL = 1e-8
 
 
 @kernel
@@ -122,11 +125,11 @@ def moves(now: Column, before: Column, gain: Output, loss: Output) -> None:
 
 
 @kernel
-def relative_strength(gain: Column, loss: Column, out: Output) -> None:
-    """Write ``100·gain/(gain + loss)``; 50 where nothing moved."""
+def relative_strength(gain: Column, loss: Column, close: Column, out: Output) -> None:
+    """Write ``100·gain/(gain + loss)``; 50 where the price stands still."""
     for i in range(out.size):
         total = gain[i] + loss[i]
-        out[i] = 100.0 * gain[i] / total if total != 0.0 else 50.0
+        out[i] = 50.0 if total <= STILL * abs(close[i]) else 100.0 * gain[i] / total
 
 
 @kernel

@@ -103,7 +103,7 @@ def strength(x: Inputs, begin: int, halo: int, out: Outputs, start: int, rsi: As
     for asked in rsi:
         alpha = 1.0 / asked[1]
         gains, losses = exponential_mean(gain, alpha), exponential_mean(loss, alpha)
-        relative_strength(gains[halo:], losses[halo:], out[asked[0], start:stop])
+        relative_strength(gains[halo:], losses[halo:], close[halo:], out[asked[0], start:stop])
 
 
 @kernel

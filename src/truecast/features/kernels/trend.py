@@ -8,6 +8,7 @@ from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import (
     NOTHING,
+    STILL,
     difference,
     place_between,
     relative_difference,
@@ -17,10 +18,6 @@ from truecast.features.kernels.elementwise import (
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import row_of, window_extreme, window_sums, windows_of
-
-#: A mean true range below this share of the close is what is left of moves long ago: ratios to
-#: it would never be forgotten.
-STILL = 1e-8
 
 
 @kernel
