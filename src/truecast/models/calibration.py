@@ -53,8 +53,18 @@ def _recent_quantiles(scores: F64, counts: NDArray[np.intp], levels: F64) -> F64
     for part in np.array_split(many, max(1, len(many) // 1000)):
         if len(part):
             windows = sliding_window_view(scores, RECENT)[counts[part] - RECENT]
-            quantiles[part] = np.quantile(windows, levels, axis=1).T
+            quantiles[part] = _of_sorted(np.sort(windows, axis=1), levels)
     return quantiles
+
+
+def _of_sorted(ordered: F64, levels: F64) -> F64:
+    """Return ``np.quantile`` of each row of sorted values, to the bit and in less time."""
+    place = levels * (ordered.shape[1] - 1)
+    below = place.astype(np.intp)
+    share = place - below
+    low, high = ordered[:, below], ordered[:, np.minimum(below + 1, ordered.shape[1] - 1)]
+    step = high - low
+    return np.asarray(np.where(share < 0.5, low + step * share, high - step * (1 - share)))
 
 
 @dataclass(frozen=True)
