@@ -83,13 +83,13 @@ def window_powers(x: Column, windows: Windows) -> Matrix:
     size = 1
     while count and size <= windows[-1]:
         for j in range(count + 1):
-            # The last turn joins blocks to ones of twice the size.
-            have = size if j == count else windows[j] & (size - 1)
-            if j == count:
+            doubled = j == count  # after the windows, the blocks themselves become longer
+            if doubled and 2 * size <= windows[-1]:
                 _copy(block, min(size, rows), wider)
-            elif not windows[j] & size:
+            elif doubled or not windows[j] & size:
                 continue
-            _join(wider if j == count else totals[j], have, block, size, gap)
+            have = size if doubled else windows[j] & (size - 1)
+            _join(wider if doubled else totals[j], have, block, size, gap)
         block, wider = wider, block
         size *= 2
     for j in range(count):
