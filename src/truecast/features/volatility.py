@@ -166,7 +166,7 @@ FAMILIES = (
     ),
     Family(
         name="parkinson",
-        inputs=_RANGES,
+        inputs=("high", "low"),
         parameters={"window": Parameter(22)},
         lookback=_window,
         unit="percent a bar",

@@ -8,7 +8,6 @@ from truecast.core.units import VARIANCE_FLOOR
 from truecast.features.declaration import Asked, Column, Inputs, Outputs
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import (
-    difference,
     garman_klass_term,
     log_premium_of,
     log_ratio,
@@ -154,7 +153,7 @@ def range_variances(
             _one_sided(moved, usual, 1.0, halo, out, start, downside)
             _one_sided(moved, usual, -1.0, halo, out, start, upside)
     if parkinson.shape[0]:
-        _parkinson(high, low, halo, out, start, parkinson)
+        _parkinson(x[HIGH, begin:], x[LOW, begin:], halo, out, start, parkinson)
     if rogers_satchell.shape[0] + yang_zhang.shape[0]:
         term = np.empty(close.size)
         rogers_satchell_term(high, low, close, term)
@@ -207,7 +206,7 @@ def _parkinson(
     high: Column, low: Column, halo: int, out: Outputs, start: int, parkinson: Asked
 ) -> None:
     width, squared = np.empty(high.size), np.empty(high.size)
-    difference(high, low, width)
+    log_ratio(high, low, 100.0, width)
     square(width, squared)
     stop = start + width.size - halo
     windows = windows_of(parkinson, parkinson)
