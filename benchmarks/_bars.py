@@ -1,5 +1,7 @@
 """One-minute bars made up from a seed: the same on every machine."""
 
+from collections.abc import Collection
+
 import numpy as np
 import polars as pl
 
@@ -35,8 +37,14 @@ def make_bars(rows: int, seed: int = 7) -> pl.DataFrame:
     )
 
 
-def as_inputs(bars: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Return what features read, as float64 columns."""
-    columns = {name: bars[name].to_numpy() for name in ("open", "high", "low", "close", "volume")}
-    columns["session"] = bars["session"].to_physical().cast(pl.Float64).to_numpy()
-    return {name: np.array(values) for name, values in columns.items()}
+def with_clock(bars: pl.DataFrame) -> pl.DataFrame:
+    """Add what time it was when each bar closed, in minutes: a session is a day of UTC."""
+    opened = pl.col("session").cast(pl.Datetime("us", "UTC"))
+    since = (pl.col("event_time") - opened).dt.total_minutes().cast(pl.Float64)
+    day = 24 * 60
+    return bars.with_columns(local_minute=since % day, since_open=since, until_close=day - since)
+
+
+def as_inputs(bars: pl.DataFrame, names: Collection[str]) -> dict[str, np.ndarray]:
+    """Return columns that features read, as float64."""
+    return {name: bars[name].to_physical().cast(pl.Float64).to_numpy().copy() for name in names}

@@ -1,4 +1,4 @@
-"""The set ``daily`` on 1.7 million one-minute bars, against a copy, Polars and pandas.
+"""The 108 market features of ``sp500_114`` on 1.7 million bars, against a copy, Polars, pandas.
 
 All sides give one float32 column a feature. ``copy`` writes our result to new memory once more:
 what it costs to make that many numbers at all.
@@ -9,23 +9,21 @@ from time import perf_counter
 
 import numpy as np
 import polars as pl
-from _bars import ROWS, as_inputs, make_bars
+from _bars import ROWS, as_inputs, make_bars, with_clock
 from _measure import OURS, Side, arguments, peak_mb, peaks, report, timed
 
 
 def chosen() -> list:
-    """Return the features of the set that Polars and pandas have here too."""
-    from _with_polars import EXPRESSIONS
-
+    """Return the features of the set that are computed from bars."""
     from truecast.features.catalog import members
 
-    return [feature for feature in members("daily") if feature.name in EXPRESSIONS]
+    return [feature for feature in members("sp500_114") if not feature.family.of_news]
 
 
 def truecast(bars: pl.DataFrame, features: Sequence) -> Side:
     from truecast.features.compute import compute_columns
 
-    inputs = as_inputs(bars)
+    inputs = as_inputs(bars, {name for feature in features for name in feature.inputs})
     return lambda: compute_columns(features, inputs)
 
 
@@ -53,15 +51,19 @@ SIDES = {OURS: truecast, "copy": copy, "polars": polars, "pandas": pandas}
 
 
 def check_equal(sides: dict[str, Side], features: Sequence) -> None:
-    """Stop if the sides do not compute the same."""
+    """Stop if the sides do not compute the same.
+
+    What is 1 or 0 may differ in one row of 100,000: what rounding makes of a tie.
+    """
     warm = max(feature.lookback for feature in features)
     ours = sides[OURS]()[warm:]
     for name in ("polars", "pandas"):
-        theirs = sides[name]().to_numpy()[warm:]
+        theirs = sides[name]()
         for place, feature in enumerate(features):
-            np.testing.assert_allclose(
-                theirs[:, place], ours[:, place], rtol=1e-3, atol=1e-4, err_msg=feature.name
-            )
+            found, expected = theirs[feature.name].to_numpy()[warm:], ours[:, place]
+            same = np.isclose(found, expected, rtol=1e-3, atol=1e-4)
+            ties = len(same) // 100_000 if set(np.unique(expected[:1000])) <= {-1, 0, 1} else 0
+            assert (~same).sum() <= ties, (name, feature.name, found[~same], expected[~same])
 
 
 def first_call(features: Sequence) -> float:
@@ -78,13 +80,13 @@ def main() -> None:
     given = arguments(rows=ROWS, rounds=5)
     features = chosen()
     if given.alone:
-        SIDES[given.alone](make_bars(given.rows), features)()
+        SIDES[given.alone](with_clock(make_bars(given.rows)), features)()
         print(peak_mb())
         return
     print(f"{len(features)} features, {given.rows:,} bars")
     loading = first_call(features)
     memory = peaks(__file__, list(SIDES), given.rows)
-    bars = make_bars(given.rows)
+    bars = with_clock(make_bars(given.rows))
     sides = {name: prepare(bars, features) for name, prepare in SIDES.items()}
     check_equal(sides, features)
     seconds = timed(sides, given.rounds)

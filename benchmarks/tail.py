@@ -1,6 +1,9 @@
-"""One new bar: every feature of the set ``daily`` of it, from the bars that they look back on.
+"""One new bar: the 108 market features of ``sp500_114`` of it, from the bars that it looks back on.
 
-Each side gets the newest bars as a frame, once more for each new bar, and gives one row.
+``truecast`` is the path of live bars: the new bar is pushed to a tail that is kept, and what time
+it is at its market is worked out. ``truecast_at`` is the path of a forecast from the lake: a frame
+of the newest bars, of which those that were known at the decision are taken. Polars and pandas get
+the newest bars as a frame, with the clock columns.
 """
 
 from collections.abc import Callable
@@ -9,21 +12,45 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import polars as pl
-from _bars import make_bars
+from _bars import CALENDAR, make_bars, with_clock
 from _measure import OURS, Side, arguments, report, timed
 from _with_pandas import with_pandas
-from _with_polars import EXPRESSIONS, with_polars
+from _with_polars import with_polars
+from features import chosen
 
-from truecast.features.catalog import members
-from truecast.features.compute import Market, compute_at, warm_up
+from truecast.core.calendars import get_calendar
+from truecast.features.compute import Market, compute_at
 from truecast.features.plan import FeaturePlan
+from truecast.features.tail import Tail
+from truecast.features.warmup import warm_up
 from truecast.lake.history import BarHistory
 
 Row = np.ndarray
 
 
-def by_truecast(plan: FeaturePlan, tail: pl.DataFrame) -> Row:
-    market = Market("SYNTHETIC", BarHistory(tail), decide_after=timedelta())
+def by_tail(plan: FeaturePlan, bars: pl.DataFrame, length: int) -> Side:
+    """Return a side that pushes the next bar at each call, onto a tail of the first ones."""
+    market = market_of(bars[: length - 1])
+    tail = Tail.of(plan, market, market.decisions().as_of[-1])
+    utc = pl.col("event_time", "known_at").dt.replace_time_zone(None)
+    turns = bars[length - 1 :].with_columns(utc).iter_rows(named=True)
+
+    def side() -> Row:
+        bar = next(turns)
+        tail.push(bar)
+        return tail.row(np.datetime64(bar["known_at"]))
+
+    return side
+
+
+def market_of(bars: pl.DataFrame) -> Market:
+    return Market(
+        "SYNTHETIC", BarHistory(bars), decide_after=timedelta(), calendar=get_calendar(CALENDAR)
+    )
+
+
+def at_decision(plan: FeaturePlan, tail: pl.DataFrame) -> Row:
+    market = market_of(tail)
     return compute_at(plan, market, market.decisions()[-1])[0]
 
 
@@ -43,21 +70,24 @@ def over(tails: list, compute: Callable, plan: FeaturePlan) -> Side:
 
 def main() -> None:
     given = arguments(rows=1_500, rounds=200)
-    plan = FeaturePlan(tuple(f for f in members("daily") if f.name in EXPRESSIONS))
+    plan = FeaturePlan(tuple(chosen()))
     warm_up(plan)
     length = min(plan.lookback(), given.rows)
     bars = make_bars(length + given.rounds)
-    tails = [bars[new : new + length] for new in range(given.rounds + 1)]
-    frames = [tail.to_pandas() for tail in tails]
+    places = range(given.rounds + 1)
+    tails = [bars[new : new + length] for new in places]
+    told = with_clock(bars)
+    frames = [told[new : new + length] for new in places]
     sides = {
-        OURS: over(tails, by_truecast, plan),
-        "polars": over(tails, by_polars, plan),
-        "pandas": over(frames, by_pandas, plan),
+        OURS: by_tail(plan, bars, length),
+        "truecast_at": over(tails, at_decision, plan),
+        "polars": over(frames, by_polars, plan),
+        "pandas": over([frame.to_pandas() for frame in frames], by_pandas, plan),
     }
     print(f"{len(plan.names)} features of one new bar, from {length:,} bars")
     ours, *others = [side() for side in sides.values()]
-    for theirs in others:
-        np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-4)
+    for name, theirs in zip(list(sides)[1:], others, strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-4, err_msg=name)
     report("tail", timed(sides, given.rounds))
 
 
