@@ -120,10 +120,19 @@ def price_weighted_volume(bars):
     return np.abs(bars["close"] / before(bars["close"]) - 1) * bars["volume"]
 
 
-def log_growth(bars):
-    with np.errstate(all="ignore"):
-        growth = np.log(bars["volume"] / before(bars["volume"]) + 1)
-    return np.where(np.isfinite(growth), growth, np.nan)
+def change_correlation(closes, before, volumes, volumes_before):
+    """Row by row, over the bars that follow one with volume."""
+    found = []
+    for now, then, volume, volume_then in zip(closes, before, volumes, volumes_before, strict=True):
+        known = volume_then != 0
+        if np.isnan(then).any() or known.sum() < 3:
+            found.append(math.nan)
+            continue
+        growth = np.log(volume[known] / volume_then[known] + 1)
+        change = now[known] / then[known]
+        same = np.ptp(change) == 0 or np.ptp(growth) == 0
+        found.append(math.nan if same else np.corrcoef(change, growth)[0, 1])
+    return np.array(found)
 
 
 def of_bar(b):
@@ -173,7 +182,7 @@ def of_windows(b):
         "imin": lambda d: imin(d) / d,
         "imxd": lambda d: (imax(d) - imin(d)) / d,
         "corr": over(b, correlation, close, np.log(volume + 1)),
-        "cord": over(b, correlation, close / before(b["close"]), log_growth(b)),
+        "cord": over(b, change_correlation, close, before(b["close"]), volume, before(b["volume"])),
         "cntp": counted(b, np.greater),
         "cntn": counted(b, np.less),
         "cntd": lambda d: counted(b, np.greater)(d) - counted(b, np.less)(d),

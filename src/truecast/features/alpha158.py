@@ -166,7 +166,8 @@ OF_WINDOWS = (
     _of_window(
         "cord",
         _CORRELATED,
-        f"correlation of C/C[1] and ln(V/V[1] + 1) over window bars; {_ROUNDED}, or V[1] is 0",
+        "correlation of C/C[1] and ln(V/V[1] + 1) over those of window bars whose V[1] is not 0; "
+        f"{_ROUNDED}, or fewer than 3 are left",
         _BOTH,
         _TRADED,
         minimum=3,

@@ -10,7 +10,12 @@ from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import NOTHING, quotient
 from truecast.features.kernels.inputs import CLOSE, VOLUME
 from truecast.features.kernels.logarithm import ln
-from truecast.features.kernels.windows import blank, row_of, window_moments
+from truecast.features.kernels.windows import blank, row_of, window_moments, window_sums
+
+#: Share of a sum of squares that rounding may leave of nothing.
+ROUNDING = 1e-13
+#: Pairs of which a correlation is told.
+FEWEST = 3
 
 
 @kernel
@@ -110,18 +115,12 @@ def correlations(
 ) -> None:
     """Write correlations of price and volume, and of their changes."""
     close, volume = x[CLOSE, begin:], x[VOLUME, begin:]
-    traded = np.empty(close.size)
     if alpha_corr.shape[0]:
+        traded = np.empty(close.size)
         one_more(volume, traded)
         window_correlations(close, traded, halo, out, start, alpha_corr)
     if alpha_cord.shape[0]:
-        moved = np.empty(close.size)
-        moved[0] = traded[0] = math.nan
-        quotient(close[1:], close[:-1], 1.0, moved[1:])
-        growth = np.empty(close.size)
-        quotient(volume[1:], volume[:-1], 1.0, growth[1:])
-        one_more(growth[1:], traded[1:])
-        window_correlations(moved, traded, halo, out, start, alpha_cord)
+        change_correlations(close, volume, halo, out, start, alpha_cord)
 
 
 @kernel
@@ -176,3 +175,82 @@ def blank_constant(mean: Column, squares: Column, window: int, out: Output) -> N
     for i in range(out.size):
         floor = NOTHING * NOTHING * window * mean[i] * mean[i]
         out[i] = math.nan if squares[i] <= floor else out[i]
+
+
+@kernel
+def change_correlations(
+    close: Column, volume: Column, halo: int, out: Outputs, start: int, wanted: Asked
+) -> None:
+    """Write correlations of changes of price and volume, over bars that have both.
+
+    Changes are near 0, unlike levels: sums of their products lose next to nothing.
+    """
+    rows = close.size
+    stop = start + rows - halo
+    moved, traded, known = np.empty(rows), np.empty(rows), np.empty(rows)
+    moved[0] = traded[0] = known[0] = math.nan
+    price_changes(close[1:], close[:-1], volume[:-1], moved[1:])
+    volume_changes(volume[1:], volume[:-1], traded[1:], known[1:])
+    windows = windows_of_three(wanted, wanted[:0], wanted[:0])
+    counts, sums_a = window_sums(known, windows), window_sums(moved, windows)
+    sums_b = window_sums(traded, windows)
+    products = np.empty(rows)
+    multiply(moved, traded, products)
+    sums_ab = window_sums(products, windows)
+    multiply(moved, moved, products)
+    sums_aa = window_sums(products, windows)
+    multiply(traded, traded, products)
+    sums_bb = window_sums(products, windows)
+    size = rows - halo
+    spread_a, spread_b, together = np.empty(size), np.empty(size), np.empty(size)
+    for asked in wanted:
+        at = row_of(windows, asked[1])
+        count, sum_a, sum_b = counts[at, halo:], sums_a[at, halo:], sums_b[at, halo:]
+        about_mean(sums_aa[at, halo:], sum_a, sum_a, count, spread_a)
+        about_mean(sums_bb[at, halo:], sum_b, sum_b, count, spread_b)
+        about_mean(sums_ab[at, halo:], sum_a, sum_b, count, together)
+        target = out[asked[0], start:stop]
+        of_products(together, spread_a, spread_b, target)
+        blank_rounded(spread_a, sums_aa[at, halo:], target)
+        blank_rounded(spread_b, sums_bb[at, halo:], target)
+        for i in range(size):
+            target[i] = target[i] if count[i] >= FEWEST else math.nan
+
+
+@kernel
+def price_changes(now: Column, before: Column, volume_before: Column, out: Output) -> None:
+    """Write ``now/before − 1``; 0 after a bar without volume, NaN if not finite."""
+    for i in range(out.size):
+        value = now[i] / before[i] - 1.0
+        value = 0.0 * value if volume_before[i] == 0.0 else value
+        out[i] = value if value - value == 0.0 else math.nan
+
+
+@kernel
+def volume_changes(now: Column, before: Column, out: Output, known: Output) -> None:
+    """Write ``ln((now/before + 1)/2)`` and 1; after a bar without volume 0 and 0."""
+    for i in range(out.size):
+        value = ln(0.5 * (now[i] / before[i] + 1.0))
+        out[i] = 0.0 * now[i] if before[i] == 0.0 else value
+        known[i] = 0.0 if before[i] == 0.0 else 1.0
+
+
+@kernel
+def multiply(a: Column, b: Column, out: Output) -> None:
+    """Write ``a·b``."""
+    for i in range(out.size):
+        out[i] = a[i] * b[i]
+
+
+@kernel
+def about_mean(products: Column, a: Column, b: Column, count: Column, out: Output) -> None:
+    """Write ``products − a·b/count``: a sum of products about the means."""
+    for i in range(out.size):
+        out[i] = products[i] - a[i] * b[i] / count[i]
+
+
+@kernel
+def blank_rounded(spread: Column, squares: Column, out: Output) -> None:
+    """Write NaN where what is left of the squares about the mean is but rounding."""
+    for i in range(out.size):
+        out[i] = out[i] if spread[i] > ROUNDING * squares[i] else math.nan
