@@ -6,14 +6,14 @@ where a block begins, nor who computes it: a single new bar is a block of one ro
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from truecast.features.declaration import Column, Output
-from truecast.features.groups import Group
+from truecast.features.groups import Group, kernel_of
 from truecast.features.user import call
 
 #: Bars in a block: few enough for the caches; many where each block has a long history before it.
@@ -78,6 +78,7 @@ def _in_blocks(
             missing = max(0, -begin)
             x[row, :missing] = np.nan
             x[row, missing:] = values[begin + missing : history + stop]
+        complete(x, names)
         for group in groups:
             group.run(x, halo - group.halo, out, rows.start + first)
 
@@ -90,6 +91,12 @@ def _in_blocks(
         with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as threads:
             for _ in threads.map(compute, starts):
                 pass
+
+
+def complete(x: NDArray[np.float64], names: Collection[str]) -> None:
+    """Work out the rows of a kernel's input that no bar has, if what they need is there."""
+    if "close" in names:
+        kernel_of("price:fill_moved")(x)
 
 
 def _at_once(

@@ -18,7 +18,7 @@ Matrix: TypeAlias = NDArray[np.float64]
 Windows: TypeAlias = NDArray[np.int64]
 Output: TypeAlias = NDArray[np.floating]
 Parameters: TypeAlias = Mapping[str, int]
-#: What a kernel gets: a row for each of :data:`INPUTS`, one column a bar, shape (i, m).
+#: What a kernel gets: a row for each of :data:`ROWS`, one column a bar, shape (i, m).
 Inputs: TypeAlias = NDArray[np.float64]
 #: What it writes to: a row for each feature, one column a bar, shape (k, n).
 Outputs: TypeAlias = NDArray[np.floating]
@@ -31,6 +31,8 @@ Asked: TypeAlias = NDArray[np.int64]
 CLOCK = ("local_minute", "since_open", "until_close", "us_since_open", "us_until_close")
 #: What a family may read of a bar. ``session`` is the trading day as days since 1970-01-01.
 INPUTS = (*PRICES, "volume", *QUOTES, "session", *CLOCK)
+#: The rows of a kernel's input: these, and what many of them need of the closes, 100·ln(C/C[1]).
+ROWS = (*INPUTS, "moved")
 
 
 class FeatureError(TruecastError):

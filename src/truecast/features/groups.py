@@ -4,13 +4,13 @@ import importlib
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from truecast.features.declaration import INPUTS, Asked, Family, Feature, Output
+from truecast.features.declaration import INPUTS, ROWS, Asked, Family, Feature, Output
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Group:
     members : tuple of (int, Feature)
         The features with their places in the outputs.
     rows : tuple of str
-        The rows of the inputs: all columns of a bar, then those of context series beside it.
+        The rows of the inputs: :data:`ROWS`, then those of context series beside them.
     """
 
     members: tuple[tuple[int, Feature], ...]
-    rows: tuple[str, ...] = INPUTS
+    rows: tuple[str, ...] = ROWS
 
     @property
     def family(self) -> Family:
@@ -75,6 +75,7 @@ class Group:
         return [self.rows.index(f"{feature.of}:{name}") for name in feature.family.context_inputs]
 
 
+@cache
 def kernel_of(name: str) -> Any:
     """Import a kernel by its ``module:function``."""
     module, _, function = name.partition(":")
@@ -94,5 +95,5 @@ def group_features(features: Sequence[tuple[int, Feature]]) -> tuple[Group, ...]
         family = feature.family
         groups.setdefault(family.kernel or (family.name, place), []).append((place, feature))
     beside = {name for _, feature in features for name in feature.inputs} - set(INPUTS)
-    rows = (*INPUTS, *sorted(beside))
+    rows = (*ROWS, *sorted(beside))
     return tuple(Group(tuple(found), rows) for found in groups.values())

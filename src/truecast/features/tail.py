@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from truecast.core.calendars import Calendar
+from truecast.features.blocks import complete
 from truecast.features.clock import clock_columns
 from truecast.features.compute import CONTEXT_AGE
 from truecast.features.declaration import CLOCK, INPUTS, FeatureError, Output
@@ -186,6 +187,7 @@ class _SeriesTail:
 
     def write(self, out: Output, current: bool) -> None:
         """Write the features of the newest bar, NaN where there is none that counts."""
+        complete(self._x, self._rows)
         for group in self._groups:
             if current and group.family.function is None:
                 group.run(self._x, self.length - 1 - group.halo, out, 0)

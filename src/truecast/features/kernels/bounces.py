@@ -7,9 +7,8 @@ import numpy as np
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import log_ratio, scaled
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED
 from truecast.features.kernels.microstructure import product
-from truecast.features.kernels.price import log_returns
 from truecast.features.kernels.windows import blank, row_of, window_sums, windows_of
 
 ROOTS = 1.0 + math.sqrt(2.0)
@@ -86,7 +85,7 @@ def bounces(
     close = x[CLOSE, begin:]
     rows, stop = close.size, start + close.size - halo
     if roll_spread.shape[0]:
-        moved, term = log_returns(close), np.empty(rows)
+        moved, term = x[MOVED, begin:], np.empty(rows)
         blank(term, 1)
         product(moved[1:], moved[:-1], term[1:])
         windows = windows_of(roll_spread, roll_spread)

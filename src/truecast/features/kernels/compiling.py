@@ -18,7 +18,7 @@ from numba import float64, from_dtype, int64, njit
 from numba.core import config
 
 from truecast.core.hashing import sha256_of
-from truecast.features.declaration import INPUTS
+from truecast.features.declaration import ROWS
 
 #: Arguments of a kernel of features before those that are named as its families.
 FIRST = 5
@@ -62,7 +62,7 @@ def _base() -> Path:
 
 def _sources_hash(function: Callable[..., Any]) -> str:
     module = inspect.getmodule(function)
-    found = {"": ",".join(INPUTS)}  # their places are compiled in
+    found = {"": ",".join(ROWS)}  # their places are compiled in
     _collect(module, vars(module), found)
     return sha256_of("\n".join(found[name] for name in sorted(found)))
 

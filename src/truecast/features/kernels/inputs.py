@@ -1,8 +1,8 @@
-"""The rows of a kernel's input: where each column of a bar stands, in the order of ``INPUTS``."""
+"""The rows of a kernel's input: where each column of a bar stands, in the order of ``ROWS``."""
 
-from truecast.features.declaration import INPUTS
+from truecast.features.declaration import ROWS
 
-_PLACE = {name: place for place, name in enumerate(INPUTS)}
+_PLACE = {name: place for place, name in enumerate(ROWS)}
 
 OPEN, HIGH, LOW, CLOSE = (_PLACE[name] for name in ("open", "high", "low", "close"))
 VOLUME = _PLACE["volume"]
@@ -18,3 +18,4 @@ LOCAL_MINUTE, SINCE_OPEN, UNTIL_CLOSE = (
     _PLACE[name] for name in ("local_minute", "since_open", "until_close")
 )
 US_SINCE_OPEN, US_UNTIL_CLOSE = _PLACE["us_since_open"], _PLACE["us_until_close"]
+MOVED = _PLACE["moved"]

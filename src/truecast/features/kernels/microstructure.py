@@ -12,8 +12,7 @@ from truecast.features.kernels.elementwise import (
     relative_difference,
     scaled,
 )
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN, VOLUME
-from truecast.features.kernels.price import log_returns
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, OPEN, VOLUME
 from truecast.features.kernels.volume import note
 from truecast.features.kernels.windows import row_of, window_sums, windows_of
 
@@ -96,7 +95,7 @@ def impacts(
 ) -> None:
     """Write how far the price moves with the volume that is traded, and to which side."""
     volume = x[VOLUME, begin:]
-    moved = log_returns(x[CLOSE, begin:])
+    moved = x[MOVED, begin:]
     stop = start + volume.size - halo
     usual = price_impact.shape[0] + price_impact_mean.shape[0]
     needed = np.empty((usual + kyle_lambda.shape[0] + signed_volume.shape[0], 2), np.int64)

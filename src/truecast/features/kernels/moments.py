@@ -7,8 +7,7 @@ import numpy as np
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import NOTHING, log_ratio, relative_difference, root_of
-from truecast.features.kernels.inputs import CLOSE, VOLUME
-from truecast.features.kernels.price import log_returns
+from truecast.features.kernels.inputs import CLOSE, MOVED, VOLUME
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import (
     blank,
@@ -40,7 +39,7 @@ def return_moments(
     if not return_skew.shape[0] + return_kurtosis.shape[0]:
         return
     windows = windows_of(return_skew, return_kurtosis)
-    powers = window_powers(log_returns(close), windows)
+    powers = window_powers(x[MOVED, begin:], windows)
     for asked in return_skew:
         total = powers[row_of(windows, asked[1])]
         target = out[asked[0], start:stop]
@@ -180,7 +179,7 @@ def volatility_with_volume(
 ) -> None:
     """Write standard deviations of returns times relative volume."""
     volume = x[VOLUME, begin:]
-    moved = log_returns(x[CLOSE, begin:])
+    moved = x[MOVED, begin:]
     stop = start + moved.size - halo
     spread = np.empty(moved.size - halo)
     for asked in volatility_times_volume:

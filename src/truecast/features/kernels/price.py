@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from truecast.features.declaration import Asked, Column, Inputs, Outputs
+from truecast.features.declaration import Asked, Inputs, Outputs
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import (
     band_position,
@@ -18,7 +18,7 @@ from truecast.features.kernels.elementwise import (
     relative_strength,
     scaled,
 )
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import (
     row_of,
@@ -30,12 +30,11 @@ from truecast.features.kernels.windows import (
 
 
 @kernel
-def log_returns(close: Column) -> Column:
-    """Return ``100·ln(C/C[1])`` of each row; the first is NaN."""
-    out = np.empty(close.size)
-    out[0] = math.nan
-    log_ratio(close[1:], close[:-1], 100.0, out[1:])
-    return out
+def fill_moved(x: Inputs) -> None:
+    """Write the row ``moved``: ``100·ln(C/C[1])``; NaN before the second bar."""
+    x[MOVED, 0] = math.nan
+    close, moved = x[CLOSE], x[MOVED]
+    log_ratio(close[1:], close[:-1], 100.0, moved[1:])
 
 
 @kernel
@@ -57,7 +56,7 @@ def returns(
         then = close[halo - asked[1] : rows - asked[1]]
         log_ratio(now, then, 100.0, out[asked[0], start:stop])
     if return_lag.shape[0]:
-        moved = log_returns(close)
+        moved = x[MOVED, begin:]
         for asked in return_lag:
             then = moved[halo - asked[1] : rows - asked[1]]
             scaled(then, 1.0, math.inf, out[asked[0], start:stop])

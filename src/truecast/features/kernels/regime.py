@@ -7,8 +7,7 @@ import numpy as np
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import difference, quotient, root_of, scaled
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, VOLUME
-from truecast.features.kernels.price import log_returns
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, VOLUME
 from truecast.features.kernels.ranks import window_ranks
 from truecast.features.kernels.trend import both_of, exceeds
 from truecast.features.kernels.windows import row_of, window_moments, window_sums, windows_of
@@ -20,9 +19,9 @@ HIGH_VOLATILITY, LOW_VOLATILITY, HIGH_VOLUME = 1.5, 0.7, 1.2
 
 
 @kernel
-def _deviations(close: Column, windows: Windows) -> Matrix:
+def _deviations(moved: Column, windows: Windows) -> Matrix:
     """Return the sample standard deviation of returns over each window."""
-    _, squares = window_moments(log_returns(close), windows)
+    _, squares = window_moments(moved, windows)
     out = np.empty(squares.shape)
     for j in range(windows.size):
         root_of(squares[j], 1.0 / (windows[j] - 1), out[j])
@@ -57,7 +56,7 @@ def volatility_states(
     windows = windows_of(
         both_of(volatility_ratio, high_volatility), _with_fixed(vol_of_vol, market_stress)
     )
-    deviations = _deviations(x[CLOSE, begin:], windows)
+    deviations = _deviations(x[MOVED, begin:], windows)
     stop = start + deviations.shape[1] - halo
     for asked in vol_of_vol:
         own = deviations[row_of(windows, asked[1])]
@@ -112,7 +111,7 @@ def volatility_against_past(
     volatility_high: Asked,
 ) -> None:
     """Write the percentile rank of volatility, and volatility against its median."""
-    newest = _deviations(x[CLOSE, begin:], np.array([NEWEST]))[0]
+    newest = _deviations(x[MOVED, begin:], np.array([NEWEST]))[0]
     rows = newest.size - halo
     stop = start + rows
     window = 0  # that the ranks below are in

@@ -23,8 +23,7 @@ from truecast.features.kernels.elementwise import (
     square,
     true_range,
 )
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
-from truecast.features.kernels.price import log_returns
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, OPEN
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import (
     row_of,
@@ -49,7 +48,7 @@ def return_spread(
     log_premium: Asked,
 ) -> None:
     """Write standard deviations of 1-bar log returns, and premiums of a context series on them."""
-    moved = log_returns(x[CLOSE, begin:])
+    moved = x[MOVED, begin:]
     stop = start + moved.size - halo
     windows = windows_of(return_sd, log_premium)
     _, squares = window_moments(moved, windows)
@@ -67,7 +66,7 @@ def decaying_spread(
     x: Inputs, begin: int, halo: int, out: Outputs, start: int, ewma_sd: Asked
 ) -> None:
     """Write exponentially weighted standard deviations of 1-bar log returns."""
-    moved = log_returns(x[CLOSE, begin:])
+    moved = x[MOVED, begin:]
     stop = start + moved.size - halo
     squared = np.empty(moved.size)
     square(moved, squared)
@@ -148,7 +147,7 @@ def range_variances(
         garman_klass_term(high, low, close, term)
         _garman_klass(term, halo, out, start, garman_klass, log_gk)
         if downside.shape[0] + upside.shape[0]:
-            moved = log_returns(x[CLOSE, begin:])
+            moved = x[MOVED, begin:]
             usual = window_sums(term, np.array([LEVERAGE_SCALE]))[0]
             _one_sided(moved, usual, 1.0, halo, out, start, downside)
             _one_sided(moved, usual, -1.0, halo, out, start, upside)
@@ -257,7 +256,7 @@ def whole_day(x: Inputs, begin: int, halo: int, out: Outputs, start: int, gk_rat
     term, close = np.empty(x.shape[1] - begin), relative_to_open(x, begin, CLOSE)
     high, low = relative_to_open(x, begin, HIGH), relative_to_open(x, begin, LOW)
     garman_klass_term(high, low, close, term)
-    moved = log_returns(x[CLOSE, begin:])
+    moved = x[MOVED, begin:]
     squared, returns, ranges = np.empty(moved.size), np.empty(moved.size), np.empty(moved.size)
     square(moved, squared)
     paired(squared, term, returns, ranges)
