@@ -104,7 +104,7 @@ def test_descriptions_say_which_set():
     rows = {row["name"]: row for row in description()}
     assert {"daily", "sp500_daily", "sp500_114"} <= set(str(rows["rsi_14"]["set"]).split(", "))
     assert rows["log_close__vix"]["set"] == "sp500_daily"
-    assert rows["open_to_close"]["set"] == ""
+    assert rows["positive_prob_360"]["set"] == ""
     assert rows["log_close__vix"]["inputs"] == ["^VIX:close"]
     assert rows["log_premium_22__vix"]["inputs"] == ["close", "^VIX:close"]
     assert "EMA(C, span 12)" in rows["macd"]["formula"]
