@@ -152,7 +152,7 @@ def of_bar(b):
         "open0": b["open"] / b["close"],
         "high0": b["high"] / b["close"],
         "low0": b["low"] / b["close"],
-        "vwap0": (b["high"] + b["low"] + b["close"]) / 3 / b["close"],
+        "vwap0": (b["open"] + b["high"] + b["low"] + b["close"]) / 4 / b["close"],
     }
 
 

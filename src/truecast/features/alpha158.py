@@ -4,15 +4,16 @@ A feature has Qlib's name in small letters after ``alpha_``: ``ROC5`` is ``alpha
 formulas are Qlib's, and so are the ratios (not percent), with these differences:
 
 - A value needs its whole window, as everywhere here; Qlib begins with the first bar.
-- Bars have no volume-weighted price: ``alpha_vwap0`` takes the typical price (H + L + C)/3.
+- Bars have no volume-weighted price: ``alpha_vwap0`` takes (O + H + L + C)/4. The typical price
+  (H + L + C)/3 would say what ``alpha_ksft`` says.
 - ε = 10⁻¹² is added to a denominator as in Qlib, but where the denominator is 0 the value is 0
   (nothing moved) or NaN (nothing was traded), not up to 10¹² times the numerator.
-- A correlation or R² is NaN where the standard deviation is at most 10⁻¹² of the mean, which
-  means that nothing moved. Qlib takes 2·10⁻⁵ in the unit of the price: in quiet minutes a
-  currency pair moves less.
+- A correlation or R² is NaN where a standard deviation is no more than what rounding leaves of
+  nothing. Qlib asks for 2·10⁻⁵ in the unit of the price: in quiet minutes a currency pair moves
+  less.
 
-``SUMN`` and ``SUMD`` follow from ``SUMP``, and ``CNTD`` from ``CNTP`` and ``CNTN``: they are kept
-because a model that was fitted to Alpha158 expects them.
+``OPEN0`` follows from ``KMID``, ``SUMN`` and ``SUMD`` from ``SUMP`` (as do those of volume), and
+``CNTD`` from ``CNTP`` and ``CNTN``: they are kept because a model fitted to Alpha158 expects them.
 """
 
 from truecast.features.declaration import Family, Parameter, Parameters
@@ -90,7 +91,12 @@ OF_BARS = (
     _of_bar("open0", "shares_of_close", "O/C", _CLOSE),
     _of_bar("high0", "shares_of_close", "H/C", _CLOSE),
     _of_bar("low0", "shares_of_close", "L/C", _CLOSE),
-    _of_bar("vwap0", "shares_of_close", "(H + L + C)/3/C, for the volume-weighted price", _CLOSE),
+    _of_bar(
+        "vwap0",
+        "shares_of_close",
+        "(O + H + L + C)/4/C, for the volume-weighted price over C",
+        _CLOSE,
+    ),
 )
 
 _PRICES = "alphasums:prices"

@@ -114,14 +114,15 @@ def shares_of_close(
 ) -> None:
     """Write the bar's other prices relative to its close."""
     first = begin + halo
-    high, low, close = x[HIGH, first:], x[LOW, first:], x[CLOSE, first:]
+    opened, high, low, close = x[OPEN, first:], x[HIGH, first:], x[LOW, first:], x[CLOSE, first:]
     stop = start + close.size
     for asked in alpha_open0:
-        quotient(x[OPEN, first:], close, 1.0, out[asked[0], start:stop])
+        quotient(opened, close, 1.0, out[asked[0], start:stop])
     for asked in alpha_high0:
         quotient(high, close, 1.0, out[asked[0], start:stop])
     for asked in alpha_low0:
         quotient(low, close, 1.0, out[asked[0], start:stop])
     for asked in alpha_vwap0:
-        total = weighted(weighted(high, low, 1.0, 1.0), close, 1.0, 1.0)
-        quotient(total, close, 1.0 / 3.0, out[asked[0], start:stop])
+        ends, body = weighted(high, low, 1.0, 1.0), weighted(opened, close, 1.0, 1.0)
+        total = weighted(ends, body, 1.0, 1.0)
+        quotient(total, close, 0.25, out[asked[0], start:stop])
