@@ -224,8 +224,8 @@ class Gates(_Part):
     missing_share : float or None
         Share of a feature's values that may be missing in the training rows.
     outliers_sd : float or None
-        Beyond how many standard deviations from its mean a value is an outlier: at most 1% of a
-        feature's values in the training rows may be.
+        Beyond how many standard deviations from its mean a value is an outlier. Of a feature's
+        values in the training rows half as many may be as any distribution can have: 2% for 5.
     latency_ms : float or None
         Time in which 99 of 100 one-row answers must be given, milliseconds.
     """
