@@ -15,7 +15,7 @@ from truecast.evaluation.slots import BASELINES, COMPARED
 from truecast.models.bundle import Bundle
 
 #: Which part of the outliers that any distribution can have, 1/n² beyond n standard deviations, a
-#: feature may have. Honest ones have less: returns 0.1%, their kurtosis over an hour 1.1% of 4%.
+#: feature may have. Heavy tails alone stay below: the kurtosis of an hour's returns has 1.1% of 4%.
 OUTLIER_PART = 0.5
 #: One-row answers that a latency is measured on, and those before that only warm up.
 ANSWERS, WARMING = 300, 30
