@@ -272,9 +272,10 @@ _CLOCK: dict[str, pl.Expr] = {
 EXPRESSIONS: dict[str, pl.Expr] = {**_PRICE, **_VOLATILITY, **_VOLUME, **_BARS, **_CLOCK}
 
 
-def with_polars(bars: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Compute the named features of all bars, float32."""
+def with_polars(bars: pl.DataFrame, names: Sequence[str], engine: str = "auto") -> pl.DataFrame:
+    """Compute the named features of all bars, float32, by one of Polars' engines."""
     query = bars.lazy()
     for stage in STAGES:
         query = query.with_columns(**stage)
-    return query.select(EXPRESSIONS[name].cast(pl.Float32).alias(name) for name in names).collect()
+    wanted = [EXPRESSIONS[name].cast(pl.Float32).alias(name) for name in names]
+    return query.select(wanted).collect(engine=engine)

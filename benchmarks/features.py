@@ -39,6 +39,13 @@ def polars(bars: pl.DataFrame, features: Sequence) -> Side:
     return lambda: with_polars(bars, names)
 
 
+def polars_streaming(bars: pl.DataFrame, features: Sequence) -> Side:
+    from _with_polars import with_polars
+
+    names = [feature.name for feature in features]
+    return lambda: with_polars(bars, names, "streaming")
+
+
 def pandas(bars: pl.DataFrame, features: Sequence) -> Side:
     from _with_pandas import with_pandas
 
@@ -47,7 +54,13 @@ def pandas(bars: pl.DataFrame, features: Sequence) -> Side:
     return lambda: with_pandas(frame, names)
 
 
-SIDES = {OURS: truecast, "copy": copy, "polars": polars, "pandas": pandas}
+SIDES = {
+    OURS: truecast,
+    "copy": copy,
+    "polars": polars,
+    "polars_streaming": polars_streaming,
+    "pandas": pandas,
+}
 
 
 def check_equal(sides: dict[str, Side], features: Sequence) -> None:
@@ -57,7 +70,7 @@ def check_equal(sides: dict[str, Side], features: Sequence) -> None:
     """
     warm = max(feature.lookback for feature in features)
     ours = sides[OURS]()[warm:]
-    for name in ("polars", "pandas"):
+    for name in ("polars", "polars_streaming", "pandas"):
         theirs = sides[name]()
         for place, feature in enumerate(features):
             found, expected = theirs[feature.name].to_numpy()[warm:], ours[:, place]
@@ -68,8 +81,8 @@ def check_equal(sides: dict[str, Side], features: Sequence) -> None:
 
 def first_call(features: Sequence) -> float:
     """Return the seconds that kernels take to load from the cache on disk, or to compile."""
-    from truecast.features.compute import warm_up
     from truecast.features.plan import FeaturePlan
+    from truecast.features.warmup import warm_up
 
     started = perf_counter()
     warm_up(FeaturePlan(tuple(features)))

@@ -5,9 +5,11 @@ it and holds its lineage. ``parquet`` is one lz4 Parquet file of the same frame 
 nothing made sure. ``delta_default`` is Delta's own writer with its default settings, run once.
 """
 
+import shutil
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import polars as pl
@@ -21,7 +23,7 @@ from truecast.features.catalog import members
 from truecast.features.compute import compute_columns
 from truecast.lake.lake import Lake
 
-TABLE = "datasets/bench/SYNTHETIC"
+TABLE, PLAIN = "datasets/bench/SYNTHETIC", "plain.parquet"
 
 
 def make_frame(rows: int) -> pl.DataFrame:
@@ -38,39 +40,52 @@ def make_frame(rows: int) -> pl.DataFrame:
     return pl.DataFrame({"event_time": bars["event_time"], **made, **told})
 
 
-def prepare(frame: pl.DataFrame, folder: Path) -> dict[str, Side]:
-    lake, file = Lake(str(folder / "lake")), folder / "plain.parquet"
-    return {
-        OURS: lambda: lake.write_gold(TABLE, frame, {"made_from": "bench"}),
-        "parquet": lambda: frame.write_parquet(file, compression="lz4"),
-    }
+class Written:
+    """A folder that goes with the object: every turn finds the same room in memory and on disk."""
+
+    def __init__(self, root: Path, write: Callable[[Path], object]) -> None:
+        self.folder = Path(tempfile.mkdtemp(dir=root))
+        write(self.folder)
+
+    def __del__(self) -> None:
+        shutil.rmtree(self.folder)
 
 
-def check_equal(frame: pl.DataFrame, folder: Path) -> None:
-    """Stop if what was written is not what was given."""
-    found = (Lake(str(folder / "lake")).read_gold(TABLE).frame, folder / "plain.parquet")
-    for written in (found[0], pl.read_parquet(found[1])):
-        assert_frame_equal(written, frame)
+def prepare(frame: pl.DataFrame, root: Path) -> dict[str, Side]:
+    def by_truecast(folder: Path) -> None:
+        Lake(str(folder)).write_gold(TABLE, frame, {"made_from": "bench"})
+
+    def by_polars(folder: Path) -> None:
+        frame.write_parquet(folder / PLAIN, compression="lz4")
+
+    def by_delta(folder: Path) -> None:
+        write_deltalake(str(folder), frame)
+
+    writers = {OURS: by_truecast, "parquet": by_polars, "delta_default": by_delta}
+    return {name: partial(Written, root, write) for name, write in writers.items()}
+
+
+def check_equal(frame: pl.DataFrame, sides: dict[str, Side]) -> None:
+    """Stop if what is written is not what was given."""
+    ours, plain = sides[OURS](), sides["parquet"]()
+    assert_frame_equal(Lake(str(ours.folder)).read_gold(TABLE).frame, frame)
+    assert_frame_equal(pl.read_parquet(plain.folder / PLAIN), frame)
 
 
 def main() -> None:
-    given = arguments(rows=ROWS, rounds=3)
+    given = arguments(rows=ROWS, rounds=5)
     with tempfile.TemporaryDirectory(prefix="truecast-bench-") as name:
-        folder, frame = Path(name), make_frame(given.rows)
-        sides = prepare(frame, folder)
+        frame = make_frame(given.rows)
+        sides = prepare(frame, Path(name))
         if given.alone:
             sides[given.alone]()
             print(peak_mb())
             return
         print(f"{given.rows:,} rows, {frame.width - 1} columns of float32")
+        once = {"delta_default": sides.pop("delta_default")}
         memory = peaks(__file__, [*sides], given.rows)
-        for side in sides.values():
-            side()
-        check_equal(frame, folder)
-        seconds = timed(sides, given.rounds)
-        started = perf_counter()
-        write_deltalake(str(folder / "default"), frame)
-        seconds["delta_default"] = perf_counter() - started
+        check_equal(frame, sides)
+        seconds = timed(sides, given.rounds) | timed(once, 1)
     report("store", seconds, memory)
 
 

@@ -1,21 +1,35 @@
 """Each benchmark runs at a small size, and says what it promises to; no time is judged."""
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
+
+from truecast.core.calendars import get_calendar
+from truecast.features.clock import clock_columns
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 ROWS = {
-    "features": ["truecast", "copy", "polars", "pandas", "truecast_first_call"],
-    "tail": ["truecast", "polars", "pandas"],
+    "features": [
+        *("truecast", "copy", "polars", "polars_streaming", "pandas"),
+        "truecast_first_call",
+    ],
+    "tail": ["truecast", "truecast_at", "polars", "pandas"],
+    "store": ["truecast", "parquet", "delta_default"],
     "ingest": [
         *("truecast", "truecast_again", "parquet"),
         *("truecast_of_ndjson", "truecast_of_ndjson_again", "parquet_of_ndjson"),
     ],
     "merge": ["truecast", "merge"],
+    "online": [
+        *("truecast", "truecast_redis", "raw", "raw_redis"),
+        *("truecast_p99", "truecast_redis_p99", "raw_p99", "raw_redis_p99"),
+    ],
     "sentiment": ["truecast", "truecast_kept", "bert"],
     "simulate": ["truecast", "copy"],
     "serve": [
@@ -23,11 +37,16 @@ ROWS = {
         *("truecast_of_8", "fastapi_of_8", "truecast_first"),
     ],
 }
+# Ends of rows' names that are held against our seconds for the same: another input, or a quantile.
+OF_THE_SAME = {"ingest": ("_of_ndjson",), "online": ("_redis_p99", "_redis", "_p99")}
+FEW = {"online": 20}
 MEASURED_ALONE = {
-    "features": 4,
+    "features": 5,
     "tail": 0,
+    "store": 2,
     "ingest": 4,
     "merge": 2,
+    "online": 0,
     "sentiment": 0,
     "simulate": 1,
     "serve": 2,
@@ -38,13 +57,16 @@ def test_all_are_tried():
     assert {path.stem for path in BENCHMARKS.glob("[!_]*.py")} == set(ROWS)
 
 
+def rows_of(name):
+    return ["--rows", str(FEW.get(name, 3_000))]
+
+
 @pytest.fixture(scope="module")
 def printed():
     """What each prints; they run at the same time, since most of theirs is starting up."""
-    arguments = ["--rows", "3000", "--rounds", "1"]
     running = {
         name: subprocess.Popen(
-            [sys.executable, BENCHMARKS / f"{name}.py", *arguments],
+            [*(sys.executable, BENCHMARKS / f"{name}.py"), *rows_of(name), "--rounds", "1"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -66,9 +88,36 @@ def test_ends_with_one_line_of_json(name, printed):
     for row in said["rows"]:
         assert set(row) == {"what", "seconds", "peak_mb", "ratio"}
         assert row["seconds"] > 0
-        ours = "truecast_of_ndjson" if "ndjson" in row["what"] else "truecast"
+        same = (end for end in OF_THE_SAME.get(name, ()) if end in row["what"])
+        ours = "truecast" + next(same, "")
         taken = next(other["seconds"] for other in said["rows"] if other["what"] == ours)
         assert row["ratio"] == pytest.approx(taken / row["seconds"], rel=0.01)
     if sys.platform == "linux":
         peaks = [row["peak_mb"] for row in said["rows"] if row["peak_mb"]]
         assert len(peaks) == MEASURED_ALONE[name]
+
+
+def test_the_clock_of_the_bars_is_that_of_their_market(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    bars = importlib.import_module("_bars")
+    told = bars.with_clock(bars.make_bars(3_000))
+    columns = [told[name].to_numpy() for name in ("event_time", "session")]
+    market = get_calendar(bars.CALENDAR)
+    expected = clock_columns(
+        columns[0].astype("datetime64[us]"), columns[1].astype("datetime64[D]"), market
+    )
+    for name in ("local_minute", "since_open", "until_close"):
+        np.testing.assert_array_equal(told[name], expected[name], err_msg=name)
+
+
+def test_a_side_that_computes_something_else_is_found(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    features = importlib.import_module("features")
+    chosen = [feature for feature in features.chosen() if feature.name in ("roc_12", "is_doji")]
+    bars = features.with_clock(features.make_bars(3_000))
+    sides = {name: prepare(bars, chosen) for name, prepare in features.SIDES.items()}
+    features.check_equal(sides, chosen)
+    for name, wrong in (("roc_12", 1.01 * pl.col("roc_12")), ("is_doji", 1 - pl.col("is_doji"))):
+        found = sides["polars"]().with_columns(wrong.alias(name))
+        with pytest.raises(AssertionError, match=name):
+            features.check_equal({**sides, "polars": lambda found=found: found}, chosen)
