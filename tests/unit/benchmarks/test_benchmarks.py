@@ -97,9 +97,17 @@ def test_ends_with_one_line_of_json(name, printed):
         assert len(peaks) == MEASURED_ALONE[name]
 
 
-def test_the_clock_of_the_bars_is_that_of_their_market(monkeypatch):
+@pytest.fixture
+def load(monkeypatch):
+    """Import modules of the benchmarks, and forget them afterwards: their names are plain."""
     monkeypatch.syspath_prepend(BENCHMARKS)
-    bars = importlib.import_module("_bars")
+    yield importlib.import_module
+    for name in [path.stem for path in BENCHMARKS.glob("*.py")]:
+        sys.modules.pop(name, None)
+
+
+def test_the_clock_of_the_bars_is_that_of_their_market(load):
+    bars = load("_bars")
     told = bars.with_clock(bars.make_bars(3_000))
     columns = [told[name].to_numpy() for name in ("event_time", "session")]
     market = get_calendar(bars.CALENDAR)
@@ -110,9 +118,8 @@ def test_the_clock_of_the_bars_is_that_of_their_market(monkeypatch):
         np.testing.assert_array_equal(told[name], expected[name], err_msg=name)
 
 
-def test_a_side_that_computes_something_else_is_found(monkeypatch):
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    features = importlib.import_module("features")
+def test_a_side_that_computes_something_else_is_found(load):
+    features = load("features")
     chosen = [feature for feature in features.chosen() if feature.name in ("roc_12", "is_doji")]
     bars = features.with_clock(features.make_bars(3_000))
     sides = {name: prepare(bars, chosen) for name, prepare in features.SIDES.items()}
