@@ -1,6 +1,6 @@
 """One function a command. What each needs is imported when it runs: ``--help`` is instant."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -65,26 +65,6 @@ def recipes(as_json: AsJson = False) -> None:
     )
 
 
-def features(
-    name: Annotated[
-        str | None, typer.Option("--set", help="Only the features of this set.", show_default=False)
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the features: inputs, lookback, unit, formula and source of each."""
-    from truecast.features.catalog import description
-
-    rows = description(name)
-    if as_json:
-        print_json(rows)
-        return
-    table(
-        f"Features{f' of {name}' if name else ''}",
-        ("name", "lookback", "unit", "formula"),
-        [(row["name"], row["lookback"], row["unit"], row["formula"]) for row in rows],
-    )
-
-
 def build(
     recipe: RecipeName, source: SourceName = None, news: NewsName = None, as_json: AsJson = False
 ) -> None:
@@ -94,7 +74,9 @@ def build(
     """
     from dataclasses import asdict
 
+    from truecast.features.warmup import warm_up
     from truecast.pipelines import stages
+    from truecast.serving.workspace import feature_plan
 
     loaded = open_recipe(recipe, source, news)
     stages.check_recipe(loaded)
@@ -102,6 +84,7 @@ def build(
     workspace = open_workspace()
     with progress_bars() as bars:
         stages.fetch_missing(workspace, loaded, bars)
+        warm_up(feature_plan(loaded)[0], bars)
     summaries = stages.build(workspace, loaded)
     if as_json:
         print_json({"recipe": loaded.name, "datasets": [asdict(one) for one in summaries]})
@@ -147,7 +130,11 @@ def train(
         ],
     )
     show_notices(
-        [f"{one.slot}: {one.version} cannot be promoted: {one.blocked}" for one in versions if one.blocked]
+        [
+            f"{one.slot}: {one.version} cannot be promoted: {one.blocked}"
+            for one in versions
+            if one.blocked
+        ]
     )
 
 

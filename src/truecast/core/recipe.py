@@ -243,7 +243,7 @@ class Gates(_Part):
 
 
 # Keys that came after 0.1.0: where a recipe does not use them its hash stays what it was.
-_LATER = ("news", "sentiment", "adjust", "checks")
+_LATER = ("news", "sentiment", "adjust", "checks", "simulation")
 
 
 class Recipe(_Part):
@@ -257,6 +257,7 @@ class Recipe(_Part):
     context: tuple[str, ...] = ()
     interval: str = "1d"
     source: Choice = Choice(name="sample")
+    simulation: dict[str, Any] = Field(default_factory=dict)
     news: tuple[Choice, ...] = ()
     sentiment: Choice = Choice(name="lexicon")
     adjust: Literal["none", "split", "total"] = "split"
@@ -366,9 +367,11 @@ class Recipe(_Part):
 
         Notes
         -----
-        Options that the recipe gives for the same source are kept.
+        Options that the recipe gives for the same source are kept, and ``simulation`` is those
+        of ``simulated``.
         """
-        source = self.source if text is None else _typed(text, (self.source,))
+        simulated = Choice(name="simulated", parameters=self.simulation)
+        source = self.source if text is None else _typed(text, (self.source, simulated))
         changed = self.model_copy(update={"source": source})
         if news is not None:
             return changed._with_news(news)

@@ -95,6 +95,7 @@ class Workspace:
             bars=bars,
             context=dict(zip(recipe.context, context, strict=True)),
             decide_after=recipe.decision_delay,
+            calendar=calendar_of(recipe, symbol),
             news=self.stories(recipe) if reads_news(recipe) else None,
         )
 
@@ -234,11 +235,11 @@ def candidate_name(choice: Choice, among: tuple[Choice, ...]) -> str:
 def feature_plan(recipe: Recipe) -> tuple[FeaturePlan, tuple[str, ...]]:
     """Return the features to compute, and the names of those that the recipe asks for.
 
-    Raises
-    ------
     A recipe that names no news goes without the features of news in the sets that it names; see
     :func:`left_out`.
 
+    Raises
+    ------
     UsageError
         If a feature, a model or a parameter is not known, or a feature of news is named by itself
         where no news are.
@@ -252,14 +253,12 @@ def feature_plan(recipe: Recipe) -> tuple[FeaturePlan, tuple[str, ...]]:
     plan = FeaturePlan.from_choices(
         recipe.features, context=recipe.context, required=tuple(required)
     )
-    return plan, asked.names
-
     if not recipe.news:
         _refuse_single_news(recipe)
         asked, plan = _without_news(asked), _without_news(plan)
+    return plan, asked.names
 
-def slots_of(recipe: Recipe) -> tuple[Slot, ...]:
-    """Return every slot of a recipe: instrument × target × horizon."""
+
 def reads_news(recipe: Recipe) -> bool:
     """Say whether a recipe's features read its news."""
     return bool(feature_plan(recipe)[0].of_news)
@@ -290,6 +289,8 @@ def _without_news(plan: FeaturePlan) -> FeaturePlan:
     return FeaturePlan(kept)
 
 
+def slots_of(recipe: Recipe) -> tuple[Slot, ...]:
+    """Return every slot of a recipe: instrument × target × horizon."""
     source = source_of(recipe).name
     return tuple(
         Slot(recipe.name, source, symbol, target, horizon)

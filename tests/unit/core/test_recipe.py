@@ -152,6 +152,16 @@ def test_news_stay_with_the_source_that_they_belong_to() -> None:
     assert simulated.with_source("yahoo").news == ()
 
 
+def test_a_recipe_says_what_its_simulation_is() -> None:
+    recipe = Recipe.model_validate({**BASE, "source": "oanda", "simulation": {"years": 17}})
+    assert recipe.with_source("simulated").source.parameters == {"years": 17}
+    assert recipe.with_source("simulated:years=2,seed=1").source.parameters == {
+        "years": 2,
+        "seed": 1,
+    }
+    assert recipe.with_source("sample").source.parameters == {}
+
+
 def test_simulated_news_are_of_the_market_of_the_bars() -> None:
     recipe = _reading({"simulated": {"seed": 3, "years": 2}}, "rss")
     changed = recipe.with_source(None, "simulated")
