@@ -19,6 +19,7 @@ from _with_polars import with_polars
 from features import chosen
 
 from truecast.core.calendars import get_calendar
+from truecast.core.clock import to_datetime64
 from truecast.features.compute import Market, compute_at
 from truecast.features.plan import FeaturePlan
 from truecast.features.tail import Tail
@@ -32,13 +33,12 @@ def by_tail(plan: FeaturePlan, bars: pl.DataFrame, length: int) -> Side:
     """Return a side that pushes the next bar at each call, onto a tail of the first ones."""
     market = market_of(bars[: length - 1])
     tail = Tail.of(plan, market, market.decisions().as_of[-1])
-    utc = pl.col("event_time", "known_at").dt.replace_time_zone(None)
-    turns = bars[length - 1 :].with_columns(utc).iter_rows(named=True)
+    turns = bars[length - 1 :].iter_rows(named=True)
 
     def side() -> Row:
         bar = next(turns)
         tail.push(bar)
-        return tail.row(np.datetime64(bar["known_at"]))
+        return tail.row(to_datetime64(bar["known_at"]))
 
     return side
 

@@ -97,6 +97,8 @@ def _looked_up(
     keys: NDArray[np.int64], find: Callable[[int], tuple[float, ...]]
 ) -> NDArray[np.float64]:
     """Find what belongs to each key, once a run of equal ones; a row for each number found."""
+    if len(keys) == 1:  # one new bar: what follows costs more than the rest of it
+        return np.array([find(int(keys[0]))]).T
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     found = np.array([find(int(key)) for key in keys[starts]])
     return np.asarray(np.repeat(found, np.diff(np.r_[starts, len(keys)]), axis=0).T)

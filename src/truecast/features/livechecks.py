@@ -155,5 +155,4 @@ def _new(
         fresh = (fresh & (closes <= close)) | (closes == close)
     fresh &= bars.values("version") == 0
     for place in np.flatnonzero(fresh):
-        row = bars.frame.row(int(place), named=True)
-        yield {**row, "event_time": row["event_time"].replace(tzinfo=None)}
+        yield bars.frame.row(int(place), named=True)

@@ -5,24 +5,23 @@ revision of an earlier bar make a new one.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from truecast.core.calendars import Calendar
+from truecast.core.clock import to_datetime64
 from truecast.features.blocks import complete
 from truecast.features.clock import clock_columns
 from truecast.features.compute import CONTEXT_AGE
-from truecast.features.declaration import CLOCK, INPUTS, FeatureError, Output
+from truecast.features.declaration import CLOCK, FeatureError, Output
 from truecast.features.groups import Group
 from truecast.features.market import Bars, Market
 from truecast.features.news import Stories, write_news
 from truecast.features.plan import FeaturePlan
 from truecast.features.user import call
-
-#: What a bar says in numbers; what time it is at its market is worked out.
-_NUMBERS = tuple(name for name in INPUTS if name not in {"session", *CLOCK})
 
 
 class Tail:
@@ -79,8 +78,9 @@ class Tail:
         Parameters
         ----------
         bar : mapping
-            Columns of a bar by name: ``event_time``, ``session``, and the numbers that the
-            features read; what is not there counts as missing.
+            Columns of a bar by name: ``event_time`` (aware, or a datetime64 that means UTC),
+            ``session``, and the numbers that the features read; what is not there counts as
+            missing.
         of : str or None
             A context symbol, or None for the instrument.
 
@@ -132,6 +132,11 @@ class _SeriesTail:
         read = dict.fromkeys(name for group in groups for name in group.inputs)
         self._rows = {name: names.index(name) for name in read}
         self._beside = [name for name in read if ":" in name]
+        self._numbers = [*({"close", *read} - {"session", *CLOCK, *self._beside})]
+        self._timed = calendar is not None and not read.keys().isdisjoint(CLOCK)
+        features = [member for group in groups for member in group.members]
+        self._warm_ups = [(place, feature.warm_up) for place, feature in features]
+        self._warm_up = max((bars for _, bars in self._warm_ups), default=0)
         self._last: dict[str, float] = {}
         self._x = np.full((len(names), self.length), np.nan)
         self._bars = 0
@@ -150,7 +155,7 @@ class _SeriesTail:
 
     def push(self, bar: Mapping[str, object]) -> None:
         """Take in the next bar."""
-        moment = np.datetime64(bar["event_time"], "us")  # type: ignore[call-overload]
+        moment = _moment(bar["event_time"])
         if self.newest is not None and moment <= self.newest:
             raise FeatureError(
                 f"a bar that closed {moment}Z is not later than the last one ({self.newest}Z): "
@@ -165,15 +170,15 @@ class _SeriesTail:
         self._bars += 1
 
     def _values(self, bar: Mapping[str, object], moment: np.datetime64) -> dict[str, float]:
-        numbers = {name: bar.get(name) for name in _NUMBERS}
+        given = {name: bar.get(name) for name in self._numbers}
         values = {
             name: float(value)  # type: ignore[arg-type]
-            for name, value in numbers.items()
+            for name, value in given.items()
             if value is not None
         }
         session = np.datetime64(bar.get("session", moment), "D")  # type: ignore[call-overload]
         values["session"] = float(session.astype(np.int64))
-        if self._calendar is not None and any(name in CLOCK for name in self._rows):
+        if self._timed and self._calendar is not None:
             found = clock_columns(np.array([moment]), np.array([session]), self._calendar)
             values |= {name: float(column[0]) for name, column in found.items()}
         return values
@@ -191,13 +196,23 @@ class _SeriesTail:
         for group in self._groups:
             if current and group.family.function is None:
                 group.run(self._x, self.length - 1 - group.halo, out, 0)
-            for place, feature in group.members:
-                if not current or self._bars < feature.warm_up:
-                    out[place] = np.nan
-                elif feature.family.function is not None:
+            elif current:
+                for place, feature in group.members:
                     out[place] = self._called(group, feature.lookback)
+        if not current or self._bars < self._warm_up:
+            for place, warm_up in self._warm_ups:
+                if not current or self._bars < warm_up:
+                    out[place] = np.nan
 
     def _called(self, group: Group, lookback: int) -> float:
         bars = min(self._bars, lookback)
+        if bars < lookback:
+            return np.nan  # of too few bars it need not know what to do
         inputs = {name: self._x[self._rows[name], self.length - bars :] for name in group.inputs}
         return float(call(group.family, inputs)[-1])
+
+
+def _moment(given: object) -> np.datetime64:
+    if isinstance(given, datetime):
+        return to_datetime64(given)
+    return np.datetime64(given, "us")  # type: ignore[call-overload,no-any-return]

@@ -67,12 +67,6 @@ def plan():
     return FeaturePlan((*made.features, family.feature()))
 
 
-def as_mapping(frame, place):
-    row = frame.row(place, named=True)
-    row["event_time"] = row["event_time"].replace(tzinfo=None)
-    return row
-
-
 def test_bars_pushed_one_by_one_give_the_rows_of_the_batch(market, plan):
     decisions = market.decisions()
     batch = compute_at(plan, market, decisions, np.float64)
@@ -80,8 +74,8 @@ def test_bars_pushed_one_by_one_give_the_rows_of_the_batch(market, plan):
     tail = Tail.of(plan, market, decisions.as_of[start - 1], np.float64)
     for place in range(start, len(decisions)):
         if place < 1290:
-            tail.push(as_mapping(market.context["^VIX"].versions, place), "^VIX")
-        tail.push(as_mapping(market.bars.versions, place))
+            tail.push(market.context["^VIX"].versions.row(place, named=True), "^VIX")
+        tail.push(market.bars.versions.row(place, named=True))
         row = tail.row(decisions.as_of[place])
         for column, one in enumerate(plan.features):
             if one.recursive and one.family.function is None:
@@ -98,8 +92,8 @@ def test_a_tail_that_begins_empty_gives_the_first_rows_of_the_batch(market, plan
     batch = compute_at(plan, market, decisions)
     tail = Tail(plan, CALENDAR)
     for place in range(60):
-        tail.push(as_mapping(market.context["^VIX"].versions, place), "^VIX")
-        tail.push(as_mapping(market.bars.versions, place))
+        tail.push(market.context["^VIX"].versions.row(place, named=True), "^VIX")
+        tail.push(market.bars.versions.row(place, named=True))
         np.testing.assert_allclose(tail.row(decisions.as_of[place]), batch[place], rtol=1e-6)
 
 
@@ -114,9 +108,9 @@ def test_a_context_that_has_ended_is_missing(market, plan):
 def test_an_earlier_bar_and_an_unknown_series_are_refused(market, plan):
     tail = Tail.of(plan, market, market.decisions().as_of[100])
     with pytest.raises(FeatureError, match="not later than the last one"):
-        tail.push(as_mapping(market.bars.versions, 100))
+        tail.push(market.bars.versions.row(100, named=True))
     with pytest.raises(FeatureError, match="no feature of the plan reads DXY"):
-        tail.push(as_mapping(market.bars.versions, 101), "DXY")
+        tail.push(market.bars.versions.row(101, named=True), "DXY")
 
 
 def test_nothing_is_known_before_the_first_bar(plan):
