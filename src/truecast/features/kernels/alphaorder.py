@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
-from truecast.features.kernels.alpharatios import EPSILON, gathered, mean_difference, share
+from truecast.features.kernels.alpharatios import EPSILON, mean_difference, share
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import difference, quotient, scaled
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW
@@ -32,9 +32,7 @@ def extremes(
     """Write highest highs and lowest lows, where the close lies between them, and their places."""
     close = x[CLOSE, begin:]
     now, stop = close[halo:], start + close.size - halo
-    windows = windows_of(
-        gathered(alpha_max, alpha_min, alpha_rsv), gathered(alpha_imax, alpha_imin, alpha_imxd)
-    )
+    windows = windows_of(alpha_max, alpha_min, alpha_rsv, alpha_imax, alpha_imin, alpha_imxd)
     high, high_age = window_peaks(x[HIGH, begin:], 1.0, windows)
     low, low_age = window_peaks(x[LOW, begin:], -1.0, windows)
     for asked in alpha_max:
@@ -143,7 +141,7 @@ def quantiles(
         quotient(low[row_of(windows, asked[1])], now, 1.0, out[asked[0], start:stop])
     if not alpha_rank.shape[0]:
         return
-    windows = windows_of(alpha_rank, alpha_rank)
+    windows = windows_of(alpha_rank)
     doubled = np.empty((windows.size, now.size))
     window_ranks(close, halo, windows, doubled)
     for asked in alpha_rank:

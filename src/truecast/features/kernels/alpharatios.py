@@ -1,35 +1,12 @@
-"""What the kernels of Alpha158 share: its ratios, and the windows asked of several families."""
+"""What the kernels of Alpha158 share: its ratios."""
 
 import math
 
-import numpy as np
-
-from truecast.features.declaration import Asked, Column, Output, Windows
+from truecast.features.declaration import Column, Output
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.windows import windows_of
 
 #: Added to denominators.
 EPSILON = 1e-12
-
-
-@kernel
-def gathered(first: Asked, second: Asked, third: Asked) -> Asked:
-    """Return the windows that are asked for of three families, as if they were one."""
-    found = np.zeros((first.shape[0] + second.shape[0] + third.shape[0], 2), np.int64)
-    count = 0
-    for wanted in (first, second, third):
-        for asked in wanted:
-            found[count, 1] = asked[1]
-            count += 1
-    return found
-
-
-@kernel
-def windows_of_three(first: Asked, second: Asked, third: Asked) -> Windows:
-    """Return the distinct windows that are asked for of three families, in order."""
-    found = gathered(first, second, third)
-    windows: Windows = windows_of(found, found)
-    return windows
 
 
 @kernel

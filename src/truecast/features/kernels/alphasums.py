@@ -19,12 +19,11 @@ from truecast.features.kernels.alpharatios import (
     mean_difference,
     mean_share,
     share,
-    windows_of_three,
 )
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import moves, quotient, scaled
 from truecast.features.kernels.inputs import CLOSE, VOLUME
-from truecast.features.kernels.windows import row_of, window_moments, window_sums
+from truecast.features.kernels.windows import row_of, window_moments, window_sums, windows_of
 
 
 @kernel
@@ -45,7 +44,7 @@ def prices(
     for asked in alpha_roc:
         then = close[halo - asked[1] : rows - asked[1]]
         quotient(then, now, 1.0, out[asked[0], start:stop])
-    windows = windows_of_three(alpha_ma, alpha_std, alpha_std[:0])
+    windows = windows_of(alpha_ma, alpha_std)
     sums, squares = window_moments(close, windows)
     for asked in alpha_ma:
         total = sums[row_of(windows, asked[1]), halo:]
@@ -81,7 +80,7 @@ def volumes(
     """Write mean and deviation of volume over the volume, and of volume weighted by moves."""
     close, volume = x[CLOSE, begin:], x[VOLUME, begin:]
     now, stop = volume[halo:], start + volume.size - halo
-    windows = windows_of_three(alpha_vma, alpha_vstd, alpha_vstd[:0])
+    windows = windows_of(alpha_vma, alpha_vstd)
     sums, squares = window_moments(volume, windows)
     for asked in alpha_vma:
         total = sums[row_of(windows, asked[1]), halo:]
@@ -92,7 +91,7 @@ def volumes(
         deviation_share(square, asked[1], now, 1.0, EPSILON, math.nan, target)
     if not alpha_wvma.shape[0]:
         return
-    windows = windows_of_three(alpha_wvma, alpha_wvma[:0], alpha_wvma[:0])
+    windows = windows_of(alpha_wvma)
     sums, squares = window_moments(price_weighted_volume(close, volume), windows)
     for asked in alpha_wvma:
         at = row_of(windows, asked[1])
@@ -117,7 +116,7 @@ def price_moves(
     """Write how many closes rose or fell, and how far."""
     gain, loss = moves_of(x[CLOSE, begin:])
     shares_of_moves(gain, loss, halo, out, start, alpha_sump, alpha_sumn, alpha_sumd)
-    windows = windows_of_three(alpha_cntp, alpha_cntn, alpha_cntd)
+    windows = windows_of(alpha_cntp, alpha_cntn, alpha_cntd)
     rises, falls = counts(gain, windows), counts(loss, windows)
     stop = start + gain.size - halo
     for asked in alpha_cntp:
@@ -179,7 +178,7 @@ def shares_of_moves(
 ) -> None:
     """Write rises, falls, and rises less falls, over all moves of a window."""
     stop = start + gain.size - halo
-    windows = windows_of_three(rising, falling, net)
+    windows = windows_of(rising, falling, net)
     rises, falls = window_sums(gain, windows), window_sums(loss, windows)
     nothing, moved = np.zeros(gain.size - halo), np.empty(gain.size - halo)
     for kind, wanted in enumerate((rising, falling, net)):

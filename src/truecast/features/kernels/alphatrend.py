@@ -5,12 +5,17 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
-from truecast.features.kernels.alpharatios import windows_of_three
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import NOTHING, quotient
 from truecast.features.kernels.inputs import CLOSE, VOLUME
 from truecast.features.kernels.logarithm import ln
-from truecast.features.kernels.windows import blank, row_of, window_moments, window_sums
+from truecast.features.kernels.windows import (
+    blank,
+    row_of,
+    window_moments,
+    window_sums,
+    windows_of,
+)
 
 #: Share of a sum of squares that rounding may leave of nothing.
 ROUNDING = 1e-13
@@ -32,7 +37,7 @@ def regressions(
     """Write slope, R² and last residual of closes regressed on the bar's number."""
     close = x[CLOSE, begin:]
     now, stop = close[halo:], start + close.size - halo
-    windows = windows_of_three(alpha_beta, alpha_rsqr, alpha_resi)
+    windows = windows_of(alpha_beta, alpha_rsqr, alpha_resi)
     sums, squares = window_moments(close, windows)
     slopes = np.empty((windows.size, close.size))
     for j in range(windows.size):
@@ -137,7 +142,7 @@ def window_correlations(
     """Write the correlation of each window of two columns."""
     rows = a.size
     stop = start + rows - halo
-    windows = windows_of_three(wanted, wanted[:0], wanted[:0])
+    windows = windows_of(wanted)
     sums_a, squares_a = window_moments(a, windows)
     sums_b, squares_b = window_moments(b, windows)
     mean_a, mean_b = np.empty(rows - halo), np.empty(rows - halo)
@@ -191,7 +196,7 @@ def change_correlations(
     moved[0] = traded[0] = known[0] = math.nan
     price_changes(close[1:], close[:-1], volume[:-1], moved[1:])
     volume_changes(volume[1:], volume[:-1], traded[1:], known[1:])
-    windows = windows_of_three(wanted, wanted[:0], wanted[:0])
+    windows = windows_of(wanted)
     counts, sums_a = window_sums(known, windows), window_sums(moved, windows)
     sums_b = window_sums(traded, windows)
     products = np.empty(rows)

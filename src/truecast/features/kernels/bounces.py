@@ -88,7 +88,7 @@ def bounces(
         moved, term = x[MOVED, begin:], np.empty(rows)
         blank(term, 1)
         product(moved[1:], moved[:-1], term[1:])
-        windows = windows_of(roll_spread, roll_spread)
+        windows = windows_of(roll_spread)
         totals, products = window_sums(moved, windows), window_sums(term, windows)
         for asked in roll_spread:
             at = row_of(windows, asked[1])
@@ -96,7 +96,7 @@ def bounces(
             bounce(products[at, halo:], now, before, asked[1], out[asked[0], start:stop])
     if corwin_schultz.shape[0]:
         term = _two_bar_spreads(x[HIGH, begin:], x[LOW, begin:])
-        windows = windows_of(corwin_schultz, corwin_schultz)
+        windows = windows_of(corwin_schultz)
         totals = window_sums(term, windows)
         for asked in corwin_schultz:
             total = totals[row_of(windows, asked[1]), halo:]
@@ -105,7 +105,7 @@ def bounces(
         term = np.empty(rows)
         blank(term, 1)
         distance(close[1:], close[:-1], term[1:])
-        windows = windows_of(efficiency_ratio, efficiency_ratio)
+        windows = windows_of(efficiency_ratio)
         totals = window_sums(term, windows)
         for asked in efficiency_ratio:
             path = totals[row_of(windows, asked[1]), halo:]

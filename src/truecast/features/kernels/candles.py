@@ -6,7 +6,6 @@ from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output,
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import difference, log_ratio, quotient
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
-from truecast.features.kernels.volume import note
 from truecast.features.kernels.windows import row_of, window_extreme, window_sums, windows_of
 
 #: Bars before, to whose mean body a body is compared.
@@ -163,12 +162,7 @@ def channels(
     """Write where closes stand in the channel of the last bars, and whether they leave it."""
     close = x[CLOSE, begin + halo :]
     rows, stop = close.size + halo, start + close.size
-    counts = near_high.shape[0] + near_low.shape[0] + close_to_low.shape[0]
-    needed = np.empty((counts + breakout_up.shape[0] + breakout_down.shape[0], 2), np.int64)
-    note(needed, 0, close_to_low, 0)
-    count = note(needed, note(needed, close_to_low.shape[0], near_high, 0), near_low, 0)
-    note(needed, note(needed, count, breakout_up, 0), breakout_down, 0)
-    windows = windows_of(needed, needed)
+    windows = windows_of(close_to_low, near_high, near_low, breakout_up, breakout_down)
     tops, bottoms = edges(x[HIGH, begin:], windows, 1.0), edges(x[LOW, begin:], windows, -1.0)
     for asked in close_to_low:
         low = bottoms[row_of(windows, asked[1]), halo:]

@@ -48,7 +48,7 @@ def simple_levels(x: Inputs, begin: int, halo: int, out: Outputs, start: int, sm
     """Write simple moving averages."""
     close = x[CLOSE, begin:]
     stop = start + close.size - halo
-    windows = windows_of(sma, sma)
+    windows = windows_of(sma)
     sums = window_sums(close, windows)
     for asked in sma:
         total = sums[row_of(windows, asked[1]), halo:]

@@ -13,8 +13,7 @@ from truecast.features.kernels.elementwise import (
     scaled,
 )
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, OPEN, VOLUME
-from truecast.features.kernels.volume import note
-from truecast.features.kernels.windows import row_of, window_sums, windows_of
+from truecast.features.kernels.windows import row_of, window_sums, windows_of, with_window
 
 #: Bars whose mean volume is the usual one, for price impact.
 USUAL = 20
@@ -98,11 +97,9 @@ def impacts(
     moved = x[MOVED, begin:]
     stop = start + volume.size - halo
     usual = price_impact.shape[0] + price_impact_mean.shape[0]
-    needed = np.empty((usual + kyle_lambda.shape[0] + signed_volume.shape[0], 2), np.int64)
-    for row in range(usual):
-        needed[row, 1] = USUAL
-    note(needed, note(needed, usual, kyle_lambda, 0), signed_volume, 0)
-    windows = windows_of(needed, needed)
+    windows = windows_of(kyle_lambda, signed_volume)
+    if usual:
+        windows = with_window(windows, USUAL)
     sums = window_sums(volume, windows)
     mean = np.empty(volume.size)
     if usual:
@@ -125,7 +122,7 @@ def impacts(
     if signed_volume.shape[0]:
         side = np.empty(volume.size)
         signed(moved, volume, side)
-        own = windows_of(signed_volume, signed_volume)
+        own = windows_of(signed_volume)
         sides = window_sums(side, own)
         for asked in signed_volume:
             at, total = row_of(own, asked[1]), sums[row_of(windows, asked[1]), halo:]
@@ -165,7 +162,7 @@ def _slopes(
     if kyle_lambda.shape[0]:
         term, square = np.empty(volume.size), np.empty(volume.size)
         with_a_move(moved, volume, term, square)
-        own = windows_of(kyle_lambda, kyle_lambda)
+        own = windows_of(kyle_lambda)
         products, squares = window_sums(term, own), window_sums(square, own)
         for asked in kyle_lambda:
             at, total = row_of(own, asked[1]), sums[row_of(windows, asked[1]), halo:]
@@ -219,7 +216,7 @@ def flows(
         over_range(close, x[OPEN, begin:], width, flow)
         for asked in order_flow:
             scaled(flow[halo:], 1.0, math.inf, out[asked[0], start:stop])
-        windows = windows_of(order_flow_mean, order_flow_mean)
+        windows = windows_of(order_flow_mean)
         totals = window_sums(flow, windows)
         for asked in order_flow_mean:
             total = totals[row_of(windows, asked[1]), halo:]

@@ -72,7 +72,7 @@ def simple_averages(
     """Write distances from simple moving averages of the close."""
     close = x[CLOSE, begin:]
     stop = start + close.size - halo
-    windows = windows_of(close_to_sma, close_to_sma)
+    windows = windows_of(close_to_sma)
     sums = window_sums(close, windows)
     for asked in close_to_sma:
         total = sums[row_of(windows, asked[1])]

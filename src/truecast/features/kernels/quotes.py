@@ -63,7 +63,7 @@ def spreads(
     relative_spreads(bid, ask, mid, spread)
     for asked in quoted_spread:
         scaled(spread[halo:], 1.0, math.inf, out[asked[0], start:stop])
-    windows = windows_of(spread_mean, spread_mean)
+    windows = windows_of(spread_mean)
     totals = window_sums(spread, windows)
     for asked in spread_mean:
         total = totals[row_of(windows, asked[1]), halo:]
@@ -140,7 +140,7 @@ def depths(
         depth = np.empty(bid_size.size)
         sums_of(bid_size, ask_size, depth)
         flow = order_flow(x[BID_CLOSE, begin:], x[ASK_CLOSE, begin:], bid_size, ask_size)
-        windows = windows_of(order_flow_imbalance, order_flow_imbalance)
+        windows = windows_of(order_flow_imbalance)
         flows, total = window_sums(flow, windows), window_sums(depth, windows)
         for asked in order_flow_imbalance:
             at, target = row_of(windows, asked[1]), out[asked[0], start:stop]
@@ -200,7 +200,7 @@ def sides(
     if order_imbalance.shape[0]:
         volume = x[VOLUME, begin:]
         product(side, volume, term)
-        windows = windows_of(order_imbalance, order_imbalance)
+        windows = windows_of(order_imbalance)
         signed, total = window_sums(term, windows), window_sums(volume, windows)
         for asked in order_imbalance:
             at, target = row_of(windows, asked[1]), out[asked[0], start:stop]

@@ -9,8 +9,14 @@ from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import difference, quotient, root_of, scaled
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, VOLUME
 from truecast.features.kernels.ranks import window_ranks
-from truecast.features.kernels.trend import both_of, exceeds
-from truecast.features.kernels.windows import row_of, window_moments, window_sums, windows_of
+from truecast.features.kernels.trend import exceeds
+from truecast.features.kernels.windows import (
+    row_of,
+    window_moments,
+    window_sums,
+    windows_of,
+    with_window,
+)
 
 #: Bars of the windows that are no parameters; as in ``features/regime.py``.
 NEWEST, SLOW, PAST = 20, 50, 252
@@ -29,18 +35,6 @@ def _deviations(moved: Column, windows: Windows) -> Matrix:
 
 
 @kernel
-def _with_fixed(vol_of_vol: Asked, market_stress: Asked) -> Asked:
-    """Return what is asked for with the two windows of the stress, if that is, after it."""
-    own, fixed = vol_of_vol.shape[0], 2 if market_stress.shape[0] else 0
-    out = np.zeros((own + fixed, 2), np.int64)
-    for row in range(own):
-        out[row, 1] = vol_of_vol[row, 1]
-    for row in range(own, own + fixed):
-        out[row, 1] = NEWEST if row == own else SLOW
-    return out
-
-
-@kernel
 def volatility_states(
     x: Inputs,
     begin: int,
@@ -53,9 +47,12 @@ def volatility_states(
     market_stress: Asked,
 ) -> None:
     """Write volatility against that of longer windows, how it varies, and the market's stress."""
-    windows = windows_of(
-        both_of(volatility_ratio, high_volatility), _with_fixed(vol_of_vol, market_stress)
-    )
+    windows = windows_of(vol_of_vol, volatility_ratio, high_volatility)
+    for family in (volatility_ratio, high_volatility):
+        for asked in family:
+            windows = with_window(windows, asked[2])
+    if market_stress.shape[0]:
+        windows = with_window(with_window(windows, NEWEST), SLOW)
     deviations = _deviations(x[MOVED, begin:], windows)
     stop = start + deviations.shape[1] - halo
     for asked in vol_of_vol:
@@ -146,7 +143,7 @@ def mean_ranges(
     width, share = np.empty(close.size), np.empty(close.size)
     difference(x[HIGH, begin:], x[LOW, begin:], width)
     quotient(width, close, 100.0, share)
-    windows = windows_of(range_mean, range_mean)
+    windows = windows_of(range_mean)
     sums = window_sums(share, windows)
     for asked in range_mean:
         total = sums[row_of(windows, asked[1]), halo:]

@@ -17,7 +17,13 @@ from truecast.features.kernels.elementwise import (
 )
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW
 from truecast.features.kernels.recursive import exponential_mean
-from truecast.features.kernels.windows import row_of, window_extreme, window_sums, windows_of
+from truecast.features.kernels.windows import (
+    row_of,
+    window_extreme,
+    window_sums,
+    windows_of,
+    with_window,
+)
 
 
 @kernel
@@ -26,18 +32,6 @@ def exceeds(a: Column, of_a: float, b: Column, of_b: float, out: Output) -> None
     for i in range(out.size):
         left, right = of_a * a[i], of_b * b[i]
         out[i] = (1.0 if left > right else 0.0) + 0.0 * (left + right)
-
-
-@kernel
-def both_of(first: Asked, second: Asked) -> Asked:
-    """Return both windows of each row, as if each had been asked for alone."""
-    count = first.shape[0]
-    out = np.zeros((2 * (count + second.shape[0]), 2), np.int64)
-    for row in range(out.shape[0]):
-        of = row >> 1
-        window = first[of, 1 + (row & 1)] if of < count else second[of - count, 1 + (row & 1)]
-        out[row, 1] = window
-    return out
 
 
 @kernel
@@ -65,7 +59,7 @@ def ranges_moved(
     """Write how far the close moved, in mean true ranges."""
     close = x[CLOSE, begin:]
     stop = start + close.size - halo
-    windows = windows_of(momentum, momentum)
+    windows = windows_of(momentum)
     sums = window_sums(true_ranges(x, begin), windows)
     for asked in momentum:
         then = close[halo - asked[1] : close.size - asked[1]]
@@ -95,8 +89,10 @@ def crossed_averages(
     """Write a fast simple average of the close over a slow one, and whether it is above it."""
     close = x[CLOSE, begin:]
     stop = start + close.size - halo
-    spans = both_of(sma_ratio, is_uptrend)
-    windows = windows_of(spans, spans)
+    windows = windows_of(sma_ratio, is_uptrend)
+    for family in (sma_ratio, is_uptrend):
+        for asked in family:
+            windows = with_window(windows, asked[2])
     sums = window_sums(close, windows)
     for asked in sma_ratio:
         fast, slow = sums[row_of(windows, asked[1])], sums[row_of(windows, asked[2])]
@@ -130,18 +126,19 @@ def _larger_move(own: Column, other: Column, out: Column) -> None:
 
 
 @kernel
-def _apart(rise: Column, fall: Column, out: Column) -> None:
-    """Write ``100·|rise − fall|/(rise + fall)``; 0 where both are."""
+def _apart(rise: Column, fall: Column, close: Column, out: Column) -> None:
+    """Write ``100·|rise − fall|/(rise + fall)``; 0 where both are nothing beside the close."""
     for i in range(out.size):
         total = rise[i] + fall[i]
-        out[i] = 100.0 * abs(rise[i] - fall[i]) / total if total != 0.0 else 0.0
+        nothing = total <= STILL * abs(close[i])
+        out[i] = 0.0 if nothing else 100.0 * abs(rise[i] - fall[i]) / total
 
 
 @kernel
 def _still(values: Column, ranges: Column, close: Column, out: Column) -> None:
     """Write values, and 0 where the mean true range is nothing beside the close."""
     for i in range(out.size):
-        out[i] = 0.0 if ranges[i] <= STILL * close[i] else values[i] + 0.0 * ranges[i]
+        out[i] = 0.0 if ranges[i] <= STILL * abs(close[i]) else values[i] + 0.0 * ranges[i]
 
 
 @kernel
@@ -178,7 +175,7 @@ def directional_movement(
                 fall = exponential_mean(loss, 1.0 / window)
                 ranges = exponential_mean(width, 1.0 / window)
             if kind == 0:
-                _apart(rise, fall, index)
+                _apart(rise, fall, close, index)
                 _still(index, ranges, close, settled)
                 mean = exponential_mean(settled, 1.0 / window)
                 scaled(mean[halo:], 1.0, math.inf, out[asked[0], start:stop])

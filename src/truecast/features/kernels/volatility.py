@@ -190,7 +190,7 @@ def _one_sided(
     """Write mean losses (sign 1) or gains (sign −1) in units of the Garman–Klass deviation."""
     part = np.empty(moved.size)
     scaled(moved, sign, 0.0, part)
-    windows = windows_of(wanted, wanted)
+    windows = windows_of(wanted)
     totals = window_sums(part, windows)
     stop = start + moved.size - halo
     for asked in wanted:
@@ -208,7 +208,7 @@ def _parkinson(
     log_ratio(high, low, 100.0, width)
     square(width, squared)
     stop = start + width.size - halo
-    windows = windows_of(parkinson, parkinson)
+    windows = windows_of(parkinson)
     sums = window_sums(squared, windows)
     for asked in parkinson:
         total = sums[row_of(windows, asked[1]), halo:]
@@ -233,7 +233,7 @@ def _drift_free(
     for asked in rogers_satchell:
         total = sums[row_of(windows, asked[1]), halo:]
         root_of(total, 1.0 / asked[1], out[asked[0], start:stop])
-    longer = windows_of(yang_zhang, yang_zhang)
+    longer = windows_of(yang_zhang)
     _, gaps = window_moments(gap, longer)
     _, bodies = window_moments(close, longer)
     for asked in yang_zhang:
@@ -260,7 +260,7 @@ def whole_day(x: Inputs, begin: int, halo: int, out: Outputs, start: int, gk_rat
     squared, returns, ranges = np.empty(moved.size), np.empty(moved.size), np.empty(moved.size)
     square(moved, squared)
     paired(squared, term, returns, ranges)
-    windows = windows_of(gk_ratio, gk_ratio)
+    windows = windows_of(gk_ratio)
     totals, bases = window_sums(returns, windows), window_sums(ranges, windows)
     stop = start + moved.size - halo
     for asked in gk_ratio:

@@ -19,18 +19,11 @@ from truecast.features.kernels.windows import (
     window_moments,
     window_sums,
     windows_of,
+    with_window,
 )
 
 #: From this ratio on, volume is called high.
 HIGH_VOLUME = 1.2
-
-
-@kernel
-def note(windows: Asked, count: int, asked: Asked, parameter: int) -> int:
-    """Write a parameter of each feature asked for from row ``count`` on; return the next row."""
-    for row in range(asked.shape[0]):
-        windows[count + row, 1] = asked[row, 1 + parameter]
-    return count + int(asked.shape[0])
 
 
 @kernel
@@ -70,16 +63,12 @@ def volume_changes(
     rows, now, stop = volume.size, volume[halo:], start + volume.size - halo
     for asked in log_volume_change:
         log_ratio(now, volume[halo - 1 : rows - 1], 100.0, out[asked[0], start:stop])
-    trends = volume_trend.shape[0] + high_volume.shape[0]
-    others = volume_ratio.shape[0] + volume_imbalance.shape[0] + volume_acceleration.shape[0]
-    needed = np.empty((2 * trends + others, 2), np.int64)
-    count = note(needed, 0, volume_ratio, 0)
-    for parameter in range(2):
-        count = note(needed, count, volume_trend, parameter)
-        count = note(needed, count, high_volume, parameter)
-    count = note(needed, count, volume_imbalance, 0)
-    note(needed, count, volume_acceleration, 0)
-    windows = windows_of(needed, needed)
+    windows = windows_of(
+        volume_ratio, volume_trend, high_volume, volume_imbalance, volume_acceleration
+    )
+    for family in (volume_trend, high_volume):
+        for asked in family:
+            windows = with_window(windows, asked[2])
     sums = window_sums(volume, windows)
     for asked in volume_ratio:
         total = sums[row_of(windows, asked[1]), halo:]
@@ -124,7 +113,7 @@ def _accelerations(
 @kernel
 def _scores(volume: Column, halo: int, out: Outputs, start: int, volume_zscore: Asked) -> None:
     """Write standard scores of volume."""
-    windows = windows_of(volume_zscore, volume_zscore)
+    windows = windows_of(volume_zscore)
     sums, squares = window_moments(volume, windows)
     stop = start + volume.size - halo
     for asked in volume_zscore:

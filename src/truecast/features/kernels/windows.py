@@ -27,23 +27,28 @@ def blank(x: Column, rows: int) -> None:
 
 
 @kernel
-def windows_of(first: Asked, second: Asked) -> Windows:
-    """Return the distinct windows that are asked for of one or two families, in order."""
-    found = np.empty(first.shape[0] + second.shape[0], np.int64)
-    count = 0
-    for place in range(found.size):
-        row = place - first.shape[0]
-        window = first[place, 1] if row < 0 else second[row, 1]
-        at = 0
-        while at < count and found[at] < window:
-            at += 1
-        if at < count and found[at] == window:
-            continue
-        for later in range(count, at, -1):
-            found[later] = found[later - 1]
-        found[at] = window
-        count += 1
-    return found[:count]
+def windows_of(*families: Asked) -> Windows:
+    """Return the distinct first parameters that are asked for of families, in order."""
+    windows = np.empty(0, np.int64)
+    for family in families:
+        for asked in family:
+            windows = with_window(windows, asked[1])
+    return windows
+
+
+@kernel
+def with_window(windows: Windows, window: int) -> Windows:
+    """Return windows and one more, unless it is among them, in order."""
+    place = 0
+    while place < windows.size and windows[place] < window:
+        place += 1
+    if place < windows.size and windows[place] == window:
+        return windows
+    out = np.empty(windows.size + 1, np.int64)
+    for i in range(out.size):
+        out[i] = windows[i] if i < place else windows[i - 1]
+    out[place] = window
+    return out
 
 
 @kernel
