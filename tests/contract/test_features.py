@@ -88,6 +88,22 @@ def test_is_the_same_wherever_the_computation_starts(feature):
 
 
 @every_feature
+def test_forgets_what_was_before_a_market_stood_still(feature):
+    """Means of what no longer moves fade away, and neither a ratio nor a root may remember."""
+    bars, begin = make_bars(bars=2600), 600
+    for name in (*PRICES, *SIDES):
+        bars[name][begin:] = bars[name][begin]
+    whole = compute(feature, bars)
+    part = compute(feature, {name: values[begin:] for name, values in bars.items()})
+    ours, theirs = part[feature.lookback - 1 :], whole[begin + feature.lookback - 1 :]
+    if feature.recursive:
+        usual = np.nanmedian(np.abs(compute(feature, make_bars())))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * usual)
+    else:
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@every_feature
 def test_reads_nothing_later(feature):
     bars = make_bars()
     cut = 1300

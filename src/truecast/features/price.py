@@ -30,10 +30,11 @@ def memory(alpha: float) -> int:
 
 
 def faded(alpha: float) -> int:
-    """Return after how many bars the same holds for a ratio of two means that may both fade.
+    """Return after how many bars the same holds for a ratio or a root of means that may fade.
 
-    In a market that stands still for long, what came before is forgotten only when both are below
-    10⁻⁸ of the price: 50 bits and as many more as it takes to get there.
+    In a market that stands still for long, what came before is forgotten only when both means of a
+    ratio are below 10⁻⁸ of the price: 50 bits and as many more as it takes to get there. Of a mean
+    of squares the root has half the bits: of 70 they are 35, or 3·10⁻¹¹ of what it was before.
     """
     return memory(alpha) * 7 // 5
 

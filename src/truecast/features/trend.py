@@ -28,7 +28,7 @@ _SMOOTHING = {"window": Parameter(14, minimum=2)}
 _MOVES = (
     "DM+ = H − H[1] where that is above 0 and above L[1] − L, DM− = L[1] − L where that is above 0 "
     "and above H − H[1], both 0 elsewhere; T = W(max(H, C[1]) − min(L, C[1])), W the Wilder mean "
-    "(α = 1/window); 0 where T <= 10⁻⁸·C, or neither moved"
+    "(α = 1/window); 0 where T <= 10⁻⁸·C"
 )
 
 FAMILIES = (
@@ -91,7 +91,8 @@ FAMILIES = (
         parameters=_SMOOTHING,
         lookback=_wilder,
         unit="0 to 100",
-        formula="W(100·|P − M|/(P + M)), P = W(DM+), M = W(DM−); " + _MOVES,
+        formula="W(100·|P − M|/(P + M)), P = W(DM+), M = W(DM−), 0 where P + M <= 10⁻⁸·C; "
+        + _MOVES,
         reference=_WILDER,
         kernel="trend:directional_movement",
         recursive=True,

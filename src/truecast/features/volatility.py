@@ -4,7 +4,7 @@ Logarithms are in percent, so variances are in percent² a bar; a bar of a daily
 """
 
 from truecast.features.declaration import Family, Parameter, Parameters
-from truecast.features.price import memory
+from truecast.features.price import faded, memory
 
 #: Bars from which the ratio of variances is given, however long its window.
 RATIO_WARM_UP = 250
@@ -43,7 +43,8 @@ FAMILIES = (
         name="ewma_sd",
         inputs=("close",),
         parameters={"decay": Parameter(94, minimum=1, maximum=99, meaning="percent kept a bar")},
-        lookback=lambda values: memory(1.0 - values["decay"] / 100) + 1,
+        lookback=lambda values: faded(1.0 - values["decay"] / 100) + 1,
+        warm_up=lambda values: memory(1.0 - values["decay"] / 100) + 1,
         unit="percent a bar",
         formula="√(exponential mean of (100·ln(C/C[1]))², decay % kept a bar)",
         reference="J.P. Morgan, Reuters (1996), RiskMetrics Technical Document, 5.2",
