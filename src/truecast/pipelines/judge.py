@@ -200,7 +200,8 @@ def _naive_scale(study: Study) -> float | None:
 def _mean_return(study: Study) -> F64:
     """Return the mean of the horizon returns that were known at each row's decision, percent."""
     known_at = study.outcomes.known_at
-    order = np.flatnonzero(~np.isnat(known_at))
+    # A bar that was withdrawn by the time its outcome settled has a moment and no return.
+    order = np.flatnonzero(~np.isnat(known_at) & np.isfinite(study.outcomes.log_return))
     order = order[np.argsort(known_at[order], kind="stable")]
     totals = np.r_[0.0, np.cumsum(study.outcomes.log_return[order])]
     counts = np.searchsorted(known_at[order], study.dataset.decisions.as_of, side="right")
