@@ -8,7 +8,8 @@ import pytest
 
 from truecast.core.recipe import Choice
 from truecast.features import compute, livechecks
-from truecast.features.livechecks import check_live
+from truecast.features.checks import LATE, check_features
+from truecast.features.livechecks import LIVE, check_live
 from truecast.features.market import Bars, Market
 from truecast.features.plan import FeaturePlan
 from truecast.features.tail import Tail
@@ -115,3 +116,16 @@ def test_a_revised_bar_makes_a_new_tail(plan, market):
     history = BarHistory(pl.concat([rows, revised]).sort("event_time", "version"))
     changed = Market("^GSPC", history, market.context, market.decide_after)
     assert failed(check_live(plan, changed)) == set()
+
+
+def test_decisions_may_be_made_when_later_bars_are_known(plan, market):
+    revised = market.bars.versions[::7].with_columns(
+        version=pl.lit(1, pl.Int32),
+        close=pl.col("close") * 1.001,
+        known_at=pl.col("known_at") + timedelta(hours=5),
+    )
+    bars = BarHistory(pl.concat([market.bars.versions, revised]).sort("event_time", "version"))
+    slow = Market("^GSPC", bars, market.context, timedelta(days=9, minutes=30))
+    results = check_features(plan, slow) + check_live(plan, slow)
+    assert {one.check for one in results} == {"truncation", "perturbation", "tail", LATE, LIVE}
+    assert failed(results) == set()

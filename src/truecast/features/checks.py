@@ -80,7 +80,7 @@ def check_features(
         [*places, *rng.integers(places[0], len(decisions), TAILS), len(decisions) - 1]
     )
     for place in tails:
-        only = _tail(plan, market, decisions.as_of[place])
+        only = _tail(plan, market, decisions[int(place)])
         try:
             row = compute_at(plan, only, decisions[int(place)])
         except UserFeatureError as error:
@@ -221,11 +221,14 @@ def _perturbed(market: Market, moment: np.datetime64, rng: np.random.Generator) 
     return _changed(market, change)
 
 
-def _tail(plan: FeaturePlan, market: Market, moment: np.datetime64) -> Market:
-    """Keep, of each series, the bars known at the moment that the lookback reaches."""
+def _tail(plan: FeaturePlan, market: Market, decision: Decisions) -> Market:
+    """Keep, of each series, the bars known at a decision that the lookback reaches."""
 
-    def last(history: BarHistory, lookback: int) -> BarHistory:
-        known = history.versions.filter(_known(moment))
+    def last(history: BarHistory, lookback: int, close: np.datetime64 | None = None) -> BarHistory:
+        known = history.versions.filter(_known(decision.as_of[0]))
+        if close is not None:
+            # Later bars than the decision's own may be known: the lookback begins at its own.
+            known = known.filter(pl.col("event_time") <= to_utc(close))
         if not lookback or known.is_empty():
             return BarHistory(known)
         first = known["event_time"].unique().sort().tail(lookback)[0]
@@ -233,6 +236,6 @@ def _tail(plan: FeaturePlan, market: Market, moment: np.datetime64) -> Market:
 
     return replace(
         market,
-        bars=last(market.bars, plan.lookback(None)),
+        bars=last(market.bars, plan.lookback(None), decision.event_time[0]),
         context={of: last(history, plan.lookback(of)) for of, history in market.context.items()},
     )

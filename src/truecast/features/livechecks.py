@@ -15,7 +15,7 @@ import polars as pl
 from truecast.core.clock import to_utc
 from truecast.features.checks import LATE, Comparison
 from truecast.features.compute import compute_at
-from truecast.features.market import Bars, Decisions, Market
+from truecast.features.market import Decisions, Market
 from truecast.features.plan import FeaturePlan
 from truecast.features.results import CheckResult
 from truecast.features.tail import Tail
@@ -120,15 +120,22 @@ def _checked_live(
     for row, place in enumerate(places):
         before, now = decisions.as_of[place - 1], decisions.as_of[place]
         if ((revised > before) & (revised <= now)).any():
-            tail = Tail.of(plan, market, now)
+            tail = _tail(plan, market, decisions[int(place)])
         else:
             if tail is None or place - 1 not in places:
-                tail = Tail.of(plan, market, before)
+                tail = _tail(plan, market, decisions[int(place) - 1])
             for of in (*plan.context, None):
-                for bar in _new(market, of, before, now, decisions.event_time[place]):
+                for bar in _new(market, of, decisions[place - 1 : place + 1]):
                     tail.push(bar, of)
         compare.rows(tail.row(now, market.news)[None], np.array([row]), to_the_bit=False)
     yield from compare.results(LIVE, f"{len(places)} decisions, bars pushed one by one")
+
+
+def _tail(plan: FeaturePlan, market: Market, decision: Decisions) -> Tail:
+    """Return the tail that a decision is made from: later bars may be known, its own is newest."""
+    own = pl.col("event_time") <= to_utc(decision.event_time[0])
+    upto = replace(market, bars=BarHistory(market.bars.versions.filter(own)))
+    return Tail.of(plan, upto, decision.as_of[0])
 
 
 def _revisions(market: Market) -> np.ndarray:
@@ -143,16 +150,13 @@ def _revisions(market: Market) -> np.ndarray:
     return np.concatenate(found)
 
 
-def _new(
-    market: Market, of: str | None, before: np.datetime64, now: np.datetime64, close: np.datetime64
-) -> Iterator[dict[str, object]]:
-    """Yield the bars that became known between two decisions, as a feed gives them."""
-    bars: Bars = market.versions(of)
-    known, closes = bars.times("known_at"), bars.times("event_time")
-    fresh = (known > before) & (known <= now)
+def _new(market: Market, of: str | None, pair: Decisions) -> Iterator[dict[str, object]]:
+    """Yield the bars that came between two decisions, as a feed gives them."""
+    versions = market.history(of).versions
     if of is None:
-        # A bar may be known before the decision that precedes its own.
-        fresh = (fresh & (closes <= close)) | (closes == close)
-    fresh &= bars.values("version") == 0
-    for place in np.flatnonzero(fresh):
-        yield bars.frame.row(int(place), named=True)
+        # A bar may be known, and revised, before the decision that precedes its own.
+        first, last = (to_utc(close) for close in pair.event_time)
+        fresh = (pl.col("event_time") > first) & (pl.col("event_time") <= last)
+    else:
+        fresh = pl.col("known_at") > to_utc(pair.as_of[0])
+    yield from BarHistory(versions.filter(fresh)).known(to_utc(pair.as_of[1])).iter_rows(named=True)
