@@ -1,10 +1,15 @@
 """Features: columns of numbers that use only what was known at the time.
 
 1. ``declaration`` says what a feature is: inputs, parameters, lookback, unit, formula, source.
-2. ``price``, ``volatility``, ``volume``, ``calendar`` and ``context`` hold the families, one
-   readable function for those that share work; ``kernels`` are the compiled loops they use.
-3. ``catalog`` is the table of all families and of the named sets that recipes use.
-4. ``plan`` turns the names in a recipe into features, and derives the history they need.
-5. ``compute`` computes a plan: one function for all decisions of the past and for the newest.
-6. ``checks`` proves that a plan reads nothing from the future, and the tail equals the batch.
+   ``price``, ``volume``, ``news`` and the other modules of a kind declare families; ``user``
+   takes in a function of the user's own.
+2. ``catalog`` is the table of all families, and of the named ``sets`` that recipes use.
+3. ``plan`` turns the names in a recipe into features, and derives the history they need.
+4. ``market`` holds bars and the moments of decision; ``clock`` says when in its session a bar is.
+5. ``compute`` finds what was known at each decision; ``groups`` puts features that share work
+   into one call of one of the ``kernels``, and ``blocks`` runs these over columns, on all cores.
+   ``tail`` runs them on the newest bar alone, and ``warmup`` compiles them ahead.
+6. ``checks`` proves that nothing is read from the future and the tail equals the batch,
+   ``newschecks`` does so for news, and ``livechecks`` for bars that come late or one by one;
+   all answer with ``results``.
 """

@@ -22,7 +22,7 @@ from truecast.features import (
     volatility,
     volume,
 )
-from truecast.features.declaration import Family, Feature, describe, slug
+from truecast.features.declaration import Family, Feature, slug
 from truecast.features.sets import alpha158 as alpha158_set
 from truecast.features.sets import (
     daily,
@@ -127,6 +127,12 @@ def description(
     features : sequence of Feature or None
         Others that are; without either it is all there are.
 
+    Returns
+    -------
+    list of dict
+        Keys: name, set (names joined by a comma, or empty), inputs, lookback, unit, formula,
+        source.
+
     Raises
     ------
     UnknownNameError
@@ -134,7 +140,27 @@ def description(
     """
     if features is None:
         features = all_features() if set_name is None else members(set_name)
-    return describe(features, {name: members(name) for name in SETS})
+    sets = {name: {member.name for member in members(name)} for name in SETS}
+    return [
+        {
+            "name": feature.name,
+            "set": ", ".join(name for name, names in sets.items() if feature.name in names),
+            "inputs": _told_inputs(feature),
+            "lookback": feature.lookback,
+            "unit": feature.unit,
+            "formula": feature.formula,
+            "source": feature.reference,
+        }
+        for feature in features
+    ]
+
+
+def _told_inputs(feature: Feature) -> list[str]:
+    if feature.family.of_news:
+        return ["news"]
+    if feature.series is None:
+        return [*feature.inputs]
+    return [f"{feature.series}:{name}" for name in feature.inputs]
 
 
 def resolve(name: str, given: Mapping[str, object], of: str | None, where: str) -> Feature:

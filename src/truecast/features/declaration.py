@@ -1,7 +1,7 @@
 """What a feature is: a family with its parameters, on one series of bars."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -259,44 +259,3 @@ def slug(symbol: str) -> str:
     ('vix', 'gc_f')
     """
     return re.sub(r"[^a-z0-9]+", "_", symbol.lower()).strip("_")
-
-
-def describe(
-    features: Sequence[Feature], sets: Mapping[str, Sequence[Feature]]
-) -> list[dict[str, object]]:
-    """Describe features for people and programs.
-
-    Parameters
-    ----------
-    features : sequence of Feature
-        What is to be described.
-    sets : mapping of str to sequence of Feature
-        The named sets, to say which of them a feature belongs to.
-
-    Returns
-    -------
-    list of dict
-        Keys: name, set (names joined by a comma, or empty), inputs, lookback, unit, formula,
-        source.
-    """
-    names = {name: {member.name for member in members} for name, members in sets.items()}
-    return [
-        {
-            "name": feature.name,
-            "set": ", ".join(name for name, members in names.items() if feature.name in members),
-            "inputs": _told_inputs(feature),
-            "lookback": feature.lookback,
-            "unit": feature.unit,
-            "formula": feature.formula,
-            "source": feature.reference,
-        }
-        for feature in features
-    ]
-
-
-def _told_inputs(feature: Feature) -> list[str]:
-    if feature.family.of_news:
-        return ["news"]
-    if feature.series is None:
-        return [*feature.inputs]
-    return [f"{feature.series}:{name}" for name in feature.inputs]
