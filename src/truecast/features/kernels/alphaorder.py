@@ -146,7 +146,7 @@ def quantiles(
     window_ranks(close, halo, windows, doubled)
     for asked in alpha_rank:
         rank = doubled[row_of(windows, asked[1])]
-        scaled(rank, 0.5 / asked[1], math.inf, out[asked[0], start:stop])
+        scaled(rank, 0.5 / asked[1], out[asked[0], start:stop])
 
 
 @kernel

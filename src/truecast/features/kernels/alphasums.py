@@ -9,7 +9,6 @@ from truecast.features.declaration import (
     Column,
     Inputs,
     Matrix,
-    Output,
     Outputs,
     Windows,
 )
@@ -21,8 +20,9 @@ from truecast.features.kernels.alpharatios import (
     share,
 )
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import moves, quotient, scaled
+from truecast.features.kernels.elementwise import quotient, scaled, sum_of
 from truecast.features.kernels.inputs import CLOSE, VOLUME
+from truecast.features.kernels.price import moves_of
 from truecast.features.kernels.windows import row_of, window_moments, window_sums, windows_of
 
 
@@ -121,10 +121,10 @@ def price_moves(
     stop = start + gain.size - halo
     for asked in alpha_cntp:
         rose = rises[row_of(windows, asked[1]), halo:]
-        scaled(rose, 1.0 / asked[1], math.inf, out[asked[0], start:stop])
+        scaled(rose, 1.0 / asked[1], out[asked[0], start:stop])
     for asked in alpha_cntn:
         fell = falls[row_of(windows, asked[1]), halo:]
-        scaled(fell, 1.0 / asked[1], math.inf, out[asked[0], start:stop])
+        scaled(fell, 1.0 / asked[1], out[asked[0], start:stop])
     for asked in alpha_cntd:
         at = row_of(windows, asked[1])
         mean_difference(rises[at, halo:], falls[at, halo:], asked[1], out[asked[0], start:stop])
@@ -144,15 +144,6 @@ def volume_moves(
     """Write how far volume grew or shrank."""
     gain, loss = moves_of(x[VOLUME, begin:])
     shares_of_moves(gain, loss, halo, out, start, alpha_vsump, alpha_vsumn, alpha_vsumd)
-
-
-@kernel
-def moves_of(x: Column) -> tuple[Column, Column]:
-    """Return rises and falls from row to row; the first are NaN."""
-    gain, loss = np.empty(x.size), np.empty(x.size)
-    gain[0] = loss[0] = math.nan
-    moves(x[1:], x[:-1], gain[1:], loss[1:])
-    return gain, loss
 
 
 @kernel
@@ -185,14 +176,7 @@ def shares_of_moves(
         for asked in wanted:
             at = row_of(windows, asked[1])
             rose, fell = rises[at, halo:], falls[at, halo:]
-            add(rose, fell, moved)
+            sum_of(rose, fell, moved)
             more = fell if kind == 1 else rose
             less = fell if kind == 2 else nothing
             share(more, less, moved, EPSILON, 0.0, out[asked[0], start:stop])
-
-
-@kernel
-def add(a: Column, b: Column, out: Output) -> None:
-    """Write ``a + b``."""
-    for i in range(out.size):
-        out[i] = a[i] + b[i]

@@ -6,7 +6,7 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import NOTHING, quotient
+from truecast.features.kernels.elementwise import NOTHING, product, quotient
 from truecast.features.kernels.inputs import CLOSE, VOLUME
 from truecast.features.kernels.logarithm import ln
 from truecast.features.kernels.windows import (
@@ -200,11 +200,11 @@ def change_correlations(
     counts, sums_a = window_sums(known, windows), window_sums(moved, windows)
     sums_b = window_sums(traded, windows)
     products = np.empty(rows)
-    multiply(moved, traded, products)
+    product(moved, traded, products)
     sums_ab = window_sums(products, windows)
-    multiply(moved, moved, products)
+    product(moved, moved, products)
     sums_aa = window_sums(products, windows)
-    multiply(traded, traded, products)
+    product(traded, traded, products)
     sums_bb = window_sums(products, windows)
     size = rows - halo
     spread_a, spread_b, together = np.empty(size), np.empty(size), np.empty(size)
@@ -238,13 +238,6 @@ def volume_changes(now: Column, before: Column, out: Output, known: Output) -> N
         value = ln(0.5 * (now[i] / before[i] + 1.0))
         out[i] = 0.0 * now[i] if before[i] == 0.0 else value
         known[i] = 0.0 if before[i] == 0.0 else 1.0
-
-
-@kernel
-def multiply(a: Column, b: Column, out: Output) -> None:
-    """Write ``a·b``."""
-    for i in range(out.size):
-        out[i] = a[i] * b[i]
 
 
 @kernel

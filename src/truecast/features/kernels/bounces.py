@@ -6,9 +6,8 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import log_ratio, scaled
+from truecast.features.kernels.elementwise import distance, log_ratio, product, scaled
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED
-from truecast.features.kernels.microstructure import product
 from truecast.features.kernels.windows import blank, row_of, window_sums, windows_of
 
 ROOTS = 1.0 + math.sqrt(2.0)
@@ -56,13 +55,6 @@ def bounce(products: Column, total: Column, before: Column, window: int, out: Ou
 
 
 @kernel
-def distance(a: Column, b: Column, out: Output) -> None:
-    """Write ``|a − b|``."""
-    for i in range(out.size):
-        out[i] = abs(a[i] - b[i])
-
-
-@kernel
 def distance_over(now: Column, then: Column, path: Column, out: Output) -> None:
     """Write ``|now − then|/path``; 0 where the path is."""
     for i in range(out.size):
@@ -100,7 +92,7 @@ def bounces(
         totals = window_sums(term, windows)
         for asked in corwin_schultz:
             total = totals[row_of(windows, asked[1]), halo:]
-            scaled(total, 1.0 / asked[1], math.inf, out[asked[0], start:stop])
+            scaled(total, 1.0 / asked[1], out[asked[0], start:stop])
     if efficiency_ratio.shape[0]:
         term = np.empty(rows)
         blank(term, 1)

@@ -4,7 +4,7 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import difference, log_ratio, quotient
+from truecast.features.kernels.elementwise import difference, distance, exceeds, log_ratio, quotient
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
 from truecast.features.kernels.windows import row_of, window_extreme, window_sums, windows_of
 
@@ -14,13 +14,6 @@ BODIES = 20
 TENTH = 0.1
 #: What rounding may make of a tie between differences of prices, as a share of the price.
 TIE = 1e-14
-
-
-@kernel
-def bodies(close: Column, opened: Column, out: Output) -> None:
-    """Write ``|close − opened|``."""
-    for i in range(out.size):
-        out[i] = abs(close[i] - opened[i])
 
 
 @kernel
@@ -92,7 +85,7 @@ def candlesticks(
     opened, close, count = opens[halo:], closes[halo:], closes.size - halo
     high, low = x[HIGH, begin + halo :], x[LOW, begin + halo :]
     work, around = np.empty(rows), np.empty((3, count))
-    bodies(closes, opens, work)
+    distance(closes, opens, work)
     own, upper, lower, width = work[halo:], around[0], around[1], around[2]
     upper_shadows(high, opened, close, upper)
     lower_shadows(low, opened, close, lower)
@@ -125,14 +118,6 @@ def near(now: Column, top: Column, bottom: Column, sign: float, out: Output) -> 
         little = TENTH * width + TIE * abs(now[i])
         found = 1.0 if away <= little and width > 0.0 else 0.0
         out[i] = found + 0.0 * (now[i] + width)
-
-
-@kernel
-def beyond(now: Column, edge: Column, sign: float, out: Output) -> None:
-    """Write 1 where ``now`` is above (``sign`` 1) or below (−1) the edge, else 0."""
-    for i in range(out.size):
-        found = 1.0 if sign * now[i] > sign * edge[i] else 0.0
-        out[i] = found + 0.0 * (now[i] + edge[i])
 
 
 @kernel
@@ -175,7 +160,7 @@ def channels(
         near(close, tops[at, halo:], bottoms[at, halo:], -1.0, out[asked[0], start:stop])
     for asked in breakout_up:
         before = tops[row_of(windows, asked[1]), halo - 1 : rows - 1]
-        beyond(close, before, 1.0, out[asked[0], start:stop])
+        exceeds(close, 1.0, before, 1.0, out[asked[0], start:stop])
     for asked in breakout_down:
         before = bottoms[row_of(windows, asked[1]), halo - 1 : rows - 1]
-        beyond(close, before, -1.0, out[asked[0], start:stop])
+        exceeds(before, 1.0, close, 1.0, out[asked[0], start:stop])

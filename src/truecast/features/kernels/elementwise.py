@@ -32,11 +32,10 @@ def scaled_log(x: Column, scale: float, floor: float, out: Output) -> None:
 
 
 @kernel
-def scaled(x: Column, scale: float, ceiling: float, out: Output) -> None:
-    """Write ``min(scale·x, ceiling)``."""
+def scaled(x: Column, scale: float, out: Output) -> None:
+    """Write ``scale·x``."""
     for i in range(out.size):
-        value = scale * x[i]
-        out[i] = ceiling if value > ceiling else value
+        out[i] = scale * x[i]
 
 
 @kernel
@@ -67,10 +66,32 @@ def paired(a: Column, b: Column, out_a: Column, out_b: Column) -> None:
 
 
 @kernel
-def square(x: Column, out: Output) -> None:
-    """Write ``x²``."""
+def product(a: Column, b: Column, out: Output) -> None:
+    """Write ``a·b``."""
     for i in range(out.size):
-        out[i] = x[i] * x[i]
+        out[i] = a[i] * b[i]
+
+
+@kernel
+def sum_of(a: Column, b: Column, out: Output) -> None:
+    """Write ``a + b``."""
+    for i in range(out.size):
+        out[i] = a[i] + b[i]
+
+
+@kernel
+def distance(a: Column, b: Column, out: Output) -> None:
+    """Write ``|a − b|``."""
+    for i in range(out.size):
+        out[i] = abs(a[i] - b[i])
+
+
+@kernel
+def exceeds(a: Column, of_a: float, b: Column, of_b: float, out: Output) -> None:
+    """Write 1 where ``of_a·a > of_b·b`` and 0 elsewhere; NaN where either is not finite."""
+    for i in range(out.size):
+        left, right = of_a * a[i], of_b * b[i]
+        out[i] = (1.0 if left > right else 0.0) + 0.0 * (left + right)
 
 
 @kernel

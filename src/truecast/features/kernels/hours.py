@@ -117,7 +117,7 @@ def new_york_hours(
     for asked in us_afterhours:
         _inside(since, until, 0.0, ever, 0.0, -AFTERHOURS, out[asked[0], start:stop])
     for asked in us_minutes_since_open:
-        scaled(since, 1.0, ever, out[asked[0], start:stop])
+        scaled(since, 1.0, out[asked[0], start:stop])
 
 
 @kernel

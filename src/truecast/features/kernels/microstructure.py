@@ -8,6 +8,7 @@ from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output,
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import (
     difference,
+    product,
     quotient,
     relative_difference,
     scaled,
@@ -18,13 +19,6 @@ from truecast.features.kernels.windows import row_of, window_sums, windows_of, w
 #: Bars whose mean volume is the usual one, for price impact.
 USUAL = 20
 MILLION = 1e6
-
-
-@kernel
-def product(a: Column, b: Column, out: Output) -> None:
-    """Write ``a·b``."""
-    for i in range(out.size):
-        out[i] = a[i] * b[i]
 
 
 @kernel
@@ -103,7 +97,7 @@ def impacts(
     sums = window_sums(volume, windows)
     mean = np.empty(volume.size)
     if usual:
-        scaled(sums[row_of(windows, USUAL)], 1.0 / USUAL, math.inf, mean)
+        scaled(sums[row_of(windows, USUAL)], 1.0 / USUAL, mean)
         for asked in price_impact:
             target = out[asked[0], start:stop]
             impact(moved[halo:], mean[halo:], volume[halo:], math.nan, target)
@@ -215,12 +209,12 @@ def flows(
         difference(high, low, width)
         over_range(close, x[OPEN, begin:], width, flow)
         for asked in order_flow:
-            scaled(flow[halo:], 1.0, math.inf, out[asked[0], start:stop])
+            scaled(flow[halo:], 1.0, out[asked[0], start:stop])
         windows = windows_of(order_flow_mean)
         totals = window_sums(flow, windows)
         for asked in order_flow_mean:
             total = totals[row_of(windows, asked[1]), halo:]
-            scaled(total, 1.0 / asked[1], math.inf, out[asked[0], start:stop])
+            scaled(total, 1.0 / asked[1], out[asked[0], start:stop])
     if money_flow.shape[0] + close_to_vwap.shape[0]:
         volume, term, weighted = x[VOLUME, begin:], work[0], work[1]
         windows = windows_of(money_flow, close_to_vwap)

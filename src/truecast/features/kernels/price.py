@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from truecast.features.declaration import Asked, Inputs, Outputs
+from truecast.features.declaration import Asked, Column, Inputs, Outputs
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import (
     band_position,
@@ -59,7 +59,7 @@ def returns(
         moved = x[MOVED, begin:]
         for asked in return_lag:
             then = moved[halo - asked[1] : rows - asked[1]]
-            scaled(then, 1.0, math.inf, out[asked[0], start:stop])
+            scaled(then, 1.0, out[asked[0], start:stop])
     for asked in roc:
         then = close[halo - asked[1] : rows - asked[1]]
         relative_difference(now, then, 1.0, out[asked[0], start:stop])
@@ -92,13 +92,20 @@ def exponential_averages(
 
 
 @kernel
+def moves_of(x: Column) -> tuple[Column, Column]:
+    """Return rises and falls from row to row; the first are NaN."""
+    gain, loss = np.empty(x.size), np.empty(x.size)
+    gain[0] = loss[0] = math.nan
+    moves(x[1:], x[:-1], gain[1:], loss[1:])
+    return gain, loss
+
+
+@kernel
 def strength(x: Inputs, begin: int, halo: int, out: Outputs, start: int, rsi: Asked) -> None:
     """Write Wilder's relative strength index."""
     close = x[CLOSE, begin:]
     stop = start + close.size - halo
-    gain, loss = np.empty(close.size), np.empty(close.size)
-    gain[0] = loss[0] = math.nan
-    moves(close[1:], close[:-1], gain[1:], loss[1:])
+    gain, loss = moves_of(close)
     for asked in rsi:
         alpha = 1.0 / asked[1]
         gains, losses = exponential_mean(gain, alpha), exponential_mean(loss, alpha)

@@ -6,7 +6,7 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import log_ratio, quotient, scaled
+from truecast.features.kernels.elementwise import log_ratio, product, quotient, scaled, sum_of
 from truecast.features.kernels.inputs import (
     ASK_CLOSE,
     ASK_SIZE,
@@ -16,7 +16,6 @@ from truecast.features.kernels.inputs import (
     VOLUME,
 )
 from truecast.features.kernels.logarithm import ln
-from truecast.features.kernels.microstructure import product
 from truecast.features.kernels.windows import blank, row_of, window_sums, windows_of
 
 
@@ -62,12 +61,12 @@ def spreads(
     midpoints(bid, ask, mid)
     relative_spreads(bid, ask, mid, spread)
     for asked in quoted_spread:
-        scaled(spread[halo:], 1.0, math.inf, out[asked[0], start:stop])
+        scaled(spread[halo:], 1.0, out[asked[0], start:stop])
     windows = windows_of(spread_mean)
     totals = window_sums(spread, windows)
     for asked in spread_mean:
         total = totals[row_of(windows, asked[1]), halo:]
-        scaled(total, 1.0 / asked[1], math.inf, out[asked[0], start:stop])
+        scaled(total, 1.0 / asked[1], out[asked[0], start:stop])
     for asked in effective_spread:
         effective_spreads(x[CLOSE, begin + halo :], mid[halo:], out[asked[0], start:stop])
     for asked in mid_return:
@@ -112,13 +111,6 @@ def order_flow(bid: Column, ask: Column, bid_size: Column, ask_size: Column) -> 
 
 
 @kernel
-def sums_of(a: Column, b: Column, out: Output) -> None:
-    """Write ``a + b``."""
-    for i in range(out.size):
-        out[i] = a[i] + b[i]
-
-
-@kernel
 def depths(
     x: Inputs,
     begin: int,
@@ -138,7 +130,7 @@ def depths(
         imbalances(bid_size[halo:], ask_size[halo:], out[asked[0], start:stop])
     if order_flow_imbalance.shape[0]:
         depth = np.empty(bid_size.size)
-        sums_of(bid_size, ask_size, depth)
+        sum_of(bid_size, ask_size, depth)
         flow = order_flow(x[BID_CLOSE, begin:], x[ASK_CLOSE, begin:], bid_size, ask_size)
         windows = windows_of(order_flow_imbalance)
         flows, total = window_sums(flow, windows), window_sums(depth, windows)
@@ -148,7 +140,7 @@ def depths(
 
 
 @kernel
-def moves_of(now: Column, before: Column, out: Output) -> None:
+def signs_of_moves(now: Column, before: Column, out: Output) -> None:
     """Write the sign of ``now − before``."""
     for i in range(out.size):
         change = now[i] - before[i]
@@ -170,7 +162,7 @@ def sides_of(x: Inputs, begin: int, mid: Column) -> Column:
     """Return who pressed in each bar: 1 buyers, −1 sellers, 0 neither; the first is NaN."""
     out = np.empty(mid.size)
     blank(out, 1)
-    moves_of(mid[1:], mid[:-1], out[1:])
+    signs_of_moves(mid[1:], mid[:-1], out[1:])
     sign_trades(x[CLOSE, begin:], x[BID_CLOSE, begin:], x[ASK_CLOSE, begin:], out)
     return out
 
@@ -210,4 +202,4 @@ def sides(
         blank(term, horizon)
         moves_with(side[: rows - horizon], mid[horizon:], mid[: rows - horizon], term[horizon:])
         totals = window_sums(term, np.full(1, window))
-        scaled(totals[0, halo:], 1.0 / window, math.inf, out[asked[0], start:stop])
+        scaled(totals[0, halo:], 1.0 / window, out[asked[0], start:stop])

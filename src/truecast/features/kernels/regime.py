@@ -6,10 +6,9 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import difference, quotient, root_of, scaled
+from truecast.features.kernels.elementwise import difference, exceeds, quotient, root_of, scaled
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, VOLUME
 from truecast.features.kernels.ranks import window_ranks
-from truecast.features.kernels.trend import exceeds
 from truecast.features.kernels.windows import (
     row_of,
     window_moments,
@@ -124,7 +123,7 @@ def volatility_against_past(
                 rank, median = ranks[window - 1 :], medians[window - 1 :]
             target = out[asked[0], start:stop]
             if kind == 0:
-                scaled(rank, 1.0, math.inf, target)
+                scaled(rank, 1.0, target)
             elif kind == 1:
                 quotient(now, median, 1.0, target)
             elif kind == 2:
@@ -147,4 +146,4 @@ def mean_ranges(
     sums = window_sums(share, windows)
     for asked in range_mean:
         total = sums[row_of(windows, asked[1]), halo:]
-        scaled(total, 1.0 / asked[1], math.inf, out[asked[0], start:stop])
+        scaled(total, 1.0 / asked[1], out[asked[0], start:stop])

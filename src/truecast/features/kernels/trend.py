@@ -10,13 +10,14 @@ from truecast.features.kernels.elementwise import (
     NOTHING,
     STILL,
     difference,
+    exceeds,
     place_between,
     relative_difference,
     scaled,
-    true_range,
 )
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW
 from truecast.features.kernels.recursive import exponential_mean
+from truecast.features.kernels.volatility import true_ranges
 from truecast.features.kernels.windows import (
     row_of,
     window_extreme,
@@ -24,23 +25,6 @@ from truecast.features.kernels.windows import (
     windows_of,
     with_window,
 )
-
-
-@kernel
-def exceeds(a: Column, of_a: float, b: Column, of_b: float, out: Output) -> None:
-    """Write 1 where ``of_a·a > of_b·b`` and 0 elsewhere; NaN where either is not finite."""
-    for i in range(out.size):
-        left, right = of_a * a[i], of_b * b[i]
-        out[i] = (1.0 if left > right else 0.0) + 0.0 * (left + right)
-
-
-@kernel
-def true_ranges(x: Inputs, begin: int) -> Column:
-    """Return the true range of each row; the first is NaN."""
-    out = np.empty(x.shape[1] - begin)
-    out[0] = math.nan
-    true_range(x[HIGH, begin + 1 :], x[LOW, begin + 1 :], x[CLOSE, begin : x.shape[1] - 1], out[1:])
-    return out
 
 
 @kernel
@@ -79,7 +63,7 @@ def smoothed_stochastic(
         place = np.empty(close.size)
         place_between(close, bottom, top, 0.5, place)
         total = window_sums(place, asked[2:])[0]
-        scaled(total[halo:], 1.0 / asked[2], math.inf, out[asked[0], start:stop])
+        scaled(total[halo:], 1.0 / asked[2], out[asked[0], start:stop])
 
 
 @kernel
@@ -178,8 +162,8 @@ def directional_movement(
                 _apart(rise, fall, close, index)
                 _still(index, ranges, close, settled)
                 mean = exponential_mean(settled, 1.0 / window)
-                scaled(mean[halo:], 1.0, math.inf, out[asked[0], start:stop])
+                scaled(mean[halo:], 1.0, out[asked[0], start:stop])
             else:
                 _per_mean_range(rise, fall, ranges, index)
                 _still(index, ranges, close, settled)
-                scaled(settled[halo:], 1.0, math.inf, out[asked[0], start:stop])
+                scaled(settled[halo:], 1.0, out[asked[0], start:stop])

@@ -14,13 +14,12 @@ from truecast.features.kernels.elementwise import (
     over_root,
     paired,
     place_between,
+    product,
     quotient,
     rogers_satchell_term,
     root_of,
     root_of_sum,
-    scaled,
     scaled_log,
-    square,
     true_range,
 )
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, OPEN
@@ -69,22 +68,29 @@ def decaying_spread(
     moved = x[MOVED, begin:]
     stop = start + moved.size - halo
     squared = np.empty(moved.size)
-    square(moved, squared)
+    product(moved, moved, squared)
     for asked in ewma_sd:
         mean = exponential_mean(squared, 1.0 - asked[1] / 100)
         root_of(mean[halo:], 1.0, out[asked[0], start:stop])
 
 
 @kernel
+def true_ranges(x: Inputs, begin: int) -> Column:
+    """Return the true range of each row; the first is NaN."""
+    out = np.empty(x.shape[1] - begin)
+    out[0] = math.nan
+    true_range(x[HIGH, begin + 1 :], x[LOW, begin + 1 :], x[CLOSE, begin : x.shape[1] - 1], out[1:])
+    return out
+
+
+@kernel
 def reach(x: Inputs, begin: int, halo: int, out: Outputs, start: int, atr: Asked) -> None:
     """Write Wilder's average true range relative to the close."""
-    close, high, low = x[CLOSE, begin:], x[HIGH, begin:], x[LOW, begin:]
+    close = x[CLOSE, begin:]
     stop = start + close.size - halo
-    span = np.empty(close.size)
-    span[0] = math.nan
-    true_range(high[1:], low[1:], close[:-1], span[1:])
+    ranges = true_ranges(x, begin)
     for asked in atr:
-        mean = exponential_mean(span, 1.0 / asked[1])
+        mean = exponential_mean(ranges, 1.0 / asked[1])
         quotient(mean[halo:], close[halo:], 100.0, out[asked[0], start:stop])
 
 
@@ -178,6 +184,14 @@ def _garman_klass(
 
 
 @kernel
+def _negative(x: Column, sign: float, out: Column) -> None:
+    """Write ``min(sign·x, 0)``."""
+    for i in range(out.size):
+        value = sign * x[i]
+        out[i] = 0.0 if value > 0.0 else value
+
+
+@kernel
 def _one_sided(
     moved: Column,
     usual: Column,
@@ -189,7 +203,7 @@ def _one_sided(
 ) -> None:
     """Write mean losses (sign 1) or gains (sign −1) in units of the Garman–Klass deviation."""
     part = np.empty(moved.size)
-    scaled(moved, sign, 0.0, part)
+    _negative(moved, sign, part)
     windows = windows_of(wanted)
     totals = window_sums(part, windows)
     stop = start + moved.size - halo
@@ -206,7 +220,7 @@ def _parkinson(
 ) -> None:
     width, squared = np.empty(high.size), np.empty(high.size)
     log_ratio(high, low, 100.0, width)
-    square(width, squared)
+    product(width, width, squared)
     stop = start + width.size - halo
     windows = windows_of(parkinson)
     sums = window_sums(squared, windows)
@@ -258,7 +272,7 @@ def whole_day(x: Inputs, begin: int, halo: int, out: Outputs, start: int, gk_rat
     garman_klass_term(high, low, close, term)
     moved = x[MOVED, begin:]
     squared, returns, ranges = np.empty(moved.size), np.empty(moved.size), np.empty(moved.size)
-    square(moved, squared)
+    product(moved, moved, squared)
     paired(squared, term, returns, ranges)
     windows = windows_of(gk_ratio)
     totals, bases = window_sums(returns, windows), window_sums(ranges, windows)

@@ -27,7 +27,7 @@ HIGH_VOLUME = 1.2
 
 
 @kernel
-def exceeds(a: Column, b: Column, scale: float, limit: float, out: Output) -> None:
+def ratio_exceeds(a: Column, b: Column, scale: float, limit: float, out: Output) -> None:
     """Write 1 where ``scale·a/b`` is above the limit, else 0; NaN where that is not finite."""
     for i in range(out.size):
         value = scale * a[i] / b[i]
@@ -79,7 +79,7 @@ def volume_changes(
     for asked in high_volume:
         fast, slow = sums[row_of(windows, asked[1])], sums[row_of(windows, asked[2])]
         target = out[asked[0], start:stop]
-        exceeds(fast[halo:], slow[halo:], asked[2] / asked[1], HIGH_VOLUME, target)
+        ratio_exceeds(fast[halo:], slow[halo:], asked[2] / asked[1], HIGH_VOLUME, target)
     for asked in volume_imbalance:
         total = sums[row_of(windows, asked[1]), halo:]
         before = volume[halo - 1 : rows - 1]
