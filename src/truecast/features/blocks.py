@@ -96,7 +96,7 @@ def _in_blocks(
 def complete(x: NDArray[np.float64], names: Collection[str]) -> None:
     """Work out the rows of a kernel's input that no bar has, if what they need is there."""
     if "close" in names:
-        kernel_of("price:fill_moved")(x)
+        kernel_of("price:fill_returns")(x)
 
 
 def _at_once(

@@ -32,7 +32,7 @@ CLOCK = ("local_minute", "since_open", "until_close", "us_since_open", "us_until
 #: What a family may read of a bar. ``session`` is the trading day as days since 1970-01-01.
 INPUTS = (*PRICES, "volume", *QUOTES, "session", *CLOCK)
 #: The rows of a kernel's input: these, and what many of them need of the closes, 100·ln(C/C[1]).
-ROWS = (*INPUTS, "moved")
+ROWS = (*INPUTS, "return")
 
 
 class FeatureError(TruecastError):

@@ -120,7 +120,7 @@ FAMILIES = (
         formula="100·G/(G + L), G and L Wilder means (α = 1/window) of rises and falls of C; "
         "50 where G + L <= 10⁻⁸·C",
         reference="Wilder (1978), New Concepts in Technical Trading Systems",
-        kernel="price:strength",
+        kernel="price:relative_strengths",
         recursive=True,
     ),
     Family(

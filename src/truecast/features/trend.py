@@ -41,7 +41,7 @@ FAMILIES = (
         formula="(C − C[window]) / mean of max(H, C[1]) − min(L, C[1]) over window bars; "
         "0 where nothing moved",
         reference=f"{_MURPHY}; {_WILDER}",
-        kernel="trend:ranges_moved",
+        kernel="trend:momentums",
     ),
     Family(
         name="stochastic_signal",

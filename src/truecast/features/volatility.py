@@ -37,7 +37,7 @@ FAMILIES = (
         unit="percent a bar",
         formula="sample SD of 100·ln(C/C[1]) over window bars",
         reference="Campbell, Lo, MacKinlay (1997), The Econometrics of Financial Markets, 12.2",
-        kernel="volatility:return_spread",
+        kernel="volatility:return_deviations",
     ),
     Family(
         name="ewma_sd",
@@ -48,7 +48,7 @@ FAMILIES = (
         unit="percent a bar",
         formula="√(exponential mean of (100·ln(C/C[1]))², decay % kept a bar)",
         reference="J.P. Morgan, Reuters (1996), RiskMetrics Technical Document, 5.2",
-        kernel="volatility:decaying_spread",
+        kernel="volatility:weighted_deviations",
         recursive=True,
     ),
     Family(
@@ -61,7 +61,7 @@ FAMILIES = (
         "ln(√252 · sample SD of 100·ln(C/C[1]) over window bars)",
         reference="Bollerslev, Tauchen, Zhou (2009), "
         "Expected Stock Returns and Variance Risk Premia",
-        kernel="volatility:return_spread",
+        kernel="volatility:return_deviations",
         context_inputs=("close",),
     ),
     Family(
@@ -72,7 +72,7 @@ FAMILIES = (
         unit="percent of the close",
         formula="100·Wilder mean (α = 1/window) of max(H, C[1]) − min(L, C[1]), over C",
         reference="Wilder (1978), New Concepts in Technical Trading Systems",
-        kernel="volatility:reach",
+        kernel="volatility:average_true_ranges",
         recursive=True,
     ),
     Family(
@@ -163,7 +163,7 @@ FAMILIES = (
         formula=f"sum of (100·ln(C/C[1]))² / sum of GK over window bars, or over all there are "
         f"from 250 on; {_GK}; NaN where the prices did not move",
         reference="Hansen, Lunde (2005), A Realized Variance for the Whole Day",
-        kernel="volatility:whole_day",
+        kernel="volatility:range_ratios",
     ),
     Family(
         name="parkinson",

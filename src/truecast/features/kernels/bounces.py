@@ -7,7 +7,7 @@ import numpy as np
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import distance, log_ratio, product, scaled
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, RETURN
 from truecast.features.kernels.windows import blank, row_of, window_sums, windows_of
 
 ROOTS = 1.0 + math.sqrt(2.0)
@@ -77,11 +77,11 @@ def bounces(
     close = x[CLOSE, begin:]
     rows, stop = close.size, start + close.size - halo
     if roll_spread.shape[0]:
-        moved, term = x[MOVED, begin:], np.empty(rows)
+        returns, term = x[RETURN, begin:], np.empty(rows)
         blank(term, 1)
-        product(moved[1:], moved[:-1], term[1:])
+        product(returns[1:], returns[:-1], term[1:])
         windows = windows_of(roll_spread)
-        totals, products = window_sums(moved, windows), window_sums(term, windows)
+        totals, products = window_sums(returns, windows), window_sums(term, windows)
         for asked in roll_spread:
             at = row_of(windows, asked[1])
             now, before = totals[at, halo:], totals[at, halo - 1 : rows - 1]

@@ -18,4 +18,4 @@ LOCAL_MINUTE, SINCE_OPEN, UNTIL_CLOSE = (
     _PLACE[name] for name in ("local_minute", "since_open", "until_close")
 )
 US_SINCE_OPEN, US_UNTIL_CLOSE = _PLACE["us_since_open"], _PLACE["us_until_close"]
-MOVED = _PLACE["moved"]
+RETURN = _PLACE["return"]

@@ -13,7 +13,7 @@ from truecast.features.kernels.elementwise import (
     relative_difference,
     scaled,
 )
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, OPEN, VOLUME
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN, RETURN, VOLUME
 from truecast.features.kernels.windows import row_of, window_sums, windows_of, with_window
 
 #: Bars whose mean volume is the usual one, for price impact.
@@ -29,22 +29,22 @@ def traded(volume: Column, out: Output) -> None:
 
 
 @kernel
-def impact(moved: Column, usual: Column, amount: Column, empty: float, out: Output) -> None:
-    """Write ``|moved|·usual/amount``, and ``empty`` where the amount is 0."""
+def impact(returns: Column, usual: Column, amount: Column, empty: float, out: Output) -> None:
+    """Write ``|returns|·usual/amount``, and ``empty`` where the amount is 0."""
     for i in range(out.size):
-        value = abs(moved[i]) * usual[i] / amount[i]
-        nothing = empty + 0.0 * (moved[i] + amount[i])
+        value = abs(returns[i]) * usual[i] / amount[i]
+        nothing = empty + 0.0 * (returns[i] + amount[i])
         known = value if value - value == 0.0 else math.nan
         out[i] = nothing if amount[i] == 0.0 else known
 
 
 @kernel
-def per_turnover(moved: Column, close: Column, volume: Column, out: Output) -> None:
-    """Write ``|moved|/(close·volume)``, and 0 where nothing was traded."""
+def per_turnover(returns: Column, close: Column, volume: Column, out: Output) -> None:
+    """Write ``|returns|/(close·volume)``, and 0 where nothing was traded."""
     for i in range(out.size):
-        value = abs(moved[i]) / (close[i] * volume[i])
+        value = abs(returns[i]) / (close[i] * volume[i])
         known = value if value - value == 0.0 else math.nan
-        out[i] = 0.0 * moved[i] if volume[i] == 0.0 else known
+        out[i] = 0.0 * returns[i] if volume[i] == 0.0 else known
 
 
 @kernel
@@ -56,21 +56,21 @@ def slope(products: Column, total: Column, squares: Column, scale: float, out: O
 
 
 @kernel
-def signed(moved: Column, volume: Column, out: Output) -> None:
-    """Write ``sign(moved)·volume``."""
+def signed(returns: Column, volume: Column, out: Output) -> None:
+    """Write ``sign(returns)·volume``."""
     for i in range(out.size):
-        side = 0.0 * moved[i]
-        side = 1.0 if moved[i] > 0.0 else side
-        side = -1.0 if moved[i] < 0.0 else side
+        side = 0.0 * returns[i]
+        side = 1.0 if returns[i] > 0.0 else side
+        side = -1.0 if returns[i] < 0.0 else side
         out[i] = side * volume[i]
 
 
 @kernel
-def with_a_move(moved: Column, volume: Column, products: Output, squares: Output) -> None:
-    """Write ``|moved|·volume``, and ``volume²`` where there was a move."""
+def with_a_move(returns: Column, volume: Column, products: Output, squares: Output) -> None:
+    """Write ``|returns|·volume``, and ``volume²`` where there was a move."""
     for i in range(products.size):
-        products[i] = abs(moved[i]) * volume[i]
-        squares[i] = volume[i] * volume[i] if moved[i] != 0.0 else 0.0
+        products[i] = abs(returns[i]) * volume[i]
+        squares[i] = volume[i] * volume[i] if returns[i] != 0.0 else 0.0
 
 
 @kernel
@@ -88,7 +88,7 @@ def impacts(
 ) -> None:
     """Write how far the price moves with the volume that is traded, and to which side."""
     volume = x[VOLUME, begin:]
-    moved = x[MOVED, begin:]
+    returns = x[RETURN, begin:]
     stop = start + volume.size - halo
     usual = price_impact.shape[0] + price_impact_mean.shape[0]
     windows = windows_of(kyle_lambda, signed_volume)
@@ -100,22 +100,22 @@ def impacts(
         scaled(sums[row_of(windows, USUAL)], 1.0 / USUAL, mean)
         for asked in price_impact:
             target = out[asked[0], start:stop]
-            impact(moved[halo:], mean[halo:], volume[halo:], math.nan, target)
+            impact(returns[halo:], mean[halo:], volume[halo:], math.nan, target)
     if price_impact_mean.shape[0] + amihud.shape[0]:
         term, there = np.empty(volume.size), np.empty(volume.size)
         traded(volume, there)
         own = windows_of(price_impact_mean, amihud)
         counts = window_sums(there, own)
         if price_impact_mean.shape[0]:
-            impact(moved, mean, volume, 0.0, term)
+            impact(returns, mean, volume, 0.0, term)
             _means(term, own, counts, 1.0, halo, out, start, price_impact_mean)
         if amihud.shape[0]:
-            per_turnover(moved, x[CLOSE, begin:], volume, term)
+            per_turnover(returns, x[CLOSE, begin:], volume, term)
             _means(term, own, counts, MILLION, halo, out, start, amihud)
-    _slopes(moved, volume, sums, windows, halo, out, start, kyle_lambda)
+    _slopes(returns, volume, sums, windows, halo, out, start, kyle_lambda)
     if signed_volume.shape[0]:
         side = np.empty(volume.size)
-        signed(moved, volume, side)
+        signed(returns, volume, side)
         own = windows_of(signed_volume)
         sides = window_sums(side, own)
         for asked in signed_volume:
@@ -143,7 +143,7 @@ def _means(
 
 @kernel
 def _slopes(
-    moved: Column,
+    returns: Column,
     volume: Column,
     sums: Matrix,
     windows: Windows,
@@ -155,7 +155,7 @@ def _slopes(
     """Write slopes through the origin of returns on signed volume, in usual volumes."""
     if kyle_lambda.shape[0]:
         term, square = np.empty(volume.size), np.empty(volume.size)
-        with_a_move(moved, volume, term, square)
+        with_a_move(returns, volume, term, square)
         own = windows_of(kyle_lambda)
         products, squares = window_sums(term, own), window_sums(square, own)
         for asked in kyle_lambda:

@@ -7,7 +7,7 @@ import numpy as np
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import NOTHING, log_ratio, relative_difference, root_of
-from truecast.features.kernels.inputs import CLOSE, MOVED, VOLUME
+from truecast.features.kernels.inputs import CLOSE, RETURN, VOLUME
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import (
     blank,
@@ -39,7 +39,7 @@ def return_moments(
     if not return_skew.shape[0] + return_kurtosis.shape[0]:
         return
     windows = windows_of(return_skew, return_kurtosis)
-    powers = window_powers(x[MOVED, begin:], windows)
+    powers = window_powers(x[RETURN, begin:], windows)
     for asked in return_skew:
         total = powers[row_of(windows, asked[1])]
         target = out[asked[0], start:stop]
@@ -164,12 +164,14 @@ def kurtosis(total: Column, squares: Column, fourths: Column, window: int, out: 
 
 
 @kernel
-def _times_relative(
-    recent: Column, usual: Column, scale: float, times: Column, out: Output
-) -> None:
-    """Write ``times·scale·recent/usual``; NaN where that is not finite."""
+def _times_relative_volume(x: Column, volume: Column, window: int, base: int, out: Output) -> None:
+    """Write ``x·SMA(volume, window)/SMA(volume, base)``; NaN where that is not finite."""
+    history = volume.size - out.size
+    recent = window_sums(volume, np.array([window]))[0, history:]
+    usual = window_sums(volume, np.array([base]))[0, history:]
+    scale = base / window
     for i in range(out.size):
-        value = times[i] * (scale * recent[i] / usual[i])
+        value = x[i] * (scale * recent[i] / usual[i])
         out[i] = value if value - value == 0.0 else math.nan
 
 
@@ -179,19 +181,14 @@ def volatility_with_volume(
 ) -> None:
     """Write standard deviations of returns times relative volume."""
     volume = x[VOLUME, begin:]
-    moved = x[MOVED, begin:]
-    stop = start + moved.size - halo
-    spread = np.empty(moved.size - halo)
+    returns = x[RETURN, begin:]
+    stop = start + returns.size - halo
+    deviation = np.empty(returns.size - halo)
     for asked in volatility_times_volume:
         window, base = asked[1], asked[2]
-        _, squares = window_moments(moved, np.array([window]))
-        root_of(squares[0, halo:], 1.0 / (window - 1), spread)
-        recent, usual = (
-            window_sums(volume, np.array([window])),
-            window_sums(volume, np.array([base])),
-        )
-        target = out[asked[0], start:stop]
-        _times_relative(recent[0, halo:], usual[0, halo:], base / window, spread, target)
+        _, squares = window_moments(returns, np.array([window]))
+        root_of(squares[0, halo:], 1.0 / (window - 1), deviation)
+        _times_relative_volume(deviation, volume, window, base, out[asked[0], start:stop])
 
 
 @kernel
@@ -206,9 +203,4 @@ def momentum_with_volume(
         window, base = asked[2], asked[3]
         mean = exponential_mean(close, 2.0 / (asked[1] + 1))
         relative_difference(close[halo:], mean[halo:], 1.0, momentum)
-        recent, usual = (
-            window_sums(volume, np.array([window])),
-            window_sums(volume, np.array([base])),
-        )
-        target = out[asked[0], start:stop]
-        _times_relative(recent[0, halo:], usual[0, halo:], base / window, momentum, target)
+        _times_relative_volume(momentum, volume, window, base, out[asked[0], start:stop])

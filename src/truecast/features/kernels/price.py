@@ -18,7 +18,7 @@ from truecast.features.kernels.elementwise import (
     relative_strength,
     scaled,
 )
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, RETURN
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import (
     row_of,
@@ -30,11 +30,11 @@ from truecast.features.kernels.windows import (
 
 
 @kernel
-def fill_moved(x: Inputs) -> None:
-    """Write the row ``moved``: ``100·ln(C/C[1])``; NaN before the second bar."""
-    x[MOVED, 0] = math.nan
-    close, moved = x[CLOSE], x[MOVED]
-    log_ratio(close[1:], close[:-1], 100.0, moved[1:])
+def fill_returns(x: Inputs) -> None:
+    """Write the row ``return``: ``100·ln(C/C[1])``; NaN before the second bar."""
+    x[RETURN, 0] = math.nan
+    close, returns = x[CLOSE], x[RETURN]
+    log_ratio(close[1:], close[:-1], 100.0, returns[1:])
 
 
 @kernel
@@ -56,9 +56,9 @@ def returns(
         then = close[halo - asked[1] : rows - asked[1]]
         log_ratio(now, then, 100.0, out[asked[0], start:stop])
     if return_lag.shape[0]:
-        moved = x[MOVED, begin:]
+        returns = x[RETURN, begin:]
         for asked in return_lag:
-            then = moved[halo - asked[1] : rows - asked[1]]
+            then = returns[halo - asked[1] : rows - asked[1]]
             scaled(then, 1.0, out[asked[0], start:stop])
     for asked in roc:
         then = close[halo - asked[1] : rows - asked[1]]
@@ -101,7 +101,9 @@ def moves_of(x: Column) -> tuple[Column, Column]:
 
 
 @kernel
-def strength(x: Inputs, begin: int, halo: int, out: Outputs, start: int, rsi: Asked) -> None:
+def relative_strengths(
+    x: Inputs, begin: int, halo: int, out: Outputs, start: int, rsi: Asked
+) -> None:
     """Write Wilder's relative strength index."""
     close = x[CLOSE, begin:]
     stop = start + close.size - halo

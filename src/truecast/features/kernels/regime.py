@@ -7,7 +7,7 @@ import numpy as np
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
 from truecast.features.kernels.compiling import kernel
 from truecast.features.kernels.elementwise import difference, exceeds, quotient, root_of, scaled
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, VOLUME
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, RETURN, VOLUME
 from truecast.features.kernels.ranks import window_ranks
 from truecast.features.kernels.windows import (
     row_of,
@@ -24,9 +24,9 @@ HIGH_VOLATILITY, LOW_VOLATILITY, HIGH_VOLUME = 1.5, 0.7, 1.2
 
 
 @kernel
-def _deviations(moved: Column, windows: Windows) -> Matrix:
+def _deviations(returns: Column, windows: Windows) -> Matrix:
     """Return the sample standard deviation of returns over each window."""
-    _, squares = window_moments(moved, windows)
+    _, squares = window_moments(returns, windows)
     out = np.empty(squares.shape)
     for j in range(windows.size):
         root_of(squares[j], 1.0 / (windows[j] - 1), out[j])
@@ -52,7 +52,7 @@ def volatility_states(
             windows = with_window(windows, asked[2])
     if market_stress.shape[0]:
         windows = with_window(with_window(windows, NEWEST), SLOW)
-    deviations = _deviations(x[MOVED, begin:], windows)
+    deviations = _deviations(x[RETURN, begin:], windows)
     stop = start + deviations.shape[1] - halo
     for asked in vol_of_vol:
         own = deviations[row_of(windows, asked[1])]
@@ -107,7 +107,7 @@ def volatility_against_past(
     volatility_high: Asked,
 ) -> None:
     """Write the percentile rank of volatility, and volatility against its median."""
-    newest = _deviations(x[MOVED, begin:], np.array([NEWEST]))[0]
+    newest = _deviations(x[RETURN, begin:], np.array([NEWEST]))[0]
     rows = newest.size - halo
     stop = start + rows
     window = 0  # that the ranks below are in

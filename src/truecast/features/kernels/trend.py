@@ -37,9 +37,7 @@ def _per_range(now: Column, then: Column, ranges: Column, window: int, out: Outp
 
 
 @kernel
-def ranges_moved(
-    x: Inputs, begin: int, halo: int, out: Outputs, start: int, momentum: Asked
-) -> None:
+def momentums(x: Inputs, begin: int, halo: int, out: Outputs, start: int, momentum: Asked) -> None:
     """Write how far the close moved, in mean true ranges."""
     close = x[CLOSE, begin:]
     stop = start + close.size - halo
@@ -62,7 +60,7 @@ def smoothed_stochastic(
         top, bottom = window_extreme(high, asked[1], 1.0), window_extreme(low, asked[1], -1.0)
         place = np.empty(close.size)
         place_between(close, bottom, top, 0.5, place)
-        total = window_sums(place, asked[2:])[0]
+        total = window_sums(place, np.array([asked[2]]))[0]
         scaled(total[halo:], 1.0 / asked[2], out[asked[0], start:stop])
 
 

@@ -22,7 +22,7 @@ from truecast.features.kernels.elementwise import (
     scaled_log,
     true_range,
 )
-from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, MOVED, OPEN
+from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN, RETURN
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import (
     row_of,
@@ -37,7 +37,7 @@ LEVERAGE_SCALE = 22
 
 
 @kernel
-def return_spread(
+def return_deviations(
     x: Inputs,
     begin: int,
     halo: int,
@@ -47,10 +47,10 @@ def return_spread(
     log_premium: Asked,
 ) -> None:
     """Write standard deviations of 1-bar log returns, and premiums of a context series on them."""
-    moved = x[MOVED, begin:]
-    stop = start + moved.size - halo
+    returns = x[RETURN, begin:]
+    stop = start + returns.size - halo
     windows = windows_of(return_sd, log_premium)
-    _, squares = window_moments(moved, windows)
+    _, squares = window_moments(returns, windows)
     for asked in return_sd:
         square_sum = squares[row_of(windows, asked[1]), halo:]
         root_of(square_sum, 1.0 / (asked[1] - 1), out[asked[0], start:stop])
@@ -61,14 +61,14 @@ def return_spread(
 
 
 @kernel
-def decaying_spread(
+def weighted_deviations(
     x: Inputs, begin: int, halo: int, out: Outputs, start: int, ewma_sd: Asked
 ) -> None:
     """Write exponentially weighted standard deviations of 1-bar log returns."""
-    moved = x[MOVED, begin:]
-    stop = start + moved.size - halo
-    squared = np.empty(moved.size)
-    product(moved, moved, squared)
+    returns = x[RETURN, begin:]
+    stop = start + returns.size - halo
+    squared = np.empty(returns.size)
+    product(returns, returns, squared)
     for asked in ewma_sd:
         mean = exponential_mean(squared, 1.0 - asked[1] / 100)
         root_of(mean[halo:], 1.0, out[asked[0], start:stop])
@@ -84,7 +84,9 @@ def true_ranges(x: Inputs, begin: int) -> Column:
 
 
 @kernel
-def reach(x: Inputs, begin: int, halo: int, out: Outputs, start: int, atr: Asked) -> None:
+def average_true_ranges(
+    x: Inputs, begin: int, halo: int, out: Outputs, start: int, atr: Asked
+) -> None:
     """Write Wilder's average true range relative to the close."""
     close = x[CLOSE, begin:]
     stop = start + close.size - halo
@@ -153,10 +155,10 @@ def range_variances(
         garman_klass_term(high, low, close, term)
         _garman_klass(term, halo, out, start, garman_klass, log_gk)
         if downside.shape[0] + upside.shape[0]:
-            moved = x[MOVED, begin:]
+            returns = x[RETURN, begin:]
             usual = window_sums(term, np.array([LEVERAGE_SCALE]))[0]
-            _one_sided(moved, usual, 1.0, halo, out, start, downside)
-            _one_sided(moved, usual, -1.0, halo, out, start, upside)
+            _one_sided(returns, usual, 1.0, halo, out, start, downside)
+            _one_sided(returns, usual, -1.0, halo, out, start, upside)
     if parkinson.shape[0]:
         _parkinson(x[HIGH, begin:], x[LOW, begin:], halo, out, start, parkinson)
     if rogers_satchell.shape[0] + yang_zhang.shape[0]:
@@ -193,7 +195,7 @@ def _negative(x: Column, sign: float, out: Column) -> None:
 
 @kernel
 def _one_sided(
-    moved: Column,
+    returns: Column,
     usual: Column,
     sign: float,
     halo: int,
@@ -202,11 +204,11 @@ def _one_sided(
     wanted: Asked,
 ) -> None:
     """Write mean losses (sign 1) or gains (sign −1) in units of the Garman–Klass deviation."""
-    part = np.empty(moved.size)
-    _negative(moved, sign, part)
+    part = np.empty(returns.size)
+    _negative(returns, sign, part)
     windows = windows_of(wanted)
     totals = window_sums(part, windows)
-    stop = start + moved.size - halo
+    stop = start + returns.size - halo
     for asked in wanted:
         total = totals[row_of(windows, asked[1]), halo:]
         target = out[asked[0], start:stop]
@@ -265,18 +267,20 @@ def _drift_free(
 
 
 @kernel
-def whole_day(x: Inputs, begin: int, halo: int, out: Outputs, start: int, gk_ratio: Asked) -> None:
+def range_ratios(
+    x: Inputs, begin: int, halo: int, out: Outputs, start: int, gk_ratio: Asked
+) -> None:
     """Write the ratio of squared returns to Garman–Klass variances over bars that have both."""
     term, close = np.empty(x.shape[1] - begin), relative_to_open(x, begin, CLOSE)
     high, low = relative_to_open(x, begin, HIGH), relative_to_open(x, begin, LOW)
     garman_klass_term(high, low, close, term)
-    moved = x[MOVED, begin:]
-    squared, returns, ranges = np.empty(moved.size), np.empty(moved.size), np.empty(moved.size)
-    product(moved, moved, squared)
-    paired(squared, term, returns, ranges)
+    returns = x[RETURN, begin:]
+    squared, known, ranges = np.empty(returns.size), np.empty(returns.size), np.empty(returns.size)
+    product(returns, returns, squared)
+    paired(squared, term, known, ranges)
     windows = windows_of(gk_ratio)
-    totals, bases = window_sums(returns, windows), window_sums(ranges, windows)
-    stop = start + moved.size - halo
+    totals, bases = window_sums(known, windows), window_sums(ranges, windows)
+    stop = start + returns.size - halo
     for asked in gk_ratio:
         at = row_of(windows, asked[1])
         quotient(totals[at, halo:], bases[at, halo:], 1.0, out[asked[0], start:stop])
