@@ -11,7 +11,7 @@ from longbars import load
 from truecast.features import trend
 from truecast.features.catalog import FAMILIES, resolve
 from truecast.features.compute import compute_columns
-from truecast.features.price import memory
+from truecast.features.lookbacks import memory
 
 TOLERANCE = {"rtol": 1e-9, "atol": 1e-11}
 NAMES = (

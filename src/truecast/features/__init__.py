@@ -1,8 +1,8 @@
 """Features: columns of numbers that use only what was known at the time.
 
 1. ``declaration`` says what a feature is: inputs, parameters, lookback, unit, formula, source.
-   ``price``, ``volume``, ``news`` and the other modules of a kind declare families; ``user``
-   takes in a function of the user's own.
+   ``price``, ``volume``, ``news`` and the other modules of a kind declare families, with the
+   ``lookbacks`` that many share; ``user`` takes in a function of the user's own.
 2. ``catalog`` is the table of all families, and of the named ``sets`` that recipes use.
 3. ``plan`` turns the names in a recipe into features, and derives the history they need.
 4. ``market`` holds bars and the moments of decision; ``clock`` says when in its session a bar is.

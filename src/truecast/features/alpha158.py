@@ -17,6 +17,7 @@ formulas are Qlib's, and so are the ratios (not percent), with these differences
 """
 
 from truecast.features.declaration import Family, Parameter, Parameters
+from truecast.features.lookbacks import one_bar
 
 #: The windows of the 29 families that have one.
 WINDOWS = (5, 10, 20, 30, 60)
@@ -31,7 +32,7 @@ def _of_bar(name: str, kernel: str, formula: str, unit: str) -> Family:
     return Family(
         name=f"alpha_{name}",
         inputs=("open", "high", "low", "close"),
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit=unit,
         formula=formula,
         reference=_REFERENCE,

@@ -1,6 +1,7 @@
 """When it is: from the bar's own session, so nothing about later sessions is used."""
 
 from truecast.features.declaration import Family
+from truecast.features.lookbacks import one_bar
 
 _WEEKENDS = "French (1980), Stock Returns and the Weekend Effect"
 _SEASONS = "Rozeff, Kinney (1976), Capital Market Seasonality"
@@ -10,7 +11,7 @@ FAMILIES = (
         Family(
             name=name,
             inputs=("session",),
-            lookback=lambda _: 1,
+            lookback=one_bar,
             unit="−1 to 1",
             formula=f"{name[-3:]}(2π·weekday/7) of the bar's session, Monday is 0",
             reference=_WEEKENDS,
@@ -22,7 +23,7 @@ FAMILIES = (
         Family(
             name=name,
             inputs=("session",),
-            lookback=lambda _: 1,
+            lookback=one_bar,
             unit="−1 to 1",
             formula=f"{name[-3:]}(2π·month/12) of the bar's session, January is 0",
             reference=_SEASONS,

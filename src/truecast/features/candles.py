@@ -4,18 +4,11 @@ All are free of the unit of price. Ties count: prices move by whole ticks, so a 
 exactly a tenth of the range, and what rounding makes of that must not decide.
 """
 
-from truecast.features.declaration import Family, Parameter, Parameters
+from truecast.features.declaration import Family, Parameter
+from truecast.features.lookbacks import one_bar, window_and_before, window_bars
 
 #: Bars before, to whose mean body a body is compared.
 BODIES = 20
-
-
-def _window(values: Parameters) -> int:
-    return values["window"]
-
-
-def _window_and_before(values: Parameters) -> int:
-    return values["window"] + 1
 
 
 _BAR = ("open", "high", "low", "close")
@@ -28,7 +21,7 @@ FAMILIES = (
     Family(
         name="body",
         inputs=_BAR,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="percent of the open",
         formula="100·|C − O|/O",
         reference=_NISON,
@@ -37,7 +30,7 @@ FAMILIES = (
     Family(
         name="upper_shadow",
         inputs=_BAR,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="percent of the open",
         formula="100·(H − max(O, C))/O",
         reference=_NISON,
@@ -46,7 +39,7 @@ FAMILIES = (
     Family(
         name="lower_shadow",
         inputs=_BAR,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="percent of the open",
         formula="100·(min(O, C) − L)/O",
         reference=_NISON,
@@ -65,7 +58,7 @@ FAMILIES = (
     Family(
         name="is_doji",
         inputs=_BAR,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="1 or 0",
         formula="1 where |C − O| is at most a tenth of H − L",
         reference=_NISON,
@@ -74,7 +67,7 @@ FAMILIES = (
     Family(
         name="is_hammer",
         inputs=_BAR,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="1 or 0",
         formula="1 where min(O, C) − L is at least 2·|C − O| and H − max(O, C) is at most a tenth "
         "of H − L; 0 where the bar has no range",
@@ -95,7 +88,7 @@ FAMILIES = (
         name="close_to_low",
         inputs=_CHANNEL,
         parameters={"window": Parameter(20)},
-        lookback=_window,
+        lookback=window_bars,
         unit="percent",
         formula="100·ln(C/min(L, window))",
         reference=_DONCHIAN,
@@ -105,7 +98,7 @@ FAMILIES = (
         name="near_high",
         inputs=_CHANNEL,
         parameters=_WINDOW,
-        lookback=_window,
+        lookback=window_bars,
         unit="1 or 0",
         formula="1 where C is in the top tenth of the channel from min(L, window) to "
         "max(H, window); 0 where that has no width",
@@ -116,7 +109,7 @@ FAMILIES = (
         name="near_low",
         inputs=_CHANNEL,
         parameters=_WINDOW,
-        lookback=_window,
+        lookback=window_bars,
         unit="1 or 0",
         formula="1 where C is in the bottom tenth of the channel from min(L, window) to "
         "max(H, window); 0 where that has no width",
@@ -127,7 +120,7 @@ FAMILIES = (
         name="breakout_up",
         inputs=_CHANNEL,
         parameters=_WINDOW,
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="1 or 0",
         formula="1 where C > max(H[1], window): above the highest of the window bars before",
         reference=_DONCHIAN,
@@ -137,7 +130,7 @@ FAMILIES = (
         name="breakout_down",
         inputs=_CHANNEL,
         parameters=_WINDOW,
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="1 or 0",
         formula="1 where C < min(L[1], window): below the lowest of the window bars before",
         reference=_DONCHIAN,

@@ -5,6 +5,7 @@ counts by its close. *Knowable when*: long before the bar; hours are published a
 """
 
 from truecast.features.declaration import Family
+from truecast.features.lookbacks import one_bar
 
 _INTRADAY = "Wood, McInish, Ord (1985), An Investigation of Transactions Data for NYSE Stocks"
 _WEEKENDS = "French (1980), Stock Returns and the Weekend Effect"
@@ -22,7 +23,7 @@ FAMILIES = (
         Family(
             name=f"time_of_day_{function}",
             inputs=("local_minute",),
-            lookback=lambda _: 1,
+            lookback=one_bar,
             unit="−1 to 1",
             formula=f"{function}(2π·m/1440), m = minutes from local midnight to the bar's close",
             reference=_INTRADAY,
@@ -34,7 +35,7 @@ FAMILIES = (
         Family(
             name=name,
             inputs=_OWN,
-            lookback=lambda _: 1,
+            lookback=one_bar,
             unit=unit,
             formula=f"{formula}; {_SESSION}",
             reference=_INTRADAY,
@@ -54,7 +55,7 @@ FAMILIES = (
         Family(
             name=f"is_{day}",
             inputs=("session",),
-            lookback=lambda _: 1,
+            lookback=one_bar,
             unit="0 or 1",
             formula=f"1 where the bar's session is a {day.capitalize()}; 0 elsewhere",
             reference=_WEEKENDS,
@@ -66,7 +67,7 @@ FAMILIES = (
         Family(
             name=name,
             inputs=_US,
-            lookback=lambda _: 1,
+            lookback=one_bar,
             unit=unit,
             formula=f"{formula}; {_NEW_YORK}",
             reference=_NYSE,

@@ -5,8 +5,8 @@ scale their inputs on each window, and for sets that are defined by them; elsewh
 ``close_to_sma``, ``close_to_ema`` and ``volume_ratio``, which say the same relative to the level.
 """
 
-from truecast.features.declaration import Family, Parameter, Parameters
-from truecast.features.price import memory, span
+from truecast.features.declaration import Family, Parameter
+from truecast.features.lookbacks import memory, one_bar, span, window_bars
 
 _LEVEL = "the price's unit"
 _BARS = "Murphy (1999), Technical Analysis of the Financial Markets, chapter 3"
@@ -14,16 +14,12 @@ _AVERAGES = "Murphy (1999), Technical Analysis of the Financial Markets, chapter
 _BANDS = "Bollinger (2001), Bollinger on Bollinger Bands"
 
 
-def _window(values: Parameters) -> int:
-    return values["window"]
-
-
 FAMILIES = (
     *(
         Family(
             name=name,
             inputs=(name,),
-            lookback=lambda _: 1,
+            lookback=one_bar,
             unit="the volume's unit" if name == "volume" else _LEVEL,
             formula=name[0].upper(),
             reference=_BARS,
@@ -47,7 +43,7 @@ FAMILIES = (
         name="sma",
         inputs=("close",),
         parameters={"window": Parameter(20, minimum=2)},
-        lookback=_window,
+        lookback=window_bars,
         unit=_LEVEL,
         formula="(C + C[1] + … )/window over window bars",
         reference=_AVERAGES,
@@ -70,7 +66,7 @@ FAMILIES = (
         name="bollinger_upper",
         inputs=("close",),
         parameters={"window": Parameter(20, minimum=2)},
-        lookback=_window,
+        lookback=window_bars,
         unit="percent of the close",
         formula="100·(SMA(C, window) + 2·SD(C, window) − C)/C",
         reference=_BANDS,
@@ -80,7 +76,7 @@ FAMILIES = (
         name="bollinger_lower",
         inputs=("close",),
         parameters={"window": Parameter(20, minimum=2)},
-        lookback=_window,
+        lookback=window_bars,
         unit="percent of the close",
         formula="100·(SMA(C, window) − 2·SD(C, window) − C)/C",
         reference=_BANDS,

@@ -5,18 +5,11 @@ All but Amihud's ratio are free of the units of price and volume. Bars in which 
 have no price impact: they are left out of its means.
 """
 
-from truecast.features.declaration import Family, Parameter, Parameters
+from truecast.features.declaration import Family, Parameter
+from truecast.features.lookbacks import one_bar, window_and_before, window_bars
 
 #: Bars whose mean volume is the usual one, for price impact.
 USUAL = 20
-
-
-def _window(values: Parameters) -> int:
-    return values["window"]
-
-
-def _window_and_before(values: Parameters) -> int:
-    return values["window"] + 1
 
 
 _RETURN = "r = 100·ln(C/C[1])"
@@ -48,7 +41,7 @@ FAMILIES = (
         name="amihud",
         inputs=("close", "volume"),
         parameters={"window": Parameter(20)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="percent per million of turnover (price times the source's unit of volume)",
         formula=f"10⁶·mean of |r|/(C·V) over those of window bars in which V > 0, {_RETURN}",
         reference=_AMIHUD,
@@ -59,7 +52,7 @@ FAMILIES = (
         name="kyle_lambda",
         inputs=("close", "volume"),
         parameters={"window": Parameter(60)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="percent per usual volume",
         formula="slope through the origin of r on sign(r)·V/SMA(V, window) over window bars: "
         f"Σ|r|·V·SMA(V, window)/Σ(V² where r is not 0), {_RETURN}; NaN where that is 0/0",
@@ -71,7 +64,7 @@ FAMILIES = (
         name="signed_volume",
         inputs=("close", "volume"),
         parameters={"window": Parameter(20)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="−1 to 1",
         formula="Σ sign(C − C[1])·V / ΣV over window bars; NaN where nothing was traded",
         reference="Pástor, Stambaugh (2003), Liquidity Risk and Expected Stock Returns",
@@ -92,7 +85,7 @@ FAMILIES = (
         name="corwin_schultz",
         inputs=("high", "low"),
         parameters={"window": Parameter(20)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="percent",
         formula="mean over window bars of max(0, 100·2·(e^α − 1)/(e^α + 1)), "
         "α = (1 + √2)·(√β − √γ), β = ln(H/L)² + ln(H[1]/L[1])², "
@@ -104,7 +97,7 @@ FAMILIES = (
         name="efficiency_ratio",
         inputs=("close",),
         parameters={"window": Parameter(20)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="0 to 1",
         formula="|C − C[window]| / Σ|C − C[1]| over window bars; 0 where nothing moved",
         reference="Kaufman (1995), Smarter Trading",
@@ -113,7 +106,7 @@ FAMILIES = (
     Family(
         name="order_flow",
         inputs=("open", "high", "low", "close"),
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="−1 to 1",
         formula="(C − O)/(H − L); 0 where the bar has no range",
         reference=_ALPHAS,
@@ -123,7 +116,7 @@ FAMILIES = (
         name="order_flow_mean",
         inputs=("open", "high", "low", "close"),
         parameters={"window": Parameter(20)},
-        lookback=_window,
+        lookback=window_bars,
         unit="−1 to 1",
         formula="mean of (C − O)/(H − L) over window bars, 0 for a bar without range",
         reference=_ALPHAS,
@@ -133,7 +126,7 @@ FAMILIES = (
         name="money_flow",
         inputs=("high", "low", "close", "volume"),
         parameters={"window": Parameter(20)},
-        lookback=_window,
+        lookback=window_bars,
         unit="−1 to 1",
         formula="Σ V·((C − L) − (H − C))/(H − L) / ΣV over window bars, 0 for a bar without range; "
         "NaN where nothing was traded",
@@ -144,7 +137,7 @@ FAMILIES = (
         name="close_to_vwap",
         inputs=("high", "low", "close", "volume"),
         parameters={"window": Parameter(20)},
-        lookback=_window,
+        lookback=window_bars,
         unit="percent",
         formula="100·(C/VWAP − 1), VWAP = Σ V·(H + L + C)/3 / ΣV over window bars; "
         "NaN where nothing was traded",

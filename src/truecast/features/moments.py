@@ -4,11 +4,7 @@ Returns are 1-bar log returns in percent, so that a return over several bars is 
 """
 
 from truecast.features.declaration import Family, Parameter, Parameters
-from truecast.features.price import memory, span
-
-
-def _window_and_before(values: Parameters) -> int:
-    return values["window"] + 1
+from truecast.features.lookbacks import memory, span, window_and_before
 
 
 def _volatility_lookback(values: Parameters) -> int:
@@ -28,7 +24,7 @@ FAMILIES = (
         name="return_mean",
         inputs=("close",),
         parameters={"window": Parameter(5)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="percent a bar",
         formula="mean of 100·ln(C/C[1]) over window bars, which is 100·ln(C/C[window])/window",
         reference="Campbell, Lo, MacKinlay (1997), The Econometrics of Financial Markets, 1.4",
@@ -38,7 +34,7 @@ FAMILIES = (
         name="return_skew",
         inputs=("close",),
         parameters={"window": Parameter(60, minimum=3)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="none",
         formula="G₁ = √(n(n − 1))/(n − 2)·m₃/m₂^1.5 of 100·ln(C/C[1]), mₖ central moments over "
         "n = window bars; 0 where nothing moved",
@@ -49,7 +45,7 @@ FAMILIES = (
         name="return_kurtosis",
         inputs=("close",),
         parameters={"window": Parameter(60, minimum=4)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="none; 0 for a normal distribution",
         formula="G₂ = (n − 1)/((n − 2)(n − 3))·((n + 1)(m₄/m₂² − 3) + 6) of 100·ln(C/C[1]), "
         "mₖ central moments over n = window bars; 0 where nothing moved",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from truecast.core.clock import to_datetime64
 from truecast.features.declaration import Column, Family, FeatureError, Matrix, Output, Parameter
+from truecast.features.lookbacks import one_bar
 from truecast.lake.history import Moments
 from truecast.lake.news import NewsHistory
 
@@ -224,7 +225,7 @@ _OVER = "over the stories that became known in the window minutes up to the deci
 _windowed = partial(
     Family,
     inputs=(),
-    lookback=lambda _: 1,
+    lookback=one_bar,
     parameters={"window": Parameter(360, 1, 525_600, "minutes")},
     of_news=True,
 )
@@ -275,7 +276,7 @@ FAMILIES = (
     Family(
         name="news_age",
         inputs=(),
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="minutes",
         formula=f"time since the newest story became known, at most {AGE_CAP}",
         reference="practitioners' convention",

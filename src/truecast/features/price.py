@@ -3,45 +3,8 @@
 All are scale-free: multiplying every price by a constant changes none of them.
 """
 
-import math
-
 from truecast.features.declaration import Family, Parameter, Parameters
-
-
-def memory(alpha: float) -> int:
-    """Return after how many bars an exponential mean has forgotten what came before.
-
-    Parameters
-    ----------
-    alpha : float
-        Weight of the newest bar, in (0, 1).
-
-    Returns
-    -------
-    int
-        The smallest L with (1−α)ᴸ <= 2⁻⁵⁰: the rest is below the last bits of a float64.
-
-    Examples
-    --------
-    >>> memory(1 / 14), memory(2 / 27)
-    (468, 451)
-    """
-    return math.ceil(50 * math.log(2) / -math.log1p(-alpha))
-
-
-def faded(alpha: float) -> int:
-    """Return after how many bars the same holds for a ratio or a root of means that may fade.
-
-    In a market that stands still for long, what came before is forgotten only when both means of a
-    ratio are below 10⁻⁸ of the price: 50 bits and as many more as it takes to get there. Of a mean
-    of squares the root has half the bits: of 70 they are 35, or 3·10⁻¹¹ of what it was before.
-    """
-    return memory(alpha) * 7 // 5
-
-
-def span(window: int) -> float:
-    """Return the weight of the newest bar in an exponential mean of this span: 2/(n + 1)."""
-    return 2.0 / (window + 1)
+from truecast.features.lookbacks import faded, memory, span, window_and_before, window_bars
 
 
 def _macd_lookback(values: Parameters) -> int:
@@ -63,7 +26,7 @@ FAMILIES = (
         name="log_return",
         inputs=("close",),
         parameters={"window": Parameter(1)},
-        lookback=lambda values: values["window"] + 1,
+        lookback=window_and_before,
         unit="percent",
         formula="100·ln(C/C[window])",
         reference="Campbell, Lo, MacKinlay (1997), The Econometrics of Financial Markets, 1.4",
@@ -83,7 +46,7 @@ FAMILIES = (
         name="roc",
         inputs=("close",),
         parameters={"window": Parameter(10)},
-        lookback=lambda values: values["window"] + 1,
+        lookback=window_and_before,
         unit="percent",
         formula="100·(C/C[window] − 1)",
         reference=_MURPHY,
@@ -93,7 +56,7 @@ FAMILIES = (
         name="close_to_sma",
         inputs=("close",),
         parameters={"window": Parameter(20, minimum=2)},
-        lookback=lambda values: values["window"],
+        lookback=window_bars,
         unit="percent",
         formula="100·(C/SMA(C, window) − 1)",
         reference=_MURPHY,
@@ -160,7 +123,7 @@ FAMILIES = (
         name="bollinger_position",
         inputs=("close",),
         parameters={"window": Parameter(20, minimum=2)},
-        lookback=lambda values: values["window"],
+        lookback=window_bars,
         unit="0 at the lower band, 1 at the upper",
         formula="(C − lower)/(upper − lower), bands SMA(C, window) ± 2·SD(C, window); "
         "0.5 where nothing moved",
@@ -171,7 +134,7 @@ FAMILIES = (
         name="bollinger_width",
         inputs=("close",),
         parameters={"window": Parameter(20, minimum=2)},
-        lookback=lambda values: values["window"],
+        lookback=window_bars,
         unit="percent of the average",
         formula="100·4·SD(C, window)/SMA(C, window)",
         reference=_BOLLINGER,
@@ -181,7 +144,7 @@ FAMILIES = (
         name="stochastic",
         inputs=("high", "low", "close"),
         parameters={"window": Parameter(14)},
-        lookback=lambda values: values["window"],
+        lookback=window_bars,
         unit="0 to 1",
         formula="(C − min(L, window))/(max(H, window) − min(L, window)); 0.5 where nothing moved",
         reference="Lane (1984), Lane's Stochastics",
@@ -191,7 +154,7 @@ FAMILIES = (
         name="close_to_high",
         inputs=("high", "low", "close"),
         parameters={"window": Parameter(252)},
-        lookback=lambda values: values["window"],
+        lookback=window_bars,
         unit="percent",
         formula="100·ln(C/max(H, window))",
         reference="George, Hwang (2004), The 52-Week High and Momentum Investing",

@@ -9,16 +9,8 @@ many spreads, so that would be a volatility. A source of quotes alone has midpoi
 its effective spread is 0, and trades are signed by the moves of the midpoint.
 """
 
-from truecast.features.declaration import Family, Parameter, Parameters
-
-
-def _window(values: Parameters) -> int:
-    return values["window"]
-
-
-def _window_and_before(values: Parameters) -> int:
-    return values["window"] + 1
-
+from truecast.features.declaration import Family, Parameter
+from truecast.features.lookbacks import one_bar, window_and_before, window_bars
 
 _SIDES = ("bid_close", "ask_close")
 _SIZES = ("bid_size", "ask_size")
@@ -34,7 +26,7 @@ FAMILIES = (
     Family(
         name="quoted_spread",
         inputs=_SIDES,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="basis points of the midpoint",
         formula=f"10⁴·(ask − bid)/M at the close, {_MID}",
         reference=_HUANG,
@@ -44,7 +36,7 @@ FAMILIES = (
         name="spread_mean",
         inputs=_SIDES,
         parameters={"window": Parameter(20)},
-        lookback=_window,
+        lookback=window_bars,
         unit="basis points of the midpoint",
         formula=f"mean of 10⁴·(ask − bid)/M at the closes of window bars, {_MID}",
         reference=_HUANG,
@@ -53,7 +45,7 @@ FAMILIES = (
     Family(
         name="effective_spread",
         inputs=("close", *_SIDES),
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="basis points of the midpoint",
         formula=f"2·10⁴·|C − M|/M at the close, {_MID}",
         reference=_HUANG,
@@ -63,7 +55,7 @@ FAMILIES = (
         name="mid_return",
         inputs=_SIDES,
         parameters={"window": Parameter(1)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="percent",
         formula=f"100·ln(M/M[window]), {_MID} at the close",
         reference="Campbell, Lo, MacKinlay (1997), The Econometrics of Financial Markets, 3.2",
@@ -72,7 +64,7 @@ FAMILIES = (
     Family(
         name="quoted_depth",
         inputs=_SIZES,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="log of the source's unit of size",
         formula="ln(bid size + ask size); NaN where no size is given",
         reference="Chordia, Roll, Subrahmanyam (2001), Market Liquidity and Trading Activity",
@@ -82,7 +74,7 @@ FAMILIES = (
     Family(
         name="depth_imbalance",
         inputs=_SIZES,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="−1 to 1",
         formula="(bid size − ask size)/(bid size + ask size); NaN where no size is given",
         reference="Cao, Hansch, Wang (2009), The Information Content of an Open Limit-Order Book",
@@ -92,7 +84,7 @@ FAMILIES = (
         name="order_flow_imbalance",
         inputs=(*_SIDES, *_SIZES),
         parameters={"window": Parameter(20)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="mean depths of one side",
         formula="Σe / mean of (bid size + ask size)/2, both over window bars, "
         "e = [bid ≥ bid[1]]·bid size − [bid ≤ bid[1]]·bid size[1] "
@@ -105,7 +97,7 @@ FAMILIES = (
         name="order_imbalance",
         inputs=("close", "volume", *_SIDES),
         parameters={"window": Parameter(20)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="−1 to 1",
         formula=f"ΣD·V / ΣV over window bars, {_SIDE}; NaN where nothing was traded",
         reference="Ellis, Michaely, O'Hara (2000), The Accuracy of Trade Classification Rules",

@@ -4,6 +4,7 @@ Every threshold comes from a trailing window, so a row never sees what came afte
 """
 
 from truecast.features.declaration import Family, Parameter, Parameters
+from truecast.features.lookbacks import window_bars
 
 #: Bars of the standard deviation of returns that is ranked, and set against its own past.
 NEWEST = 20
@@ -113,7 +114,7 @@ FAMILIES = (
         name="range_mean",
         inputs=("high", "low", "close"),
         parameters={"window": Parameter(20)},
-        lookback=lambda values: values["window"],
+        lookback=window_bars,
         unit="percent of the close",
         formula="mean of 100·(H − L)/C over window bars",
         reference="Parkinson (1980), The Extreme Value Method",

@@ -4,7 +4,7 @@ All are scale-free: multiplying every price by a constant changes none of them.
 """
 
 from truecast.features.declaration import Family, Parameter, Parameters
-from truecast.features.price import faded, memory, span
+from truecast.features.lookbacks import faded, memory, span, window_and_before
 
 
 def _slow(values: Parameters) -> int:
@@ -36,7 +36,7 @@ FAMILIES = (
         name="momentum",
         inputs=("high", "low", "close"),
         parameters={"window": Parameter(10)},
-        lookback=lambda values: values["window"] + 1,
+        lookback=window_and_before,
         unit="true ranges",
         formula="(C − C[window]) / mean of max(H, C[1]) − min(L, C[1]) over window bars; "
         "0 where nothing moved",

@@ -4,20 +4,12 @@ Logarithms are in percent, so variances are in percent² a bar; a bar of a daily
 """
 
 from truecast.features.declaration import Family, Parameter, Parameters
-from truecast.features.price import faded, memory
+from truecast.features.lookbacks import faded, memory, one_bar, window_and_before, window_bars
 
 #: Bars from which the ratio of variances is given, however long its window.
 RATIO_WARM_UP = 250
 #: Bars of the Garman–Klass deviation in whose units losses and gains are measured.
 LEVERAGE_SCALE = 22
-
-
-def _window(values: Parameters) -> int:
-    return values["window"]
-
-
-def _window_and_before(values: Parameters) -> int:
-    return values["window"] + 1
 
 
 def _leverage_window(values: Parameters) -> int:
@@ -33,7 +25,7 @@ FAMILIES = (
         name="return_sd",
         inputs=("close",),
         parameters={"window": Parameter(22, minimum=2)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="percent a bar",
         formula="sample SD of 100·ln(C/C[1]) over window bars",
         reference="Campbell, Lo, MacKinlay (1997), The Econometrics of Financial Markets, 12.2",
@@ -55,7 +47,7 @@ FAMILIES = (
         name="log_premium",
         inputs=("close",),
         parameters={"window": Parameter(22, minimum=2)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="log ratio",
         formula="ln(last known close of the context, percent a year) − "
         "ln(√252 · sample SD of 100·ln(C/C[1]) over window bars)",
@@ -78,7 +70,7 @@ FAMILIES = (
     Family(
         name="log_range",
         inputs=_RANGES,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="percent",
         formula="100·ln(H/L)",
         reference="Parkinson (1980), The Extreme Value Method",
@@ -87,7 +79,7 @@ FAMILIES = (
     Family(
         name="open_to_close",
         inputs=_RANGES,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="percent",
         formula="100·ln(C/O)",
         reference=_GARMAN_KLASS,
@@ -96,7 +88,7 @@ FAMILIES = (
     Family(
         name="close_in_range",
         inputs=_RANGES,
-        lookback=lambda _: 1,
+        lookback=one_bar,
         unit="0 at the low, 1 at the high",
         formula="(C − L)/(H − L); 0.5 where the bar has no range",
         reference="Kakushadze (2016), 101 Formulaic Alphas",
@@ -115,7 +107,7 @@ FAMILIES = (
         name="garman_klass",
         inputs=_RANGES,
         parameters={"window": Parameter(22)},
-        lookback=_window,
+        lookback=window_bars,
         unit="percent a bar",
         formula=f"√(mean of GK over window bars), {_GK}",
         reference=_GARMAN_KLASS,
@@ -125,7 +117,7 @@ FAMILIES = (
         name="log_gk",
         inputs=_RANGES,
         parameters={"window": Parameter(22)},
-        lookback=_window,
+        lookback=window_bars,
         unit="log of percent² a bar",
         formula=f"ln(max(mean of GK over window bars, 10⁻⁴)), {_GK}",
         reference="Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility",
@@ -157,7 +149,7 @@ FAMILIES = (
         name="gk_ratio",
         inputs=_RANGES,
         parameters={"window": Parameter(1000)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         warm_up=lambda values: min(values["window"], RATIO_WARM_UP) + 1,
         unit="ratio",
         formula=f"sum of (100·ln(C/C[1]))² / sum of GK over window bars, or over all there are "
@@ -169,7 +161,7 @@ FAMILIES = (
         name="parkinson",
         inputs=("high", "low"),
         parameters={"window": Parameter(22)},
-        lookback=_window,
+        lookback=window_bars,
         unit="percent a bar",
         formula="100·√(mean of ln(H/L)² over window bars / (4·ln2))",
         reference="Parkinson (1980), The Extreme Value Method",
@@ -179,7 +171,7 @@ FAMILIES = (
         name="rogers_satchell",
         inputs=_RANGES,
         parameters={"window": Parameter(22)},
-        lookback=_window,
+        lookback=window_bars,
         unit="percent a bar",
         formula="100·√(mean of ln(H/C)·ln(H/O) + ln(L/C)·ln(L/O) over window bars)",
         reference="Rogers, Satchell (1991), Estimating Variance from High, Low and Closing Prices",
@@ -189,7 +181,7 @@ FAMILIES = (
         name="yang_zhang",
         inputs=_RANGES,
         parameters={"window": Parameter(22, minimum=2)},
-        lookback=_window_and_before,
+        lookback=window_and_before,
         unit="percent a bar",
         formula="100·√(VAR(ln(O/C[1]), n) + k·VAR(ln(C/O), n) + (1 − k)·mean of the "
         "Rogers–Satchell terms), n = window, k = 0.34/(1.34 + (n + 1)/(n − 1))",

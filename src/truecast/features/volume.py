@@ -1,10 +1,7 @@
 """How much was traded, relative to what is usual: free of the unit of volume."""
 
 from truecast.features.declaration import Family, Parameter, Parameters
-
-
-def _window(values: Parameters) -> int:
-    return values["window"]
+from truecast.features.lookbacks import window_bars
 
 
 def _slower(values: Parameters) -> int:
@@ -28,7 +25,7 @@ FAMILIES = (
         name="volume_ratio",
         inputs=("volume",),
         parameters={"window": Parameter(20)},
-        lookback=_window,
+        lookback=window_bars,
         unit="ratio",
         formula="V/SMA(V, window); NaN where nothing was traded",
         reference=_GERVAIS,
@@ -38,7 +35,7 @@ FAMILIES = (
         name="volume_zscore",
         inputs=("volume",),
         parameters={"window": Parameter(20, minimum=2)},
-        lookback=_window,
+        lookback=window_bars,
         unit="standard deviations",
         formula="(V − SMA(V, window))/SD(V, window), sample SD; 0 where V is constant",
         reference=_GERVAIS,
