@@ -13,6 +13,7 @@ from truecast.features.livechecks import LIVE, check_live
 from truecast.features.market import Bars, Market
 from truecast.features.plan import FeaturePlan
 from truecast.features.tail import Tail
+from truecast.features.user import feature
 from truecast.lake.history import BarHistory
 
 BARS = 400
@@ -129,3 +130,18 @@ def test_decisions_may_be_made_when_later_bars_are_known(plan, market):
     results = check_features(plan, slow) + check_live(plan, slow)
     assert {one.check for one in results} == {"truncation", "perturbation", "tail", LATE, LIVE}
     assert failed(results) == set()
+
+
+@feature(inputs=["close"], lookback=1, unit="percent", formula="C over the close before it")
+def needs_two_bars(close):
+    return np.r_[np.nan, close[1:] / close[:-1]] + 0 * close[1]
+
+
+def test_a_function_that_fails_on_its_lookback_is_a_finding(market):
+    plan = FeaturePlan((needs_two_bars.__truecast_feature__.feature(),))
+    found = [one for one in check_live(plan, market) if not one.passed]
+    assert {(one.check, one.feature) for one in found} == {
+        (LATE, "needs_two_bars"),
+        (LIVE, "needs_two_bars"),
+    }
+    assert all("failed on 1 bars: IndexError" in one.detail for one in found)

@@ -95,6 +95,8 @@ def test_an_honest_recipe_passes(small_recipe: Make, studies: Open) -> None:
         "truncation",
         "perturbation",
         "tail",
+        "shuffled known_at of bars",
+        "bar by bar",
         "ledger equals training",
         "outcomes come later",
         "training lies before",
@@ -146,8 +148,8 @@ def _planted_rows(
     return rows
 
 
-def _outcomes_of_all_time(self: fit.Trainer, horizon: int, _as_of: object) -> targets.Outcomes:
-    return self.dataset.outcomes(horizon)
+def _response_of_all_time(self: fit.Trainer, target: str, horizon: int, _fold: Fold) -> targets.F64:
+    return self.dataset.response(target, self.dataset.outcomes(horizon))
 
 
 def _shuffled(fold: Fold, rows: np.ndarray) -> np.ndarray:
@@ -175,7 +177,7 @@ def test_a_split_that_sees_the_future_is_named(
     opened = studies(recipe)
     # The studies of the recipe with the leak in them: nothing of an honest run is read back.
     monkeypatch.setattr(fit, "teachable", _planted_rows(choose))
-    monkeypatch.setattr(fit.Trainer, "_outcomes", _outcomes_of_all_time)
+    monkeypatch.setattr(fit.Trainer, "_response", _response_of_all_time)
     monkeypatch.setattr(Studies, "_read", lambda *_: None)
     found = [result for result in verify(opened) if result.check == "training lies before"]
     assert [result.passed for result in found] == [False]
@@ -234,9 +236,9 @@ def test_a_choice_that_saw_the_evaluation_is_named(
     honest = Researcher.study
 
     def peeking(
-        self: Researcher, slot: Slot, predictions: dict[str, np.ndarray], variance: np.ndarray
+        self: Researcher, slot: Slot, predictions: dict[str, np.ndarray], *others: object
     ) -> Study:
-        study = honest(self, slot, predictions, variance)
+        study = honest(self, slot, predictions, *others)  # type: ignore[arg-type]
         part = self.parts.evaluation
         losses = {name: float(np.nanmean(predictions[name][part])) for name in ("logistic",)}
         return replace(study, validation_losses=losses)
@@ -290,8 +292,8 @@ def test_a_model_fitted_on_rows_it_should_not_have_seen_changes_its_forecasts(
     """Ranks within the whole table, behind the features' back: forecasts move when it is cut."""
     honest = assembly.Dataset.windows
 
-    def scaled(self: assembly.Dataset, features: tuple[str, ...], window: int) -> np.ndarray:
-        values = honest(self, features, window)
+    def scaled(self: assembly.Dataset, *asked: object) -> np.ndarray:
+        values = honest(self, *asked)  # type: ignore[arg-type]
         everything = np.sort(self.X, axis=None)
         return np.searchsorted(everything, values).astype(np.float32) / everything.size
 

@@ -19,6 +19,7 @@ from truecast.features.market import Decisions, Market
 from truecast.features.plan import FeaturePlan
 from truecast.features.results import CheckResult
 from truecast.features.tail import Tail
+from truecast.features.user import UserFeatureError
 from truecast.lake.history import BarHistory
 
 LIVE = "bar by bar"
@@ -57,7 +58,12 @@ def check_live(
     earliest = min(plan.lookback(None), last // 2) + PUSHED
     ends = np.unique(np.append(rng.integers(min(earliest, last), last + 1, stretches - 1), last))
     found = [
-        _checked_late(plan, _late(plan, market, decisions[: end + 1], rng), rng) for end in ends
+        _found(
+            LATE,
+            _checked_late(plan, _late(plan, market, decisions[: end + 1], rng), rng),
+            decisions.as_of[end],
+        )
+        for end in ends
     ]
     results = [one for several in found for one in several if not one.passed][: len(plan.features)]
     if not results:
@@ -66,7 +72,17 @@ def check_live(
             f"of {STRETCH} bars, {LATE_SHARE:.0%} of them late"
         )
         results = [CheckResult(LATE, True, None, None, detail)]
-    return [*results, *_checked_live(plan, market, decisions, ends)]
+    live = _checked_live(plan, market, decisions, ends)
+    return [*results, *_found(LIVE, live, decisions.as_of[ends[0]])]
+
+
+def _found(check: str, results: Iterator[CheckResult], moment: np.datetime64) -> list[CheckResult]:
+    """Return what a check finds, or that a user's function fails on the few bars it is given."""
+    try:
+        return list(results)
+    except UserFeatureError as error:
+        when = to_utc(moment).isoformat()
+        return [CheckResult(check, False, error.feature, when, str(error))]
 
 
 def _late(
