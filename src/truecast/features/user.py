@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +18,9 @@ from truecast.core.names import UnknownNameError
 from truecast.features.declaration import INPUTS, Column, Family, FeatureError
 
 _DECLARATION = "__truecast_feature__"
+#: Columns that the rows of a dataset have besides features, in the lake and in the online store.
+_TAKEN = frozenset({"instrument", "session", "event_time", "as_of", "part", "created_at"})
+_LARGEST = float(np.finfo(np.float32).max)
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -98,7 +102,7 @@ def call(family: Family, columns: Mapping[str, Column]) -> Column:
     Returns
     -------
     array of float64, shape (n,)
-        What it returned, NaN where that is not finite.
+        What it returned, NaN where that is not finite as a float32, which datasets hold.
 
     Raises
     ------
@@ -110,15 +114,31 @@ def call(family: Family, columns: Mapping[str, Column]) -> Column:
     bars = len(next(iter(arrays.values())))
     try:
         with np.errstate(all="ignore"):
-            result = np.asarray(family.function(**arrays), dtype=np.float64)
-    except Exception as error:
+            result = _numbers(family.function(**arrays))
+    except (Exception, SystemExit) as error:
         problem = f"its function failed on {bars} bars: {type(error).__name__}: {error}"
         raise UserFeatureError(family.name, problem) from error
     if result.shape != (bars,):
         raise UserFeatureError(
             family.name, f"expected one value for each of {bars} bars, got shape {result.shape}"
         )
-    return np.where(np.isfinite(result), result, np.nan)
+    return np.where(np.abs(result) <= _LARGEST, result, np.nan)
+
+
+def _numbers(values: object) -> Column:
+    """Return what a function returned as float64, refusing what is no real number.
+
+    Raises
+    ------
+    TypeError
+        If it is text, moments or complex numbers, of which numpy would make some number.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
+    array = np.asarray(values)
+    if array.dtype.kind not in "biufO":
+        raise TypeError(f"it returned {array.dtype}, not real numbers")
+    return array.astype(np.float64)
 
 
 def _read_only(column: Column) -> NDArray[np.float64]:
@@ -135,27 +155,51 @@ def load_family(text: str, where: str) -> Family:
     Raises
     ------
     UsageError
-        If there is no such module or function, or the function is not declared as a feature.
+        If there is no such module or function, the function is not declared as a feature, or its
+        name cannot be a column's.
     """
     module_name, _, function_name = text.partition(":")
     try:
         with _current_folder_importable():
             module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"{where}: cannot import module {module_name!r} of {text!r}: "
             f"{type(error).__name__}: {error}; "
             f"put {module_name}.py in the folder where truecast is run, or install it"
         ) from error
-    declared = {name for name, value in vars(module).items() if hasattr(value, _DECLARATION)}
+    _require_not_hidden(module, text, where)
+    found = {name: getattr(value, _DECLARATION, None) for name, value in vars(module).items()}
+    declared = {name: family for name, family in found.items() if isinstance(family, Family)}
     if function_name in declared:
-        return getattr(getattr(module, function_name), _DECLARATION)  # type: ignore[no-any-return]
+        return _with_free_name(declared[function_name], text, where)
     if hasattr(module, function_name):
         raise UsageError(
             f"{where}: {text} is not declared: write "
             "@feature(inputs=[...], lookback=..., unit=..., formula=...) above it"
         )
     raise UnknownNameError("feature", text, [f"{module_name}:{name}" for name in declared], where)
+
+
+def _require_not_hidden(module: ModuleType, text: str, where: str) -> None:
+    """Refuse another module than the file of that name in the current folder."""
+    meant = Path.cwd() / f"{module.__name__.replace('.', '/')}.py"
+    came = getattr(module, "__file__", None)
+    if meant.is_file() and (came is None or not meant.samefile(came)):
+        raise UsageError(
+            f"{where}: {text} does not reach {meant}: the name {module.__name__!r} is taken by "
+            f"{came or 'a module of Python'}; rename the file"
+        )
+
+
+def _with_free_name(family: Family, text: str, where: str) -> Family:
+    if family.name in _TAKEN or family.name.startswith("outcome_"):
+        raise UsageError(
+            f"{where}: {text}: every row has a column {family.name!r}; rename the function"
+        )
+    if not family.name.isidentifier():
+        raise UsageError(f"{where}: {text}: {family.name} names no column; write it with def")
+    return family
 
 
 def source_hash(family: Family) -> str:

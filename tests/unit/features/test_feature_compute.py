@@ -235,6 +235,42 @@ def test_a_users_function_that_fails_is_named(monkeypatch):
         compute_columns(users_plan(monkeypatch, own).features, {"close": np.ones(3)})
 
 
+def test_what_a_dataset_cannot_hold_is_missing(monkeypatch):
+    def own(close):
+        return np.array([1e39, -1e39, 3e38])
+
+    for dtype in (np.float32, np.float64):
+        found = compute_columns(
+            users_plan(monkeypatch, own, 1).features, {"close": np.ones(3)}, dtype
+        )
+        np.testing.assert_array_equal(found[:, 0], np.array([np.nan, np.nan, 3e38], dtype))
+
+
+def test_what_is_masked_is_missing(monkeypatch):
+    def own(close):
+        return np.ma.masked_array(close, mask=[False, True, False])
+
+    found = compute_columns(users_plan(monkeypatch, own, 1).features, {"close": np.ones(3)})
+    np.testing.assert_array_equal(found[:, 0], [1.0, np.nan, 1.0])
+
+
+@pytest.mark.parametrize("values", [[1j], ["1"], np.array(["2020-01-01"], "M8[s]")])
+def test_what_is_no_real_number_is_refused(monkeypatch, values):
+    def own(close):
+        return np.repeat(values, len(close))
+
+    with pytest.raises(UserFeatureError, match=r"feature own: .*not real numbers"):
+        compute_columns(users_plan(monkeypatch, own, 1).features, {"close": np.ones(3)})
+
+
+def test_a_users_function_does_not_end_the_program(monkeypatch):
+    def own(close):
+        raise SystemExit(0)
+
+    with pytest.raises(UserFeatureError, match="SystemExit: 0"):
+        compute_columns(users_plan(monkeypatch, own, 1).features, {"close": np.ones(3)})
+
+
 def test_warm_up_compiles_without_calling_users_functions(monkeypatch):
     def own(close):
         raise AssertionError("called")

@@ -1,5 +1,6 @@
 import sys
 import types
+import unittest.mock
 
 import pytest
 
@@ -147,6 +148,38 @@ def test_a_module_that_cannot_be_imported_is_refused(monkeypatch, tmp_path):
     assert "features[0]: cannot import module 'broken_features'" in refusal("broken_features:x")
     assert "ZeroDivisionError" in refusal("broken_features:x")
     assert "put absent_features.py in the folder" in refusal("absent_features:x")
+
+
+def test_a_module_that_ends_the_program_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "quitting_features.py").write_text("import sys\n\nsys.exit(0)\n")
+    monkeypatch.chdir(tmp_path)
+    assert "quitting_features:x': SystemExit: 0" in refusal("quitting_features:x")
+
+
+def test_a_file_that_a_module_of_python_hides_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "calendar.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    said = refusal("calendar:own")
+    assert f"calendar:own does not reach {tmp_path / 'calendar.py'}" in said
+    assert "rename the file" in said
+    assert "unknown feature 'json:own'" in refusal("json:own")
+
+
+@pytest.mark.parametrize("name", ["as_of", "event_time", "session", "part", "outcome_price_1"])
+def test_a_users_feature_is_not_called_as_a_column_of_every_row(monkeypatch, name):
+    module = types.ModuleType("own")
+    module.mine = declared(name)
+    monkeypatch.setitem(sys.modules, "own", module)
+    assert f"every row has a column {name!r}; rename the function" in refusal("own:mine")
+
+
+def test_a_users_module_may_hold_anything_besides(monkeypatch):
+    module = types.ModuleType("own")
+    module.mine, module.mocked, module.short = declared(), unittest.mock.call, declared("<lambda>")
+    monkeypatch.setitem(sys.modules, "own", module)
+    assert plan("own:mine").names == ("mine",)
+    assert "own:mocked is not declared" in refusal("own:mocked")
+    assert "<lambda> names no column; write it with def" in refusal("own:short")
 
 
 def test_a_users_source_is_part_of_the_hash(monkeypatch):
