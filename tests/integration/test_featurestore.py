@@ -30,6 +30,7 @@ from truecast.features.compute import compute_at
 from truecast.pipelines.featurestore import push as pushing
 from truecast.pipelines.featurestore.definitions import define
 from truecast.pipelines.featurestore.library import FeatureStoreError
+from truecast.pipelines.featurestore.lineage import Lineage
 from truecast.pipelines.featurestore.push import push
 from truecast.pipelines.featurestore.read import find_view, online_row, rows_as_of
 from truecast.pipelines.featurestore.store import open_store, store_folder
@@ -364,6 +365,27 @@ def test_new_bars_are_built_and_a_push_that_breaks_off_is_noticed(
     after = push(workspace, recipe).series["AAA"]
     assert (before.gold_version, after.gold_version) == (0, 1)
     assert after.event_time > before.event_time + 15 * HOUR
+    with open_store(workspace, recipe) as store:
+        assert same(online_row(store, recipe, "AAA").values, own_desk.last_row("AAA"))
+
+
+def test_rows_that_were_deleted_or_are_of_another_version_are_pushed_anew(
+    own_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, recipe = own_desk.workspace, own_desk.recipe
+    ingest(workspace, recipe)
+    push(workspace, recipe)
+    (own_desk.feast / "online.db").unlink()
+    push(workspace, recipe)
+    with open_store(workspace, recipe) as store:
+        assert same(online_row(store, recipe, "AAA").values, own_desk.last_row("AAA"))
+    monkeypatch.setattr(Lineage, "tags", lambda _: {"lineage": '{"of": "another version"}'})
+    push(workspace, recipe)
+    monkeypatch.undo()
+    with open_store(workspace, recipe) as store:
+        with pytest.raises(FeatureStoreError, match="run `truecast features push own`"):
+            online_row(store, recipe, "AAA")
+    push(workspace, recipe)
     with open_store(workspace, recipe) as store:
         assert same(online_row(store, recipe, "AAA").values, own_desk.last_row("AAA"))
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import yaml
 
@@ -15,11 +16,13 @@ from truecast.core.clock import frozen_at, to_utc
 from truecast.core.errors import UsageError
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
+from truecast.features.news import Stories
 from truecast.lake.errors import NoDataError
 from truecast.pipelines.stages import build, fetch_missing, ingest, notices_of
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.train import final_fold, train
+from truecast.pipelines.verify import check_stories
 from truecast.serving.workspace import Workspace, feature_plan, series_of, slots_of
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -126,6 +129,28 @@ def test_a_study_is_made_again_when_the_news_are_others(filled: Workspace) -> No
         other = Researcher(studies.recipe, replace(researcher.dataset, market=fewer))
         assert studies._key(slot, researcher) != studies._key(slot, other)
         assert studies._key(slot, researcher) == studies._key(slot, researcher)
+
+
+def test_stories_that_are_stamped_with_their_hour_as_they_are_read_are_found(
+    filled: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of()
+    (honest,) = check_stories(opened := Studies(filled, recipe), opened.researcher("A"))
+    assert honest.passed
+    whole = Stories.of
+
+    def in_buckets(scored: pl.DataFrame, scorer: str) -> Stories:
+        hours = pl.col("known_at").dt.truncate("1h")
+        return whole(scored.with_columns(known_at=hours), scorer)
+
+    monkeypatch.setattr(Stories, "of", in_buckets)
+    (found,) = check_stories(opened := Studies(filled, recipe), opened.researcher("A"))
+    assert not found.passed
+    assert found.feature is not None
+    assert "avg_sentiment_60" in found.feature
+    assert found.first_row is not None
+    assert found.first_row.endswith(":00:00+00:00")
+    assert "as where they are put into buckets" in found.detail
 
 
 def test_missing_news_are_fetched_only_where_features_read_them(tmp_path: Path) -> None:

@@ -94,7 +94,8 @@ def wilder(columns, n):
             plus, minus = plus + (rise - plus) / n, minus + (fall - minus) / n
             span += (ranges[t] - span) / n
         still = span <= 1e-8 * close[t]
-        apart = 0.0 if still or plus + minus == 0 else 100 * abs(plus - minus) / (plus + minus)
+        faded = plus + minus <= 1e-8 * close[t]
+        apart = 0.0 if still or faded else 100 * abs(plus - minus) / (plus + minus)
         index = apart if index is None else index + (apart - index) / n
         found.append((index, 0.0 if still else 100 * (plus - minus) / span))
     return np.array(found)

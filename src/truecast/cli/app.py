@@ -91,5 +91,6 @@ def main() -> None:
 
 
 def _complain(error: TruecastError, code: int) -> int:
-    sys.stderr.write(f"error: {error}\n")
+    # One line, also where a library's own words in it are several.
+    sys.stderr.write(f"error: {' '.join(str(error).splitlines())}\n")
     return code

@@ -41,6 +41,8 @@ def features(
 ) -> None:
     """List the features: inputs, lookback, unit, formula and source of each."""
     if context.invoked_subcommand is not None:
+        if as_json or any(one is not None for one in (name, recipe, explain)):
+            raise UsageError(f"features: options of {context.invoked_subcommand} come after it")
         return
     if sum(one is not None for one in (name, recipe, explain)) > 1:
         raise UsageError("--set, --recipe and --explain: give one of them")
@@ -61,13 +63,16 @@ def features(
 def _described(
     name: str | None, recipe: str | None, explain: str | None
 ) -> list[dict[str, object]]:
-    from truecast.features.catalog import description, resolve
+    from truecast.features.catalog import SETS, all_features, description, resolve
     from truecast.serving.workspace import feature_plan
 
     if recipe is not None:
         return description(features=feature_plan(open_recipe(recipe, None, None))[0].features)
+    if explain in SETS:
+        raise UsageError(f"--explain: {explain} is a set of features: use --set {explain}")
     if explain is not None:
-        return description(features=[resolve(explain, {}, None, "--explain")])
+        listed = [feature for feature in all_features() if feature.name == explain]
+        return description(features=listed or [resolve(explain, {}, None, "--explain")])
     return description(name)
 
 

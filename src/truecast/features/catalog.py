@@ -90,7 +90,7 @@ SETS: Registry[tuple[tuple[str, str | None], ...]] = Registry(
     "feature set", {module.__name__.rpartition(".")[2]: module.MEMBERS for module in _SETS}
 )
 
-_NUMBERED = re.compile(r"(.+?)((?:_\d+)+)")
+_NUMBERED = re.compile(r"(.+?)((?:_[0-9]{1,9})+)")
 
 
 def members(name: str, where: str = "") -> tuple[Feature, ...]:

@@ -22,6 +22,7 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study, in_units
 from truecast.pipelines.verify_ledger import AGREEMENT, check_ledger
 from truecast.serving.workspace import series_of
+from truecast.sources.catalog import open_news_source
 
 #: Where the future is cut off, and how many forecasts are made again.
 CUTS = 12
@@ -54,12 +55,35 @@ def verify(studies: Studies, *, seed: int = 0) -> list[CheckResult]:
         )
         results += check_live(researcher.dataset.plan, researcher.dataset.market, seed=seed)
         results += check_news(researcher.dataset.plan, researcher.dataset.market, seed=seed)
+        results += check_stories(studies, researcher)
         results += _checks_of_slots(studies, symbol, researcher, seed)
     studies.progress.stage("verify the ledger")
     # Whoever changes rows must not know which of them are made again.
     chance = secrets.randbelow(2**32)
     results += check_ledger(studies, studies.workspace.ledger, seed=chance)
     return results
+
+
+def check_stories(studies: Studies, researcher: Researcher) -> Iterator[CheckResult]:
+    """Check that each story counts from a moment at which an article of the lake became known."""
+    stories, plan = researcher.dataset.market.news, researcher.dataset.plan
+    if stories is None or not plan.of_news:
+        return
+    lake = studies.workspace.lake
+    sources = [open_news_source(choice).name for choice in studies.recipe.news]
+    moments = [lake.news(name).versions["known_at"].dt.replace_time_zone(None) for name in sources]
+    known = np.concatenate([one.to_numpy().astype("datetime64[us]") for one in moments])
+    wrong = stories.known_at[~np.isin(stories.known_at, known)]
+    yield CheckResult(
+        check="stories count when known",
+        passed=len(wrong) == 0,
+        feature=", ".join(plan.names[place] for *_, place in plan.of_news) if len(wrong) else None,
+        first_row=to_utc(wrong[0]).isoformat() if len(wrong) else None,
+        detail=f"{len(wrong)} of {len(stories)} stories count from a moment at which no article "
+        "became known, as where they are put into buckets"
+        if len(wrong)
+        else f"{len(stories)} stories count from when their first article became known",
+    )
 
 
 def _checks_of_slots(

@@ -16,7 +16,8 @@ def body_top(opened: Column, close: Column) -> Column:
     """Return the larger of open and close."""
     out = np.empty(close.size)
     for i in range(out.size):
-        out[i] = close[i] if close[i] > opened[i] else opened[i]
+        larger = close[i] if close[i] > opened[i] else opened[i]
+        out[i] = larger + 0.0 * close[i]  # NaN where either is
     return out
 
 
@@ -25,7 +26,8 @@ def body_bottom(opened: Column, close: Column) -> Column:
     """Return the smaller of open and close."""
     out = np.empty(close.size)
     for i in range(out.size):
-        out[i] = close[i] if close[i] < opened[i] else opened[i]
+        smaller = close[i] if close[i] < opened[i] else opened[i]
+        out[i] = smaller + 0.0 * close[i]
     return out
 
 

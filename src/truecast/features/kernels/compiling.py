@@ -71,7 +71,9 @@ def _collect(module: ModuleType | None, names: dict[str, Any], found: dict[str, 
     """Gather the text of a module, and of those whose kernels it uses."""
     if module is None or module.__name__ in found or module.__file__ is None:
         return
-    found[module.__name__] = _text(module.__file__)
+    # Numbers that come from elsewhere are compiled in, too.
+    numbers = {name: value for name, value in names.items() if isinstance(value, int | float)}
+    found[module.__name__] = f"{_text(module.__file__)}{sorted(numbers.items())}"
     for value in list(names.values()):
         used = getattr(value, "py_func", None)
         if used is not None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 if TYPE_CHECKING:
     from feast import FeatureView
@@ -62,6 +62,12 @@ class Lineage(_Record):
 
 
 def lineage_of(view: "FeatureView") -> Lineage | None:
-    """Read the lineage of a view's rows; None before its first push is complete."""
-    text = view.tags.get(_TAG)
-    return None if text is None else Lineage.model_validate_json(text)
+    """Read the lineage of a view's rows.
+
+    None before the view's first push is complete, and where it is not as this version of Truecast
+    writes it: such rows are pushed anew.
+    """
+    try:
+        return Lineage.model_validate_json(view.tags.get(_TAG, ""))
+    except ValidationError:
+        return None

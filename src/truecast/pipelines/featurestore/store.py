@@ -130,7 +130,8 @@ def _connect(store: "FeatureStore", url: str) -> None:
         online._client_async = AsyncRedis.from_url(
             url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS
         )
-    except ValueError as error:
+        online._client.connection_pool.make_connection()  # it only now reads the URL's options
+    except (ValueError, TypeError) as error:
         # What came is not shown: it may hold a password.
         raise SettingsError(
             "TRUECAST_REDIS_URL: expected redis://[user:password@]host[:port][/number], "
