@@ -78,6 +78,7 @@ def test_mistakes_say_where_and_what_is_nearest():
     assert "'windw' in features[0]: did you mean 'window'" in refusal({"rsi": {"windw": 3}})
     assert "features[0]: window must be a whole number from 2 to 10000" in refusal("rsi_1")
     assert "got 2.5" in refusal({"rsi": {"window": 2.5}})
+    assert "unknown feature" in refusal("rsi_" + "9" * 5000)
     assert "rsi_14_3 does not fit rsi, which takes parameters: window" in refusal("rsi_14_3")
     assert "not both" in refusal({"rsi_14": {"window": 3}})
     assert "unknown context symbol '^VXN' in features[0].of: did you mean '^VIX'" in refusal(
