@@ -410,7 +410,7 @@ def _typed(text: str, known: tuple[Choice, ...]) -> Choice:
     Raises
     ------
     UsageError
-        If options of ``simulated`` are not written as ``KEY=VALUE``.
+        If options of ``simulated`` are not written as ``KEY=VALUE``, each value as in a recipe.
     """
     name, _, rest = text.partition(":")
     options = next((choice.parameters for choice in known if choice.name == name), {})
@@ -426,7 +426,12 @@ def _pairs(text: str) -> dict[str, Any]:
         raise UsageError(
             f"simulated: expected options such as years=17,seed=2; {wrong[0]!r} is none"
         )
-    return {key: yaml.safe_load(value) for key, _, value in pairs}
+    try:
+        return {key: yaml.safe_load(value) for key, _, value in pairs}
+    except (yaml.YAMLError, ValueError) as error:
+        raise UsageError(
+            f"simulated: {text!r} is not YAML: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _anywhere(choice: Choice, option: str = "path") -> Choice:
@@ -475,7 +480,7 @@ def load_recipe(name: str) -> Recipe:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path}: is not UTF-8 text: {error}") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # also of 2020-13-45
         raise RecipeError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise RecipeError(

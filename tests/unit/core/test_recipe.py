@@ -106,6 +106,9 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
     path.write_text("name: [")
     with pytest.raises(RecipeError, match="is not YAML"):
         load_recipe(str(path))
+    path.write_text("split: {train: 2020-13-45}")
+    with pytest.raises(RecipeError, match=r"is not YAML: month must be in 1\.\.12"):
+        load_recipe(str(path))
     path.write_text("[" * 5000)
     with pytest.raises(RecipeError, match="is not YAML"):
         load_recipe(str(path))

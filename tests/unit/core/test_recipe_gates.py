@@ -85,3 +85,6 @@ def test_options_of_a_simulated_market_can_be_typed() -> None:
     for wrong in ("simulated:2", "simulated:years=", "simulated:=2"):
         with pytest.raises(UsageError, match="expected options such as years=17,seed=2"):
             recipe().with_source(wrong)
+    for wrong in ("seed=[", "end=2020-13-45"):
+        with pytest.raises(UsageError, match=r"simulated: .* is not YAML"):
+            recipe().with_source(f"simulated:{wrong}")
