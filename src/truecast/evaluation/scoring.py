@@ -222,19 +222,26 @@ def _intervals(slot: SlotForecasts, name: str) -> IntervalCard | None:
         _to_percent(slot, values)
         for values in (slot.outcomes[slot.proxy], given.lower, given.upper)
     )
+    grid = None if given.quantiles is None else _to_percent(slot, given.quantiles)
+    # The first rows of a short series come before there are scores enough for an interval.
+    there = np.isfinite(lower) & np.isfinite(upper)
+    if grid is not None:
+        there &= np.isfinite(grid).all(axis=1)
+    if not there.any():
+        return None
+    outcome, lower, upper = outcome[there], lower[there], upper[there]
     hits = covered(outcome, lower, upper)
     rolling = rolling_coverage(hits, ROLLING_ROWS)
     terciles = None
     if slot.volatility is not None:
         low, middle, top = (
             value if np.isfinite(value) else None
-            for value in coverage_by_tercile(outcome, lower, upper, slot.volatility)
+            for value in coverage_by_tercile(outcome, lower, upper, slot.volatility[there])
         )
         terciles = (low, middle, top)
     crps = None
-    if given.quantiles is not None:
-        grid = _to_percent(slot, given.quantiles)
-        crps = float(crps_from_quantiles(given.levels, grid, outcome).mean())
+    if grid is not None:
+        crps = float(crps_from_quantiles(given.levels, grid[there], outcome).mean())
     return IntervalCard(
         model=name,
         nominal=given.nominal,

@@ -217,7 +217,13 @@ def test_a_recipe_means_the_same_from_any_folder(
 def test_a_key_that_is_not_used_leaves_the_hash_what_it_was_before_there_was_one() -> None:
     recipe = Recipe.model_validate(BASE)
     said = recipe.model_dump(mode="json", by_alias=True, exclude={"description"})
-    before = {key: value for key, value in said.items() if key not in {"news", "adjust", "checks"}}
+    later = {"news", "adjust", "checks", "simulation"}
+    before = {key: value for key, value in said.items() if key not in later}
     assert recipe.hash == hash_of(before)
-    for key, value in {"news": ["rss"], "adjust": "total", "checks": {"stale": {}}}.items():
+    for key, value in {
+        "news": ["rss"],
+        "adjust": "total",
+        "checks": {"stale": {}},
+        "simulation": {"years": 2},
+    }.items():
         assert Recipe.model_validate({**BASE, key: value}).hash != recipe.hash

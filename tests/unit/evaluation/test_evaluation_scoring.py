@@ -124,6 +124,27 @@ def test_figures_that_cannot_be_had_are_null(slots: Slots) -> None:
     assert set(card.judged.losses) == {"mape", "mae", "rmse"}
 
 
+def test_rows_before_the_first_interval_are_left_out_of_its_figures(slots: Slots) -> None:
+    slot = slots["price"]
+    given = slot.intervals["ridge"]
+    assert given.quantiles is not None
+    early = np.arange(len(given.lower)) < 50
+    lacking = replace(
+        given,
+        lower=np.where(early, np.nan, given.lower),
+        upper=np.where(early, np.nan, given.upper),
+        quantiles=np.where(early[:, None], np.nan, given.quantiles),
+    )
+    card, _ = score_slot(replace(slot, intervals={"ridge": lacking}))
+    held = (slot.outcomes["value"] >= given.lower) & (slot.outcomes["value"] <= given.upper)
+    assert card.intervals is not None
+    assert card.intervals.coverage == pytest.approx(held[50:].mean(), rel=1e-12)
+    assert card.intervals.crps is not None
+    nothing = replace(lacking, lower=np.full(len(early), np.nan))
+    card, _ = score_slot(replace(slot, intervals={"ridge": nothing}))
+    assert card.intervals is None
+
+
 def test_direction_carries_its_auc_with_an_interval(slots: Slots) -> None:
     card, _ = score_slot(slots["direction"])
     logistic = card.by_name["logistic"]

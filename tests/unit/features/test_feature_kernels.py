@@ -1,6 +1,9 @@
 """The compiled loops against brute force."""
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -119,3 +122,21 @@ def test_what_was_compiled_lies_in_the_cache():
     found = kernel_of("context:levels")
     found(np.ones((20, 3)), 0, 0, np.empty((1, 3), np.float32), 0, np.array([[0]]))
     assert is_cached(found)
+
+
+def test_a_cache_that_was_cut_short_is_made_again(tmp_path):
+    program = (
+        "import numpy as np; from truecast.features.groups import kernel_of; "
+        "from truecast.features.kernels.compiling import compile_for; "
+        "compile_for(kernel_of('context:levels'), np.float32)"
+    )
+
+    def run():
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=120)
+
+    run()
+    for kept in tmp_path.rglob("*.nb*"):
+        os.truncate(kept, kept.stat().st_size // 2)
+    run()
+    assert {kept.suffix for kept in tmp_path.rglob("*.nb*")} == {".nbi", ".nbc"}

@@ -7,9 +7,11 @@ made from an older helper, and files of a wheel all have the same time stamp.
 
 import inspect
 import os
+import shutil
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from pickle import UnpicklingError  # what numba's cache raises; nothing is pickled here
 from types import ModuleType
 from typing import Any
 
@@ -38,7 +40,14 @@ def compile_for(compiled: Any, dtype: type[np.floating[Any]]) -> None:
     """Compile a kernel of features for a type of result, or load it from the cache on disk."""
     asked = len(inspect.signature(compiled.py_func).parameters) - FIRST
     inputs, outputs = float64[:, ::1], from_dtype(np.dtype(dtype))[:, ::1]
-    compiled.compile((inputs, int64, int64, outputs, int64, *[int64[:, ::1]] * asked))
+    signature = (inputs, int64, int64, outputs, int64, *[int64[:, ::1]] * asked)
+    try:
+        compiled.compile(signature)
+    except (EOFError, UnpicklingError, ValueError):
+        # A file of the cache was cut short: whatever was kept is made again.
+        for folder in _base().glob("[0-9a-f]" * 16):
+            shutil.rmtree(folder, ignore_errors=True)
+        compiled.compile(signature)
 
 
 def is_cached(compiled: Any) -> bool:
