@@ -38,7 +38,7 @@ _DURATION = re.compile(r"(\d+)([mh])")
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    #: Keys that came later, which are written down only where a recipe uses them: hashes and
+    #: Keys that came after 0.1.0, which are written down only where a recipe uses them: hashes and
     #: bundles of recipes that do not stay what they were.
     later: ClassVar[frozenset[str]] = frozenset()
 
@@ -242,14 +242,12 @@ class Gates(_Part):
     latency_ms: float | None = Field(default=None, gt=0)
 
 
-# Keys that came after 0.1.0: where a recipe does not use them its hash stays what it was.
-_LATER = ("news", "sentiment", "adjust", "checks", "simulation")
-
-
 class Recipe(_Part):
     """One recipe. See ``docs/recipes.md`` for each key with an example."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"sentiment"})
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"simulation", "news", "sentiment", "adjust", "checks"}
+    )
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str = ""
@@ -347,10 +345,7 @@ class Recipe(_Part):
     @property
     def hash(self) -> str:
         """SHA-256 of everything but the description, as 64 hexadecimal digits."""
-        left_out = {"description"} | {
-            name for name in _LATER if getattr(self, name) == _default_of(name)
-        }
-        return hash_of(self.model_dump(mode="json", by_alias=True, exclude=left_out))
+        return hash_of(self.model_dump(mode="json", by_alias=True, exclude={"description"}))
 
     def with_source(self, text: str | None, news: str | None = None) -> "Recipe":
         """Return this recipe reading another source, and other news.
@@ -440,10 +435,6 @@ def _anywhere(choice: Choice, option: str = "path") -> Choice:
         return choice
     options = {**choice.parameters, option: str(Path(path).expanduser().resolve())}
     return Choice(name=choice.name, parameters=options)
-
-
-def _default_of(name: str) -> Any:
-    return Recipe.model_fields[name].get_default(call_default_factory=True)
 
 
 def shipped_recipes() -> dict[str, Path]:

@@ -64,7 +64,11 @@ class Tail:
         as_of: np.datetime64,
         dtype: DTypeLike = np.float32,
     ) -> Self:
-        """Return the tail of what is known of a market at a moment."""
+        """Return the tail of what is known of a market at a moment.
+
+        It ends with the newest bar known then: where decisions wait longer than a bar, that is a
+        later one than the bar of a decision made then.
+        """
         tail = cls(plan, market.calendar, dtype)
         known = market.known_by(as_of)
         for of, series in tail._series.items():
@@ -205,10 +209,10 @@ class _SeriesTail:
                     out[place] = np.nan
 
     def _called(self, group: Group, lookback: int) -> float:
-        bars = min(self._bars, lookback)
-        if bars < lookback:
+        if self._bars < lookback:
             return np.nan  # of too few bars it need not know what to do
-        inputs = {name: self._x[self._rows[name], self.length - bars :] for name in group.inputs}
+        begin = self.length - lookback
+        inputs = {name: self._x[self._rows[name], begin:] for name in group.inputs}
         return float(call(group.family, inputs)[-1])
 
 

@@ -95,7 +95,7 @@ class Workspace:
             bars=bars,
             context=dict(zip(recipe.context, context, strict=True)),
             decide_after=recipe.decision_delay,
-            calendar=calendar_of(recipe, symbol),
+            calendar=get_calendar(source.instrument(symbol).calendar),
             news=self.stories(recipe) if reads_news(recipe) else None,
         )
 

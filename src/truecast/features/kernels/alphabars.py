@@ -7,27 +7,15 @@ import numpy as np
 from truecast.features.declaration import Asked, Column, Inputs, Outputs
 from truecast.features.kernels.alpharatios import EPSILON, share
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import quotient
+from truecast.features.kernels.elementwise import larger_of, quotient
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
 
 
 @kernel
-def body_top(opened: Column, close: Column) -> Column:
-    """Return the larger of open and close."""
+def body_end(opened: Column, close: Column, sign: float) -> Column:
+    """Return the top (``sign`` 1) or the bottom (−1) of the body of each bar."""
     out = np.empty(close.size)
-    for i in range(out.size):
-        larger = close[i] if close[i] > opened[i] else opened[i]
-        out[i] = larger + 0.0 * close[i]  # NaN where either is
-    return out
-
-
-@kernel
-def body_bottom(opened: Column, close: Column) -> Column:
-    """Return the smaller of open and close."""
-    out = np.empty(close.size)
-    for i in range(out.size):
-        smaller = close[i] if close[i] < opened[i] else opened[i]
-        out[i] = smaller + 0.0 * close[i]
+    larger_of(close, opened, sign, out)
     return out
 
 
@@ -62,10 +50,10 @@ def shares_of_open(
     for asked in alpha_klen:
         share(high, low, opened, 0.0, math.nan, out[asked[0], start:stop])
     for asked in alpha_kup:
-        top = body_top(opened, close)
+        top = body_end(opened, close, 1.0)
         share(high, top, opened, 0.0, math.nan, out[asked[0], start:stop])
     for asked in alpha_klow:
-        bottom = body_bottom(opened, close)
+        bottom = body_end(opened, close, -1.0)
         share(bottom, low, opened, 0.0, math.nan, out[asked[0], start:stop])
     for asked in alpha_ksft:
         twice, ends = weighted(close, close, 1.0, 1.0), weighted(high, low, 1.0, 1.0)
@@ -92,10 +80,10 @@ def shares_of_range(
     for asked in alpha_kmid2:
         share(close, opened, width, EPSILON, 0.0, out[asked[0], start:stop])
     for asked in alpha_kup2:
-        top = body_top(opened, close)
+        top = body_end(opened, close, 1.0)
         share(high, top, width, EPSILON, 0.0, out[asked[0], start:stop])
     for asked in alpha_klow2:
-        bottom = body_bottom(opened, close)
+        bottom = body_end(opened, close, -1.0)
         share(bottom, low, width, EPSILON, 0.0, out[asked[0], start:stop])
     for asked in alpha_ksft2:
         twice, ends = weighted(close, close, 1.0, 1.0), weighted(high, low, 1.0, 1.0)

@@ -6,7 +6,7 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import distance, log_ratio, product, scaled
+from truecast.features.kernels.elementwise import distance, larger_of, log_ratio, product, scaled
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, RETURN
 from truecast.features.kernels.windows import blank, row_of, window_sums, windows_of
 
@@ -28,14 +28,6 @@ def half_tanh(x: float) -> float:
     above = 654729075.0 + z * (91891800.0 + z * (2837835.0 + z * (25740.0 + z * 55.0)))
     below = 654729075.0 + z * (310134825.0 + z * (18918900.0 + z * (315315.0 + z * (1485.0 + z))))
     return y * above / below
-
-
-@kernel
-def larger_of(a: Column, b: Column, sign: float, out: Output) -> None:
-    """Write the larger (``sign`` 1) or smaller (−1) of two; NaN where one is."""
-    for i in range(out.size):
-        larger = a[i] if sign * a[i] > sign * b[i] else b[i]
-        out[i] = larger + 0.0 * (a[i] + b[i])
 
 
 @kernel

@@ -245,3 +245,11 @@ def log_premium_of(level: Column, squares: Column, scale: float, floor: float, o
     for i in range(out.size):
         variance = scale * squares[i]
         out[i] = ln(level[i]) - 0.5 * ln(floor if variance < floor else variance)
+
+
+@kernel
+def larger_of(a: Column, b: Column, sign: float, out: Output) -> None:
+    """Write the larger (``sign`` 1) or smaller (−1) of two; NaN where one is."""
+    for i in range(out.size):
+        larger = a[i] if sign * a[i] > sign * b[i] else b[i]
+        out[i] = larger + 0.0 * (a[i] + b[i])
