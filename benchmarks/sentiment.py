@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 from _measure import OURS, arguments, report, timed
 
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.lake.lake import Lake
 from truecast.sentiment.base import Scorer, article_text
 from truecast.sentiment.catalog import open_scorer

@@ -27,7 +27,8 @@ REQUEST = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r
 
 def prepare(home: Path) -> None:
     """Train and promote the price model of the shipped recipe, refitted seldom."""
-    from truecast.core.recipe import Recipe, load_recipe
+    from truecast.core.recipe import Recipe
+    from truecast.core.recipe_files import load_recipe
     from truecast.core.settings import Settings
     from truecast.pipelines.champions import promote, train_slots
     from truecast.pipelines.stages import fetch_missing

@@ -14,7 +14,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from truecast.core.errors import UsageError
-from truecast.core.recipe import TARGETS, Choice
+from truecast.core.recipe_parts import TARGETS, Choice
 from truecast.models.base import Model, ModelError
 from truecast.models.bundle import Part, load_bundle, save_bundle
 from truecast.models.catalog import MODELS, create

@@ -14,7 +14,7 @@ from truecast.core.errors import UsageError
 from truecast.core.hashing import sha256_of
 from truecast.core.names import UnknownNameError
 from truecast.core.news import NEWS_FLAGS, PARSED_NEWS
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.lake.lake import Lake
 from truecast.lake.schemas import SILVER_NEWS
 from truecast.sources.base import NewsSource

@@ -12,7 +12,7 @@ from truecast.core.calendars import get_calendar
 from truecast.core.hashing import sha256_of
 from truecast.core.interval import Interval
 from truecast.core.names import UnknownNameError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.lake.lake import Lake
 from truecast.sources.catalog import SOURCES, open_source
 from vendors.candles import Oanda

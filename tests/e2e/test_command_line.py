@@ -14,7 +14,7 @@ import pytest
 import yaml
 from arch.data import sp500
 
-from truecast.core.recipe import shipped_recipes
+from truecast.core.recipe_files import shipped_recipes
 from truecast.lake.lake import Lake
 
 FORECAST = {

@@ -16,7 +16,8 @@ import yaml
 from pydantic import BaseModel
 
 from truecast.core.instrument import Instrument
-from truecast.core.recipe import Recipe, load_recipe
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_files import load_recipe
 from truecast.evaluation.metrics import METRICS
 from truecast.evaluation.slots import COMPARED
 from truecast.features.catalog import FAMILIES, SETS, members

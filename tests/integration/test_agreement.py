@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from truecast.core.clock import to_utc
-from truecast.core.recipe import load_recipe
+from truecast.core.recipe_files import load_recipe
 from truecast.core.settings import Settings
 from truecast.features.compute import compute_at
 from truecast.pipelines.predict import Replay

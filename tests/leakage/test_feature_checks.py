@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.features.checks import check_features
 from truecast.features.compute import Market, compute_at
 from truecast.features.declaration import FeatureError

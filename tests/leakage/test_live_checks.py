@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.features import compute, livechecks
 from truecast.features.checks import LATE, check_features
 from truecast.features.livechecks import LIVE, check_live

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.features.declaration import FeatureError
 from truecast.features.market import Market
 from truecast.features.news import FAMILIES, Stories, write_news

@@ -14,7 +14,7 @@ from truecast.core.calendars import get_calendar
 from truecast.core.clock import to_datetime64
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.datasets.assembly import RATIO, Dataset
 from truecast.features.compute import Market
 from truecast.features.plan import FeaturePlan

@@ -31,7 +31,7 @@ from truecast.cli.output import (
 
 def recipes(as_json: AsJson = False) -> None:
     """List the recipes that come with Truecast."""
-    from truecast.core.recipe import load_recipe, shipped_recipes
+    from truecast.core.recipe_files import load_recipe, shipped_recipes
 
     found = [load_recipe(name) for name in shipped_recipes()]
     if as_json:

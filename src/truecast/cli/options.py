@@ -10,7 +10,8 @@ import typer
 from truecast.cli.output import progress_bars, show_notices
 from truecast.core.clock import require_utc
 from truecast.core.errors import UsageError
-from truecast.core.recipe import Recipe, load_recipe
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_files import load_recipe
 from truecast.core.settings import load_settings
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from truecast.core.calendars import Calendar
-from truecast.core.recipe import Recipe, Segments
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_parts import Segments
 from truecast.datasets.targets import DatasetError, Times
 
 Rows = NDArray[np.intp]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.splits import Fold
 from truecast.datasets.targets import F64

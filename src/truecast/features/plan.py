@@ -8,7 +8,7 @@ from typing import Self
 from truecast.core.errors import UsageError
 from truecast.core.hashing import hash_of
 from truecast.core.names import UnknownNameError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.features.catalog import SETS, members, resolve, split_context
 from truecast.features.declaration import Feature
 from truecast.features.groups import Group, group_features

@@ -38,7 +38,7 @@ class Tail:
 
     Examples
     --------
-    >>> from truecast.core.recipe import Choice
+    >>> from truecast.core.recipe_parts import Choice
     >>> tail = Tail(FeaturePlan.from_choices([Choice(name="roc_1")]))
     >>> for day, close in enumerate([100.0, 101.0]):
     ...     tail.push({"event_time": np.datetime64(day, "D"), "close": close})

@@ -2,7 +2,7 @@
 
 from truecast.core.errors import UsageError
 from truecast.core.names import Registry
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.models.base import Model
 from truecast.models.ensemble import Ensemble
 from truecast.models.garch import Garch

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from truecast.core.errors import UsageError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.models.base import Model, ModelError, Vector, Windows, check_predict, check_rows
 from truecast.models.parameters import parameters_of
 from truecast.models.state import STATE_FILE, dump_state, load_state, target_of, whole

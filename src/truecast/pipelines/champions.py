@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from truecast.core.errors import UsageError
 from truecast.core.names import UnknownNameError, suggestion
-from truecast.core.recipe import Gates, Recipe
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_parts import Gates
 from truecast.core.slot import Slot
 from truecast.datasets.splits import Fold
 from truecast.evaluation.scorecard import Scorecard

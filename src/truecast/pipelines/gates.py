@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from truecast.core.recipe import Gates
+from truecast.core.recipe_parts import Gates
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.splits import Rows
 from truecast.datasets.targets import F64

@@ -11,7 +11,8 @@ from functools import cached_property
 import numpy as np
 
 from truecast.core.errors import UsageError
-from truecast.core.recipe import Choice, Recipe
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_parts import Choice
 from truecast.core.slot import Slot
 from truecast.datasets.assembly import RATIO, Dataset
 from truecast.datasets.splits import (

@@ -9,7 +9,8 @@ import polars as pl
 
 from truecast.core.bars import PRICES, QUOTES
 from truecast.core.clock import to_utc
-from truecast.core.recipe import Choice, Recipe
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_parts import Choice
 from truecast.datasets.splits import Fold
 from truecast.datasets.targets import Outcomes
 from truecast.evaluation.slots import BASELINES

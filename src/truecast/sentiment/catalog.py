@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from truecast.core.names import Registry
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.core.settings import load_settings
 from truecast.sentiment.base import Scorer
 from truecast.sentiment.lexicon import open_lexicon

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from truecast.core.names import nearest
-from truecast.core.recipe import Recipe, load_recipe, shipped_recipes
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_files import load_recipe, shipped_recipes
 from truecast.core.slot import Slot
 from truecast.serving.errors import AmbiguousError, NotReadyError, UnknownError
 from truecast.serving.schemas import Asked

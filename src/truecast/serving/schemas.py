@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from truecast.core.forecast import Forecast, Mode, Outcome
-from truecast.core.recipe import TargetName
+from truecast.core.recipe_parts import TargetName
 
 
 def _in_utc(moment: datetime) -> datetime:

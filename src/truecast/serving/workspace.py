@@ -12,7 +12,8 @@ from truecast.core.clock import now, to_datetime64, to_utc
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Mode
 from truecast.core.progress import SILENT, Progress
-from truecast.core.recipe import Choice, Recipe
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_parts import Choice
 from truecast.core.settings import Settings
 from truecast.core.slot import Slot
 from truecast.database.engine import open_database

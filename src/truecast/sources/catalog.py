@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from truecast.core.names import Registry
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.sources.base import NewsSource, Source
 
 

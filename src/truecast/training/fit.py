@@ -8,7 +8,7 @@ import numpy as np
 
 from truecast.core.clock import to_utc
 from truecast.core.errors import TruecastError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold, Rows, teachable
 from truecast.datasets.targets import F64

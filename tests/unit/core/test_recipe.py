@@ -6,7 +6,9 @@ import yaml
 
 from truecast.core.errors import RecipeError, UsageError
 from truecast.core.hashing import hash_of
-from truecast.core.recipe import Choice, Recipe, load_recipe, shipped_recipes
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_files import load_recipe, shipped_recipes
+from truecast.core.recipe_parts import Choice
 
 BASE = {
     "name": "mine",

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from truecast.core.errors import UsageError
-from truecast.core.recipe import Recipe, load_recipe
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_files import load_recipe
 
 PLAIN: dict[str, Any] = {
     "name": "plain",

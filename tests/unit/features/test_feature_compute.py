@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.features.compute import Market, compute_at, compute_columns
 from truecast.features.declaration import FeatureError
 from truecast.features.plan import FeaturePlan

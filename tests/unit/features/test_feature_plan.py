@@ -6,7 +6,8 @@ import pytest
 
 from truecast.core.errors import UsageError
 from truecast.core.names import UnknownNameError
-from truecast.core.recipe import Choice, load_recipe
+from truecast.core.recipe_files import load_recipe
+from truecast.core.recipe_parts import Choice
 from truecast.features.catalog import description, members
 from truecast.features.declaration import FeatureError
 from truecast.features.plan import FeaturePlan

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from truecast.core.errors import UsageError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.features.catalog import SETS, members
 from truecast.features.compute import compute_columns
 from truecast.features.levels import FAMILIES as LEVELS

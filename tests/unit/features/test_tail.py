@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from truecast.core.calendars import get_calendar
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.features.compute import compute_at
 from truecast.features.declaration import FeatureError
 from truecast.features.market import Market

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from truecast.core.errors import UsageError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.models.base import ModelError
 from truecast.models.catalog import create
 from truecast.models.ensemble import Ensemble

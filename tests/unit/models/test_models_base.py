@@ -3,7 +3,7 @@ import pytest
 
 from truecast.core.errors import UsageError
 from truecast.core.names import UnknownNameError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.models.base import ModelError, last_rows
 from truecast.models.catalog import create, supporting
 from truecast.models.garch import Garch

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from truecast.core.recipe import Gates
+from truecast.core.recipe_parts import Gates
 from truecast.evaluation.scorecard import PartCard
 from truecast.pipelines.gates import GateResult, judge_inputs, judge_latency, judge_parts
 from truecast.pipelines.study import price_of

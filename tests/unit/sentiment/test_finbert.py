@@ -12,7 +12,8 @@ import pytest
 from truecast.core.clock import frozen_at
 from truecast.core.errors import SettingsError, UsageError
 from truecast.core.hashing import hash_of, sha256_of
-from truecast.core.recipe import Choice, Recipe
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_parts import Choice
 from truecast.core.settings import load_settings
 from truecast.pipelines.stages import check_recipe
 from truecast.sentiment.base import CLASSES, SentimentError
@@ -277,7 +278,7 @@ def test_a_folder_that_cannot_be_written_is_told(hub, home):
 
 
 ID = """
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.sentiment.catalog import open_scorer
 print(open_scorer(Choice(name="finbert")).id)
 """

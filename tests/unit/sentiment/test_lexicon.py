@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from truecast.core.errors import UsageError
 from truecast.core.names import UnknownNameError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.sentiment import lexicon, words
 from truecast.sentiment.base import SentimentError, article_text, check_scores
 from truecast.sentiment.catalog import open_scorer

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from truecast.core.interval import Interval
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.lake.lake import IngestSummary, Lake
 from truecast.sources.base import SourceError
 from truecast.sources.catalog import open_source

@@ -10,7 +10,7 @@ import pytest
 
 from truecast.core import clock
 from truecast.core.errors import UsageError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.lake.lake import Lake
 from truecast.sources.base import NewsSource, SourceError
 from truecast.sources.catalog import open_news_source

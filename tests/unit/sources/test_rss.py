@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from truecast.core.errors import UsageError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.lake.lake import Lake
 from truecast.sources.base import NewsSource, Payload, SourceError
 from truecast.sources.catalog import open_news_source

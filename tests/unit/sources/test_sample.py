@@ -14,7 +14,7 @@ from truecast.core.clock import frozen_at
 from truecast.core.errors import UsageError
 from truecast.core.interval import Interval
 from truecast.core.names import UnknownNameError
-from truecast.core.recipe import Choice
+from truecast.core.recipe_parts import Choice
 from truecast.lake.lake import Lake
 from truecast.sources.base import SourceError
 from truecast.sources.catalog import open_source

@@ -22,7 +22,7 @@ from truecast.core.errors import UsageError
 from truecast.core.hashing import sha256_of
 from truecast.core.interval import Interval
 from truecast.core.names import UnknownNameError
-from truecast.core.recipe import load_recipe
+from truecast.core.recipe_files import load_recipe
 from truecast.core.settings import Settings
 from truecast.lake.contracts import check_bars
 from truecast.lake.lake import Lake

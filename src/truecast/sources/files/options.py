@@ -10,7 +10,7 @@ from truecast.core.bars import PRICES, QUOTES
 from truecast.core.errors import UsageError
 from truecast.core.instrument import Adjustment
 from truecast.core.names import suggestion
-from truecast.core.recipe import Duration
+from truecast.core.recipe_parts import Duration
 from truecast.sources import options as shared
 from truecast.sources.options import CalendarName, PathOptions
 

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from truecast.core.names import suggestion
-from truecast.core.recipe import Duration
+from truecast.core.recipe_parts import Duration
 from truecast.sources.newsfiles.columns import NAMES
 from truecast.sources.options import PathOptions
 

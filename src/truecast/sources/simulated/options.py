@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from truecast.core.hashing import hash_of
 from truecast.core.names import UnknownNameError
-from truecast.core.recipe import Day, Duration
+from truecast.core.recipe_parts import Day, Duration
 from truecast.sources.options import CalendarName, Options
 
 #: Probability to stay in a regime for a further session, where no matrix is given.

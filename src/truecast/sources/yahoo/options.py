@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from truecast.core.recipe import Duration
+from truecast.core.recipe_parts import Duration
 from truecast.sources.options import CalendarName, Options
 
 #: What follows the last point of a symbol: calendar and currency.
