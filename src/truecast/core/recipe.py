@@ -24,6 +24,7 @@ from truecast.core.recipe_parts import (
     Segments,
     TargetName,
     TargetSpec,
+    Tuning,
 )
 
 
@@ -31,7 +32,7 @@ class Recipe(Part):
     """One recipe. See ``docs/recipes.md`` for each key with an example."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"simulation", "news", "sentiment", "adjust", "checks"}
+        {"simulation", "news", "sentiment", "adjust", "checks", "tune"}
     )
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -51,6 +52,7 @@ class Recipe(Part):
     targets: dict[TargetName, TargetSpec] = Field(min_length=1)
     split: Segments = Segments(train=0.6, validate_=0.2, test=0.2)
     evaluate: Evaluation = Evaluation()
+    tune: Tuning | None = None
     gates: Gates = Gates()
 
     @field_validator("targets", mode="before")

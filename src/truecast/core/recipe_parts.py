@@ -91,16 +91,37 @@ class TargetSpec(Part):
     """What is forecast of a target: at which horizons, by which models, chosen how.
 
     ``cross_sessions`` lets an intraday outcome be valued in a later session than the forecast's;
-    without it a forecast whose horizon ends after the session's close has no outcome.
+    without it a forecast whose horizon ends after the session's close has no outcome. ``keep`` is
+    how many of the features a model gets: those that went most with the outcome in the rows that
+    teach it, chosen anew at each fit; all without it.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"cross_sessions"})
+    later: ClassVar[frozenset[str]] = frozenset({"cross_sessions", "keep"})
 
     horizon: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple)] = (1,)
     models: tuple[Choice, ...] = Field(min_length=1)
     select: str | None = None
     coverage: float = Field(default=0.9, gt=0.5, lt=1)
     cross_sessions: bool = False
+    keep: int | None = Field(default=None, ge=1)
+
+
+class Tuning(Part):
+    """How long the parameters that the recipe leaves open are searched for, a candidate each.
+
+    Parameters
+    ----------
+    trials : int
+        Trials at most; the first has the family's own defaults.
+    seconds : float or None
+        No trial is begun after so many seconds of trials; there is always one.
+    seed : int
+        Trial ``i`` is drawn by ``seed + i``.
+    """
+
+    trials: int = Field(default=20, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+    seed: int = Field(default=1, ge=0, lt=2**31)
 
 
 class Segments(Part):

@@ -14,6 +14,7 @@ from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold, Rows, teachable
 from truecast.datasets.targets import F64
 from truecast.models.base import Model
 from truecast.models.catalog import create
+from truecast.training.select import strongest
 
 
 class TrainingError(TruecastError):
@@ -63,7 +64,15 @@ class Trainer:
     window: int | None = None
     embargo: int = 0
 
-    def fit(self, choice: Choice, *, target: str, horizon: int, fold: Fold) -> Trained:
+    def fit(
+        self,
+        choice: Choice,
+        *,
+        target: str,
+        horizon: int,
+        fold: Fold,
+        keep: int | None = None,
+    ) -> Trained:
         """Fit a model for the rows of a fold.
 
         Parameters
@@ -76,6 +85,9 @@ class Trainer:
             Bars ahead.
         fold : Fold
             Rows whose outcome was known at ``fold.as_of`` teach the model.
+        keep : int or None
+            How many of the recipe's features the model gets, by :func:`strongest` of the same
+            rows; None for all. Features of its own it always gets.
 
         Raises
         ------
@@ -83,7 +95,6 @@ class Trainer:
             If fewer than 250 outcomes were known.
         """
         model = create(choice, where=f"targets.{target}.models")
-        features = features_of(model, self.dataset)
         y = self._response(target, horizon, fold)
         rows = self._taught_by(y, horizon, fold)
         if len(rows) < MIN_TRAINING_ROWS:
@@ -93,10 +104,19 @@ class Trainer:
                 f"history (the features need {self.dataset.plan.lookback(None)} bars before "
                 "the first row)"
             )
+        features = self._features(model, rows, y[rows], keep)
         X = self.dataset.windows(features, model.window, rows)
         fitted = model.fit(X, y[rows], target=target, horizon=horizon)
         first = to_utc(self.dataset.decisions.as_of[rows[0]])
         return Trained(fitted, features, len(rows), first, to_utc(fold.as_of))
+
+    def _features(self, model: Model, rows: Rows, y: F64, keep: int | None) -> tuple[str, ...]:
+        inputs = self.dataset.inputs
+        features = features_of(model, self.dataset)
+        if keep is None or keep >= len(inputs) or features == model.features(()):
+            return features
+        kept = strongest(self.dataset.windows(inputs, 1, rows)[:, 0, :], y, keep)
+        return model.features(tuple(inputs[place] for place in kept))
 
     def rows(self, target: str, horizon: int, fold: Fold) -> Rows:
         """Return the rows that teach a fold's model of a target."""
