@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -26,7 +27,10 @@ class Settings(BaseSettings):
     ``alphavantage_key`` and ``finnhub_key`` are the vendors' keys; ``oanda_live`` asks OANDA's live
     environment instead of the practice one. ``private_hosts`` are hosts, separated by commas, that
     may be asked although they lie in a private network, such as a vendor's stand-in. ``hub_url`` is
-    where models that others have published are downloaded from.
+    where models that others have published are downloaded from. ``engine`` says where the work of
+    many instruments is done: in ``local`` processes, or as tasks of the Ray cluster at
+    ``ray_address``, which is there already (``auto`` finds one on this machine). ``workers`` is
+    how many processes or tasks work at once; 1 works in this process.
     """
 
     model_config = SettingsConfigDict(
@@ -50,6 +54,9 @@ class Settings(BaseSettings):
     hub_url: str = Field(
         default="https://huggingface.co", pattern=r"^https?://[^\s/@]+(/[^\s@?#]*)?$"
     )
+    engine: Literal["local", "ray"] = "local"
+    workers: int | None = Field(default=None, ge=1)
+    ray_address: str = Field(default="auto", min_length=1)
     mlflow_tracking_uri: str | None = Field(default=None, alias="MLFLOW_TRACKING_URI")
     mlflow_registry_uri: str | None = Field(default=None, alias="MLFLOW_REGISTRY_URI")
 
@@ -94,6 +101,9 @@ class Settings(BaseSettings):
             "finnhub_key": _hidden(self.finnhub_key),
             "private_hosts": self.private_hosts,
             "hub_url": self.hub_url,
+            "engine": self.engine,
+            "workers": str(self.workers or ""),
+            "ray_address": self.ray_address,
             "mlflow_tracking_uri": masked(self.tracking_uri),
             "mlflow_registry_uri": masked(self.registry_uri),
         }

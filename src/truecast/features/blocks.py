@@ -4,7 +4,6 @@ Each block comes with the bars before it that its first row depends on, so that 
 where a block begins, nor who computes it: a single new bar is a block of one row.
 """
 
-import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from truecast.core.threads import available_cores
 from truecast.features.declaration import Column, Output
 from truecast.features.groups import Group, kernel_of
 from truecast.features.user import call
@@ -88,7 +88,7 @@ def _in_blocks(
             compute(first)
     else:
         # Kernels release the interpreter, and a block is the same whoever computes it.
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, THREADS)) as threads:
+        with ThreadPoolExecutor(min(available_cores(), THREADS)) as threads:
             for _ in threads.map(compute, starts):
                 pass
 

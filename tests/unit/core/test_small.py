@@ -109,6 +109,9 @@ def test_settings_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.M
         "TRUECAST_FINNHUB_KEY": ("", "default"),
         "TRUECAST_PRIVATE_HOSTS": ("", "default"),
         "TRUECAST_HUB_URL": ("https://huggingface.co", "default"),
+        "TRUECAST_ENGINE": ("local", "default"),
+        "TRUECAST_WORKERS": ("", "default"),
+        "TRUECAST_RAY_ADDRESS": ("auto", "default"),
         "MLFLOW_TRACKING_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
         "MLFLOW_REGISTRY_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
     }
