@@ -1,10 +1,9 @@
 """What gradient-boosted trees of every library share: what they learn, and on how many cores."""
 
-import os
-
 import numpy as np
 from numpy.typing import NDArray
 
+from truecast.core.threads import available_cores
 from truecast.core.units import VARIANCE_FLOOR
 from truecast.models.base import Vector, Windows
 
@@ -20,11 +19,7 @@ def cores(rows: int) -> int:
 
     Neither library's trees depend on it: see the tests.
     """
-    if rows < SHARED_ROWS:
-        return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return 1 if rows < SHARED_ROWS else available_cores()
 
 
 def newest_rows(X: Windows) -> NDArray[np.float32]:
