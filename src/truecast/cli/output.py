@@ -166,7 +166,9 @@ def in_words(forecast: "Forecast") -> str:
         Such as ``2,506.12, 90% between 2,455.10 and 2,558.90``.
     """
     said = _value(forecast, forecast.prediction)
-    if forecast.probability is not None:
+    if forecast.target == "regime" and forecast.probability is not None:
+        said += f", probability {forecast.probability:.3f}"
+    elif forecast.probability is not None:
         said += f", probability of up {forecast.probability:.3f}"
     if forecast.lower is None or forecast.upper is None or forecast.coverage is None:
         return said
@@ -220,7 +222,7 @@ def _record_lines(record: "TrackRecord") -> "Iterator[str]":
             + (f", {counted:.3f} after counting {record.trials} trials" * (record.trials > 1))
         )
     for what, share in (
-        ("right about the direction", record.hits),
+        (f"right about the {record.target}", record.hits),
         (
             f"{record.intervals.nominal:.0%} intervals held" if record.intervals else "",
             record.intervals.coverage if record.intervals else None,

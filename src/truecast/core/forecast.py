@@ -15,11 +15,13 @@ class Forecast(BaseModel):
     """What was said, about what, from what, and how good such statements have been.
 
     ``prediction`` is a number for price, return (log return in percent) and volatility
-    (close-to-close standard deviation a bar in percent, of daily bars a day's, not annualised)
-    and ``up`` or ``down`` for direction. ``lower`` and ``upper`` hold the outcome with
-    probability ``coverage``; for direction they bound ``probability`` instead. ``baseline`` is
-    the naive forecast of the same thing from the same moment, by the model ``baseline_name`` and
-    for direction from ``baseline_probability``; ``skill`` is the verdict on the model in words.
+    (close-to-close standard deviation a bar in percent, of daily bars a day's, not annualised),
+    ``up`` or ``down`` for direction, and ``bear``, ``neutral`` or ``bull`` for regime.
+    ``lower`` and ``upper`` hold the outcome with probability ``coverage``; for direction they
+    bound ``probability`` instead, and a regime has none. ``probability`` is that of up for
+    direction, and for regime that of the regime named in ``prediction``. ``baseline`` is the
+    naive forecast of the same thing from the same moment, by the model ``baseline_name`` and for
+    these two from ``baseline_probability``; ``skill`` is the verdict on the model in words.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -66,10 +68,11 @@ class Outcome(BaseModel):
     """What came of a forecast.
 
     ``value`` is in the forecast's unit: a price; a log return in percent; 1 for up, else 0, with
-    ``label`` ``up`` or ``down``; for volatility the standard deviation a bar in percent, from the
-    mean Garman-Klass variance times its trailing ratio to squared returns. ``squared_return`` is
-    volatility's second proxy: the mean squared return a bar, percent squared. ``known_at`` is when
-    the last bar that it depends on became known, ``settled_at`` when it was written down.
+    ``label`` ``up`` or ``down``; 0, 1 or 2 with ``label`` ``bear``, ``neutral`` or ``bull``; for
+    volatility the standard deviation a bar in percent, from the mean Garman-Klass variance times
+    its trailing ratio to squared returns. ``squared_return`` is volatility's second proxy: the
+    mean squared return a bar, percent squared. ``known_at`` is when the last bar that it depends
+    on became known, ``settled_at`` when it was written down.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

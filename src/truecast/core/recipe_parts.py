@@ -18,8 +18,8 @@ from pydantic import (
     model_validator,
 )
 
-TARGETS = ("direction", "price", "return", "volatility")
-TargetName = Literal["direction", "price", "return", "volatility"]
+TARGETS = ("direction", "price", "regime", "return", "volatility")
+TargetName = Literal["direction", "price", "regime", "return", "volatility"]
 _DURATION = re.compile(r"(\d+)([mh])")
 
 

@@ -21,6 +21,8 @@ Rows = NDArray[np.intp]
 
 #: The feature that turns open-to-close into close-to-close variance.
 RATIO = "gk_ratio_1000"
+#: The feature whose multiples part the regimes: how far the last year's bars moved.
+DEVIATION = "return_sd_250"
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ class Dataset:
         Parameters
         ----------
         target : str
-            ``direction``, ``price``, ``return`` or ``volatility``.
+            ``direction``, ``price``, ``regime``, ``return`` or ``volatility``.
         outcomes : Outcomes
             What came of each decision, shapes (n,).
 
@@ -199,11 +201,15 @@ class Dataset:
         -------
         array of float64, shape (n,)
             direction: 1 for up, else 0; price and return: log return over the horizon in
-            percent; volatility: variance a bar in percent², close to close, from Garman–Klass
-            where the dataset is ``ranged``, else from squared returns. NaN where not known.
+            percent; regime: 0 bear, 1 neutral, 2 bull, see
+            :meth:`truecast.datasets.targets.Outcomes.regime`; volatility: variance a bar in
+            percent², close to close, from Garman–Klass where the dataset is ``ranged``, else from
+            squared returns. NaN where not known.
         """
         if target == "direction":
             return outcomes.up
+        if target == "regime":
+            return outcomes.regime(self.feature(DEVIATION))
         if target in {"price", "return"}:
             return outcomes.log_return
         return (

@@ -1,6 +1,6 @@
-"""What came of each decision: return, price, direction and volatility, and when it was known."""
+"""What came of each decision, of every target, and when it was known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -17,8 +17,16 @@ F64 = NDArray[np.float64]
 Times = NDArray[np.datetime64]
 
 
+#: A move beyond so many trailing standard deviations is a regime: thirds of a Gaussian walk.
+REGIME_EDGE = 0.4307
+
+
 class DatasetError(TruecastError):
     """Rows cannot be assembled, cut or checked."""
+
+
+_NUMBERS = ("log_return", "close", "garman_klass", "squared_return")
+_TIMES = ("due", "due_session", "known_at")
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class Outcomes:
         Session of that bar.
     known_at : array of datetime64[us], shape (n,)
         When the bars of t and of due were both known.
+    horizon : int
+        Bars.
     """
 
     log_return: F64
@@ -52,22 +62,45 @@ class Outcomes:
     due: Times
     due_session: Times
     known_at: Times
+    horizon: int
 
     def known_by(self, as_of: np.datetime64) -> "Outcomes":
         """Return these outcomes as far as they were known at a moment."""
         seen = self.known_at <= as_of
         never = np.datetime64("NaT")
-        numbers = (self.log_return, self.close, self.garman_klass, self.squared_return)
-        times = (self.due, self.due_session, self.known_at)
-        return Outcomes(
-            *(np.where(seen, values, np.nan) for values in numbers),
-            *(np.where(seen, values, never) for values in times),
-        )
+        hidden = {
+            name: np.where(seen, getattr(self, name), nothing)
+            for names, nothing in ((_NUMBERS, np.nan), (_TIMES, never))
+            for name in names
+        }
+        return replace(self, **hidden)
 
     @property
     def up(self) -> F64:
         """1 where the price rose, 0 where it fell or stayed, NaN where not known."""
         return np.where(np.isnan(self.log_return), np.nan, (self.log_return > 0).astype(float))
+
+    def regime(self, deviation: F64) -> F64:
+        """Say which regime followed: 0 bear, 1 neutral, 2 bull, NaN where not known.
+
+        Parameters
+        ----------
+        deviation : array of float64, shape (n,)
+            Standard deviation of one-bar returns over a long window up to each decision, percent.
+
+        Notes
+        -----
+        With r the log return over h bars: bull where ``r > 0.4307·deviation·√h``, bear where
+        ``r < -0.4307·deviation·√h``, else neutral. Of a Gaussian walk that is a third each. The
+        edge is known at the decision and moves slowly, so in wild times fewer moves stay inside
+        it than in calm ones: that is what can be forecast, more than the sign. States that a
+        model finds for itself would be no outcome: each model would be right by its own account,
+        and a refit would change what has come of the past.
+        """
+        edge = REGIME_EDGE * deviation * np.sqrt(self.horizon)
+        r = self.log_return
+        code = 1.0 + (r > edge) - (r < -edge)
+        return np.where(np.isnan(r) | np.isnan(edge), np.nan, code)
 
 
 def outcomes_of(
@@ -134,7 +167,7 @@ def outcomes_of(
         if not crossing:
             due = np.where(sessions[due] == sessions[base], due, -1)
     settled = np.where(due >= 0, np.maximum(known_at[base], known_at[due]), np.datetime64("NaT"))
-    outcomes = _unknown(len(event_time))
+    outcomes = _unknown(len(event_time), horizon)
     units = first["scale"].to_numpy() if "scale" in first.columns else np.ones(len(first))
     # Bars from t to due without which there is no variance.
     steps = horizon if interval.is_daily else None
@@ -154,7 +187,7 @@ def _moments(bars: pl.DataFrame, name: str) -> Times:
     return bars[name].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
 
 
-def _unknown(n: int) -> Outcomes:
+def _unknown(n: int, horizon: int) -> Outcomes:
     never = np.datetime64("NaT")
     return Outcomes(
         log_return=np.full(n, np.nan),
@@ -164,6 +197,7 @@ def _unknown(n: int) -> Outcomes:
         due=np.full(n, never, dtype="datetime64[us]"),
         due_session=np.full(n, never, dtype="datetime64[D]"),
         known_at=np.full(n, never, dtype="datetime64[us]"),
+        horizon=horizon,
     )
 
 

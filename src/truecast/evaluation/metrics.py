@@ -103,6 +103,54 @@ def qlike(outcomes: ArrayLike, forecasts: ArrayLike) -> Floats:
     return ratio - np.log(ratio) - 1.0
 
 
+def wrong(outcomes: ArrayLike, forecasts: ArrayLike) -> Floats:
+    """Return 1 where another regime came than was forecast, else 0, shape (n,).
+
+    Parameters
+    ----------
+    outcomes, forecasts : array of float, shape (n,)
+        Codes: 0 bear, 1 neutral, 2 bull.
+
+    Raises
+    ------
+    EvaluationError
+        If the arrays do not pair up.
+
+    Examples
+    --------
+    >>> wrong([0, 1, 2], [0, 2, 2]).tolist()
+    [0.0, 1.0, 0.0]
+    """
+    y, f = paired(outcomes, forecasts)
+    return np.asarray(y != f, dtype=np.float64)
+
+
+def balanced_accuracy(outcomes: ArrayLike, forecasts: ArrayLike) -> float:
+    """Return the mean over regimes of the share of its rows that were forecast right.
+
+    Parameters
+    ----------
+    outcomes, forecasts : array of float, shape (n,)
+        Codes: 0 bear, 1 neutral, 2 bull. A regime that never came does not count.
+
+    Returns
+    -------
+    float
+        In [0, 1]; of three regimes a constant forecast has 1/3, however often it is right.
+
+    References
+    ----------
+    Brodersen, K. H. et al. (2010), "The balanced accuracy and its posterior distribution", ICPR.
+
+    Examples
+    --------
+    >>> balanced_accuracy([0, 1, 1, 2], [1, 1, 1, 2])
+    0.6666666666666666
+    """
+    y, f = paired(outcomes, forecasts)
+    return float(np.mean([np.mean(f[y == regime] == regime) for regime in np.unique(y)]))
+
+
 def naive_scale(values: ArrayLike, horizon: int = 1) -> float:
     """Return the mean absolute change over the horizon: the in-sample loss of no change.
 
@@ -245,6 +293,13 @@ METRICS = Registry(
             _mean_of("log_loss", log_loss, "direction"),
             Metric("auc", _DIRECTION, auc, lower_is_better=False),
             Metric("accuracy", _DIRECTION, accuracy, lower_is_better=False),
+            _mean_of("error_rate", wrong, "regime"),
+            Metric(
+                "balanced_accuracy",
+                frozenset({"regime"}),
+                balanced_accuracy,
+                lower_is_better=False,
+            ),
             _mean_of("qlike_gk", qlike, "volatility", proxy="gk"),
             _mean_of("qlike_r2", qlike, "volatility", proxy="r2"),
             _mean_of("mse_gk", squared_error, "volatility", proxy="gk"),

@@ -4,6 +4,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from truecast.core.labels import REGIMES
 from truecast.evaluation.arrays import Floats
 from truecast.evaluation.probabilities import CalibrationBins
 from truecast.evaluation.scorecard import IntervalCard, SlotCard
@@ -109,6 +110,8 @@ def _recent(slot: SlotForecasts) -> go.Figure:
         shown = _shown(slot, slot.forecasts[name])
         line = {"color": colour, "width": 1.6, "dash": dash}
         figure.add_scatter(x=x, y=shown, mode="lines", line=line, name=name)
+    if slot.target == "regime":
+        figure.update_yaxes(tickvals=[*range(len(REGIMES))], ticktext=[*REGIMES])
     return _styled(figure, y=_unit(slot))
 
 
@@ -132,6 +135,8 @@ def _shown(slot: SlotForecasts, values: Floats) -> Floats:
 def _unit(slot: SlotForecasts) -> str:
     if slot.target == "volatility":
         return "SD a day, %"
+    if slot.target == "regime":
+        return "regime"
     if slot.target == "price":
         return "price" if slot.last_close is None else "from the last close, %"
     return "log return, %"

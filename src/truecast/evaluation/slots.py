@@ -15,6 +15,7 @@ COMPARED: Mapping[str, tuple[str, ...]] = {
     "price": ("mape",),
     "return": ("mse",),
     "direction": ("brier",),
+    "regime": ("error_rate",),
     "volatility": ("qlike_gk", "qlike_r2", "mse_gk"),
 }
 #: What is shown besides.
@@ -22,6 +23,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "price": ("mape", "mae", "rmse"),
     "return": ("mse", "rmse", "mae"),
     "direction": ("brier", "log_loss", "auc", "accuracy"),
+    "regime": ("error_rate", "balanced_accuracy"),
     "volatility": ("qlike_gk", "qlike_r2", "mse_gk"),
 }
 #: The naive forecasts that the verdict is about.
@@ -29,6 +31,7 @@ BASELINES: Mapping[str, tuple[str, ...]] = {
     "price": ("naive",),
     "return": ("naive",),
     "direction": ("naive",),
+    "regime": ("naive",),
     "volatility": ("naive", "garch"),
 }
 #: Good forecasts that every model is compared with as well, without part in the verdict.
@@ -77,9 +80,9 @@ class SlotForecasts:
     session : array of datetime64[D], shape (n,)
         Session in which the outcome ends: the predicted date.
     outcomes : mapping of str to array of float64, shape (n,)
-        ``value`` (price; log return in percent; 1 for up, else 0), or for volatility ``gk`` and
-        ``r2``: variance a day over the horizon, percent^2, close to close, by Garman-Klass times
-        its trailing ratio, and by squared returns.
+        ``value`` (price; log return in percent; 1 for up, else 0; code of the regime), or for
+        volatility ``gk`` and ``r2``: variance a day over the horizon, percent^2, close to close,
+        by Garman-Klass times its trailing ratio, and by squared returns.
     forecasts : mapping of str to array of float64, shape (n,)
         By model, the baselines included; the unit of the outcomes, for direction the
         probability of up, for volatility the variance a day.

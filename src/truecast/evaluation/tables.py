@@ -22,6 +22,7 @@ _SHOWN = {
     "price": ("mape", "mase"),
     "return": ("mse", "r2_oos"),
     "direction": ("brier", "auc"),
+    "regime": ("error_rate", "balanced_accuracy"),
     "volatility": ("qlike_gk", "qlike_r2"),
 }
 

@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from truecast.core.forecast import Mode
+from truecast.core.labels import LABELS
 from truecast.core.slot import Slot
 from truecast.evaluation.arrays import Floats
 from truecast.evaluation.errors import EvaluationError
 from truecast.evaluation.intervals import covered
-from truecast.evaluation.metrics import METRICS, Metric
+from truecast.evaluation.metrics import METRICS, Metric, wrong
 from truecast.evaluation.probabilities import accuracy
 from truecast.evaluation.scorecard import Window
 from truecast.evaluation.significance import LEAST_ROWS, Verdict, Versus, compare, verdict
@@ -79,7 +80,7 @@ class TrackRecord(_Part):
     about these forecasts: ``losses`` and ``baseline_losses`` on identical rows (null where a
     metric is not defined), ``versus`` for each loss that models are compared by, the deciding one
     (``metric``) first, ``verdict`` on it after counting ``trials``. ``hits`` is for direction
-    only, ``intervals`` for all else. ``degraded_share`` is the share for which the naive
+    and regime, ``intervals`` for all else. ``degraded_share`` is the share for which the naive
     forecast had to stand in. ``notes`` says why a figure is null or on
     fewer rows.
     """
@@ -135,7 +136,8 @@ class IssuedForecasts:
     session : array of datetime64[D], shape (n,)
         Sessions that the settled forecasts are about, oldest first.
     forecasts, baselines : array of float64, shape (n,)
-        A price, percent return, probability of up, or variance a bar in percent².
+        A price, percent return, probability of up, code of a regime, or variance a bar in
+        percent².
     outcomes : mapping of str to array of float64, shape (n,)
         ``value``, or for volatility the variances ``gk`` and ``r2`` in percent²; NaN where there
         is none by this proxy.
@@ -288,9 +290,12 @@ def _share(hits: int, n: int, horizon: int) -> Share:
 
 def _hits(issued: IssuedForecasts) -> Share | None:
     n = len(issued.session)
-    if issued.slot.target != "direction" or not n:
+    if issued.slot.target not in LABELS or not n:
         return None
-    hits = round(n * accuracy(issued.outcomes["value"], issued.forecasts))
+    said, came = issued.forecasts, issued.outcomes["value"]
+    named = issued.slot.target == "regime"
+    right = 1 - wrong(came, said).mean() if named else accuracy(came, said)
+    hits = round(n * right)
     return _share(hits, n, issued.slot.horizon)
 
 

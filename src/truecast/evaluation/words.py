@@ -17,6 +17,8 @@ _METRICS: dict[str, tuple[str, int, bool]] = {
     "auc": ("AUC", 3, False),
     "accuracy": ("Accuracy %", 1, True),
     "ece": ("ECE", 3, False),
+    "error_rate": ("Error rate %", 1, True),
+    "balanced_accuracy": ("Balanced accuracy %", 1, True),
     "qlike_gk": ("QLIKE GK", 3, False),
     "qlike_r2": ("QLIKE r²", 3, False),
     "mse_gk": ("MSE GK", 3, False),
@@ -167,6 +169,11 @@ _LIMITS = {
         "A probability near the long-run share of up is what honest forecasts of direction look "
         "like. Accuracy alone says little: always saying up is right on most days of a rising "
         "market."
+    ),
+    "regime": (
+        "A regime is what the next bars came to beside how far bars moved over the last 250: bull "
+        "or bear beyond 0.43 of that. Balanced accuracy is a third for any forecast that never "
+        "changes. Which of the two sides comes can hardly be told; calm from wild can."
     ),
     "volatility": (
         "Variance cannot be observed. Forecasts are judged by a proxy of it: the range of the bar "

@@ -1,17 +1,19 @@
 """What every model offers, and the checks that they share."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from truecast.core.errors import TruecastError, UsageError
+from truecast.core.labels import REGIMES
 
 #: Features as models see them, shape (n, window, k): for each row the last ``window`` rows of
 #: features, oldest first. float32 as the feature room writes them; NaN is a missing value.
 Windows = NDArray[np.floating[Any]]
 Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 #: Fewer training rows than this many, and one more for each feature, are refused.
 LEAST_ROWS = 30
@@ -36,6 +38,7 @@ class Model(Protocol):
     direction  1 if the price rose, else 0          probability of a rise, 0 to 1
     volatility variance a day over the horizon,     the same, above 0
                close to close, percent²
+    regime     0 bear, 1 neutral, 2 bull            code of the likeliest
     ========== ==================================== ================================
 
     A prediction uses nothing but its own row of ``X``, so it is knowable when the newest
@@ -67,7 +70,7 @@ class Model(Protocol):
             Windows of features; NaN where a value is missing.
         y : array of float64, shape (n,)
             What came of each row; no NaN.
-        target : {"direction", "price", "return", "volatility"}
+        target : {"direction", "price", "regime", "return", "volatility"}
             What is forecast.
         horizon : int
             How many bars ahead, from 1.
@@ -113,6 +116,30 @@ class Model(Protocol):
         """
 
 
+@runtime_checkable
+class Probabilities(Protocol):
+    """What a model of regimes offers besides: how likely each of them is."""
+
+    def probabilities(self, X: Windows) -> Matrix:
+        """Return the probability of each regime, whose likeliest is the prediction.
+
+        Parameters
+        ----------
+        X : array of float, shape (n, window, k)
+            As for ``predict``.
+
+        Returns
+        -------
+        array of float64, shape (n, 3)
+            Of bear, neutral and bull; a row sums to 1, or is NaN where the prediction is.
+        """
+
+
+def takes_inputs(model: Model) -> bool:
+    """Say whether a model takes the features that a recipe names, beside any of its own."""
+    return model.features(("?",)) != model.features(())
+
+
 def check_fit(model: Model, X: Windows, y: Vector, *, target: str, horizon: int) -> None:
     """Refuse training rows that no model can use.
 
@@ -131,7 +158,7 @@ def check_fit(model: Model, X: Windows, y: Vector, *, target: str, horizon: int)
         )
     if horizon < 1:
         raise ModelError(f"{model.name}: the horizon is at least 1 bar, got {horizon}")
-    _check_shape(model, X, columns=len(model.features(())) or None)
+    _check_shape(model, X, columns=None if takes_inputs(model) else len(model.features(())))
     if y.shape != (len(X),):
         raise ModelError(f"{model.name}: expected one y for each of {len(X)} rows, got {y.shape}")
     check_rows(model, len(X), X.shape[2])
@@ -160,6 +187,9 @@ def _check_outcomes(model: Model, y: Vector, target: str) -> None:
     if target == "direction":
         wrong |= (y != 0) & (y != 1)
         rule = "0 or 1"
+    elif target == "regime":
+        wrong |= ~np.isin(y, range(len(REGIMES)))
+        rule = "0, 1 or 2"
     elif target == "volatility":
         wrong |= y < 0
         rule = "a variance, 0 or above"

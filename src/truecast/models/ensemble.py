@@ -8,7 +8,15 @@ from pydantic import Field
 
 from truecast.core.errors import UsageError
 from truecast.core.recipe_parts import Choice
-from truecast.models.base import Model, ModelError, Vector, Windows, check_predict, check_rows
+from truecast.models.base import (
+    Model,
+    ModelError,
+    Vector,
+    Windows,
+    check_predict,
+    check_rows,
+    takes_inputs,
+)
 from truecast.models.parameters import parameters_of
 from truecast.models.state import STATE_FILE, dump_state, load_state, target_of, whole
 
@@ -144,14 +152,15 @@ class Ensemble:
     def _parts(self, members: tuple[Model, ...], X: Windows) -> Iterator[tuple[Model, Windows]]:
         """Yield each member with its columns of X, and its newest rows."""
         own = [len(member.features(())) for member in members]
-        takers = sum(count == 0 for count in own)
+        taking = [takes_inputs(member) for member in members]
+        takers = sum(taking)
         inputs, rest = divmod(X.shape[2] - sum(own), takers) if takers else (0, 0)
         if rest or inputs < 0 or (takers and not inputs):
             raise ModelError(
                 f"{self.name}: {X.shape[2]} columns do not divide among {len(members)} members"
             )
         start = 0
-        for member, count in zip(members, own, strict=True):
-            stop = start + (count or inputs)
+        for member, count, takes in zip(members, own, taking, strict=True):
+            stop = start + count + takes * inputs
             yield member, X[:, X.shape[1] - member.window :, start:stop]
             start = stop

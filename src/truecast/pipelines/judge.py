@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from truecast.core.hashing import hash_of
+from truecast.core.labels import LABELS
 from truecast.core.recipe import Recipe
 from truecast.datasets.targets import F64
 from truecast.evaluation.importances import permutation_importances
@@ -44,7 +45,7 @@ def evaluated_rows(study: Study, as_of: np.datetime64 | None = None) -> NDArray[
         usable &= study.outcomes.known_at <= as_of
     for values in (*observed.values(), *forecasts.values()):
         usable &= np.isfinite(values)
-    if study.slot.target != "direction":
+    if study.slot.target not in LABELS:
         usable &= np.isfinite(study.variance)  # without it a row has no interval
     part = study.parts.evaluation
     usable[: part.start] = usable[part.stop :] = False
@@ -168,12 +169,13 @@ def interval_of(study: Study, rows: NDArray[np.intp], recipe: Recipe) -> Interva
     Returns
     -------
     IntervalForecasts or None
-        None for direction, whose forecast is a probability, and where no volatility is known.
+        None for direction, whose forecast is a probability, for regime, whose forecast is a name,
+        and where no volatility is known.
     """
     slot = study.slot
     coverage = recipe.targets[slot.target].coverage  # type: ignore[index]
     variance, as_of = study.variance[rows], study.dataset.decisions.as_of[rows]
-    if slot.target == "direction" or not len(rows):
+    if slot.target in LABELS or not len(rows):
         return None
     if slot.target == "volatility":
         lower, upper = study.scale.volatility_band(variance, as_of, coverage=coverage)

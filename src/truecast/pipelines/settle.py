@@ -11,9 +11,10 @@ import numpy as np
 from truecast.core.clock import now, require_utc, to_datetime64, to_utc
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Forecast, Outcome
+from truecast.core.labels import LABELS
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
-from truecast.datasets.assembly import RATIO, Dataset
+from truecast.datasets.assembly import DEVIATION, RATIO, Dataset
 from truecast.features.plan import FeaturePlan
 from truecast.ledger.ledger import Ledger
 from truecast.pipelines.study import in_units
@@ -96,11 +97,11 @@ class Realised:
         if not np.isfinite(value):
             return (
                 f"a bar after {forecast.today_date} up to {forecast.predicted_date} is missing or "
-                "has no range: its volatility cannot be measured, and it stays open"
+                f"has no range: its {self._target} cannot be measured, and it stays open"
             )
         return Outcome(
             value=value,
-            label=("down", "up")[int(value)] if self._target == "direction" else None,
+            label=LABELS[self._target][int(value)] if self._target in LABELS else None,
             squared_return=None if self._squared is None else float(self._squared[row]),
             known_at=known_at,
             settled_at=known_at,
@@ -204,12 +205,12 @@ def _grouped(
 
 
 def _rows_of(series: Series, forecasts: Sequence[Forecast]) -> Dataset:
-    """Return the rows that were forecast from, with the one feature that outcomes need."""
+    """Return the rows that were forecast from, with the features that outcomes need."""
     closes = {to_datetime64(forecast.event_time) for forecast in forecasts}
     decisions = series.market.decisions()
     rows = Dataset.of(
         series.market,
-        FeaturePlan.from_choices((), required=(RATIO,)),
+        FeaturePlan.from_choices((), required=(RATIO, DEVIATION)),
         inputs=(),
         calendar=series.calendar,
         interval=series.interval,

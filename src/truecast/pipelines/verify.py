@@ -9,6 +9,7 @@ import numpy as np
 
 from truecast.core.clock import to_utc
 from truecast.core.forecast import Forecast
+from truecast.core.labels import LABELS, code_of
 from truecast.core.recipe import Recipe
 from truecast.datasets.checks import check_folds, check_outcomes
 from truecast.datasets.targets import F64
@@ -107,7 +108,7 @@ def _checks_of_slots(
         )
         yield check_choice(study, researcher)
         yield check_cut_forecasts(study, researcher, more)
-        if slot.target != "direction":
+        if slot.target not in LABELS:
             yield check_cut_intervals(studies, study, rows)
     yield from check_tail_forecasts(studies, replay, rows)
 
@@ -221,6 +222,8 @@ def check_tail_forecasts(
 def _issued(forecast: Forecast) -> list[float]:
     """Return what a forecast says, and its interval: numbers, NaN where there is none."""
     said = forecast.probability if forecast.target == "direction" else forecast.prediction
+    if isinstance(said, str):
+        said = code_of(forecast.target, said)
     ends = (forecast.lower, forecast.upper)
     return [float(said or 0.0), *(np.nan if end is None else end for end in ends)]
 

@@ -14,11 +14,12 @@ from truecast.core.calendars import Calendar
 from truecast.core.clock import now, to_utc
 from truecast.core.forecast import Forecast, Mode, forecast_id
 from truecast.core.interval import Interval
+from truecast.core.labels import REGIMES
 from truecast.core.slot import Slot
 from truecast.datasets.assembly import Dataset
 from truecast.features.compute import Market
 from truecast.features.plan import FeaturePlan
-from truecast.models.base import Vector
+from truecast.models.base import Probabilities, Vector
 from truecast.models.bundle import Bundle
 from truecast.models.calibration import ScaleCalibration, ShareCalibration
 from truecast.serving.errors import OverdueError, ServingError, TrainedLaterError
@@ -203,14 +204,28 @@ class Forecaster:
                 "are too few or lack what even the naive forecast needs: ingest more history"
             )
         chosen = point[-1] if usable else baseline[-1]
+        sure = self._probability(POINT if usable else BASELINE, rows, float(chosen))
+        naive = self._probability(BASELINE, rows, float(baseline[-1]))
         missing = None if usable else f"{self._missing(rows)} missing: the naive forecast is given"
         close = float(rows.last_close[-1])
         lower, upper = self._interval(rows, point, variance, close)
-        return _Statement(float(chosen), float(baseline[-1]), close, lower, upper, missing)
+        return _Statement(
+            float(chosen), float(baseline[-1]), sure, naive, close, lower, upper, missing
+        )
 
     def _predict(self, label: str, rows: Dataset) -> Vector:
         model, entry = self.bundle.models[label], self.bundle.manifest.models[label]
         return model.predict(rows.windows(entry.features, entry.window))
+
+    def _probability(self, label: str, rows: Dataset, said: float) -> float | None:
+        """Return how likely a model takes what it says of the last row to be."""
+        if self.slot.target == "direction":
+            return said
+        model, entry = self.bundle.models[label], self.bundle.manifest.models[label]
+        if self.slot.target != "regime" or not isinstance(model, Probabilities):
+            return None
+        newest = rows.windows(entry.features, entry.window)[-1:]
+        return float(model.probabilities(newest)[0, int(said)])
 
     def _missing(self, rows: Dataset) -> str:
         absent = [name for name in self.features if not np.isfinite(rows.feature(name)[-1])]
@@ -222,6 +237,8 @@ class Forecaster:
         """Bound the outcome by what came of past forecasts, those since the training too."""
         coverage = float(self.bundle.documents[TERMS]["coverage"])
         as_of, target = rows.decisions.as_of[-1:], self.slot.target
+        if target == "regime":
+            return None, None
         outcomes = rows.outcomes(self.slot.horizon, to_utc(as_of[0]))
         spoken = self._as_said(rows, point, "said")
         scaled = self._as_said(rows, variance, "variance")
@@ -307,9 +324,9 @@ class Forecaster:
             lower=said.lower,
             upper=said.upper,
             coverage=None if said.lower is None else float(terms["coverage"]),
-            probability=said.chosen if target == "direction" else None,
+            probability=said.probability,
             baseline=_worded(target, said.baseline, said.close),
-            baseline_probability=said.baseline if target == "direction" else None,
+            baseline_probability=said.baseline_probability,
             baseline_name=manifest.models[BASELINE].name,
             skill=skill,
             model_name=str(terms["model"]),
@@ -340,6 +357,8 @@ class _Statement:
 
     chosen: float
     baseline: float
+    probability: float | None
+    baseline_probability: float | None
     close: float
     lower: float | None
     upper: float | None
@@ -350,6 +369,8 @@ def _worded(target: str, said: float, close: float) -> float | str:
     """Turn what a model says into what a forecast says."""
     if target == "direction":
         return "up" if said > 0.5 else "down"
+    if target == "regime":
+        return REGIMES[int(said)]
     if target == "price":
         return close * float(np.exp(said / 100))
     return float(np.sqrt(said)) if target == "volatility" else said

@@ -7,6 +7,7 @@ import numpy as np
 
 from truecast.core.calendars import Calendar
 from truecast.core.forecast import Mode
+from truecast.core.labels import code_of
 from truecast.core.slot import Slot
 from truecast.evaluation.arrays import Floats
 from truecast.evaluation.trackrecord import IssuedForecasts, TrackRecord, track_record
@@ -82,7 +83,8 @@ def _issued(slot: Slot, mode: Mode, edition: str, entries: Sequence[Entry]) -> I
         )
     else:
         own, naive = (
-            _floats([getattr(one, name) for one in said]) for name in ("prediction", "baseline")
+            _floats([_number(slot, getattr(one, name)) for one in said])
+            for name in ("prediction", "baseline")
         )
     if slot.target == "volatility":
         own, naive = np.square(own), np.square(naive)
@@ -112,6 +114,10 @@ def _outcomes(slot: Slot, settled: Sequence[Entry]) -> dict[str, Floats]:
     if slot.target != "volatility":
         return {"value": value}
     return {"gk": np.square(value), "r2": _floats([one.squared_return for one in found])}
+
+
+def _number(slot: Slot, said: float | str) -> float:
+    return code_of(slot.target, said) if isinstance(said, str) else said
 
 
 def _floats(values: Sequence[object]) -> Floats:

@@ -17,9 +17,9 @@ from truecast.core.recipe_parts import Choice
 from truecast.core.settings import Settings
 from truecast.core.slot import Slot
 from truecast.database.engine import open_database
-from truecast.datasets.assembly import RATIO, Dataset
+from truecast.datasets.assembly import DEVIATION, RATIO, Dataset
 from truecast.evaluation.slots import BASELINES, REFERENCES
-from truecast.features.catalog import SETS
+from truecast.features.catalog import SETS, split_context
 from truecast.features.compute import Decisions, Market
 from truecast.features.news import Stories, first_told
 from truecast.features.plan import FeaturePlan
@@ -38,7 +38,8 @@ from truecast.serving.forecaster import Series
 from truecast.sources.base import Source
 from truecast.sources.catalog import open_news_source, open_source
 
-#: Which model's volatility scales the intervals: the first where a bar has a range, else the other.
+#: Whose volatility scales the intervals: the first that has what it needs, see ``scales``.
+SCALE_WITH_INDEX = Choice(name="har_vix")
 SCALE = Choice(name="har_leverage")
 SCALE_WITHOUT_RANGE = Choice(name="garch")
 
@@ -246,10 +247,16 @@ def feature_plan(recipe: Recipe) -> tuple[FeaturePlan, tuple[str, ...]]:
         where no news are.
     """
     required: dict[str, None] = {RATIO: None}
+    if "regime" in recipe.targets:
+        required[DEVIATION] = None
     for target in recipe.targets:
-        for choice in (*roster(recipe, target).values(), SCALE, SCALE_WITHOUT_RANGE):
-            model = create(choice, where=f"targets.{target}.models")
-            required |= dict.fromkeys(model.features(()))
+        where = f"targets.{target}.models"
+        for choice in roster(recipe, target).values():
+            own = create(choice, where=where).features(())
+            _refuse_lost_context(recipe, own, f"{where}: {choice}")
+            required |= dict.fromkeys(own)
+    for choice in scales(recipe):
+        required |= dict.fromkeys(create(choice, where="scale").features(()))
     asked = FeaturePlan.from_choices(recipe.features, context=recipe.context)
     plan = FeaturePlan.from_choices(
         recipe.features, context=recipe.context, required=tuple(required)
@@ -258,6 +265,31 @@ def feature_plan(recipe: Recipe) -> tuple[FeaturePlan, tuple[str, ...]]:
         _refuse_single_news(recipe)
         asked, plan = _without_news(asked), _without_news(plan)
     return plan, asked.names
+
+
+def scales(recipe: Recipe) -> tuple[Choice, ...]:
+    """Return the models one of which scales a recipe's intervals, the best first.
+
+    The volatility index counts where the context has it. The study takes the first whose features
+    were there before the validation: bars may have no range, an index may begin later.
+    """
+    own = create(SCALE_WITH_INDEX, where="scale").features(())
+    indexed = not _lost_context(recipe, own)
+    return (*([SCALE_WITH_INDEX] if indexed else []), SCALE, SCALE_WITHOUT_RANGE)
+
+
+def _lost_context(recipe: Recipe, names: tuple[str, ...]) -> list[str]:
+    """Return the features of context series that the recipe's context does not have."""
+    return [name for name in names if "__" in name and not split_context(name, recipe.context)[1]]
+
+
+def _refuse_lost_context(recipe: Recipe, names: tuple[str, ...], what: str) -> None:
+    for name in _lost_context(recipe, names):
+        ending = name.rpartition("__")[2].upper()
+        raise UsageError(
+            f"{what} takes {name}, of a series that the recipe's context does not have: "
+            f"add ^{ending} to context, or the symbol that the source has for it"
+        )
 
 
 def reads_news(recipe: Recipe) -> bool:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -103,8 +104,33 @@ def test_an_outcome_does_not_wait_for_a_bar_on_the_way() -> None:
     # As whoever asked at that moment, without what came later, found it.
     seen = bars.filter(pl.col("known_at") <= pl.lit(then).dt.replace_time_zone("UTC"))
     again = _settle(seen, 2)
-    for name, values in vars(again).items():
+    assert again.horizon == found.horizon == 2
+    arrays = {name: values for name, values in vars(again).items() if name != "horizon"}
+    for name, values in arrays.items():
         np.testing.assert_array_equal(getattr(found, name)[0], values[0], err_msg=name)
+
+
+def test_a_regime_is_a_move_beyond_its_share_of_what_bars_moved_before() -> None:
+    found = _settle(_bars(DAYS, CLOSE), 2)  # moves of 95/100, 100/98 and 101/95
+    edges = 0.4307 * np.sqrt(2) * np.array([8.0, 3.4, 5.0, 5.0, 5.0])
+    expected = [
+        2.0 if 100 * np.log(end / start) > edge else 0.0 if 100 * np.log(end / start) < -edge else 1
+        for start, end, edge in zip(CLOSE, CLOSE[2:], edges, strict=False)
+    ]
+    assert expected == [0.0, 1.0, 2.0]
+    deviation = np.array([8.0, 3.4, 5.0, 5.0, np.nan])
+    np.testing.assert_array_equal(found.regime(deviation), [*expected, np.nan, np.nan])
+    # Without a deviation nothing can be said; in wild times the same move is within the edge.
+    np.testing.assert_array_equal(found.regime(np.full(5, np.nan)), np.full(5, np.nan))
+    np.testing.assert_array_equal(found.regime(3 * deviation)[:3], [1.0, 1.0, 1.0])
+
+
+def test_regimes_of_a_gaussian_walk_are_thirds() -> None:
+    moves = np.random.default_rng(0).normal(0, 2 * np.sqrt(5), 90_000)
+    one = _settle(_bars(DAYS, CLOSE), 2)
+    walk = replace(one, log_return=moves, horizon=5).regime(np.full(len(moves), 2.0))
+    shares = np.bincount(walk.astype(int)) / len(walk)
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.005)
 
 
 def test_intraday_takes_the_last_bar_of_the_last_interval_in_the_session() -> None:

@@ -131,10 +131,22 @@ def test_probabilities_and_outcomes_are_checked() -> None:
         auc([0.0, 1.0], [0.5, 1.5])
 
 
+def test_regimes_are_right_or_wrong() -> None:
+    came, said = [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 1, 0]
+    assert METRICS["error_rate"].score(came, said) == 3 / 6
+    assert METRICS["balanced_accuracy"].score(came, said) == pytest.approx((1 / 3 + 1 + 0) / 3)
+    # A constant forecast has a third, whatever is frequent.
+    assert METRICS["balanced_accuracy"].score([1] * 8 + [0, 2], [1] * 10) == pytest.approx(1 / 3)
+    assert not METRICS["balanced_accuracy"].lower_is_better
+    with pytest.raises(EvaluationError, match="2 outcomes and 1 forecasts"):
+        METRICS["error_rate"].score([1, 2], [1])
+
+
 def test_metrics_are_found_by_target() -> None:
     assert set(METRICS) == {
         *("mape", "mae", "rmse", "mase", "brier", "log_loss", "auc", "accuracy"),
         *("qlike_gk", "qlike_r2", "mse_gk", "mse"),
+        *("error_rate", "balanced_accuracy"),
     }
     assert metric_for("qlike_r2", "volatility").proxy == "r2"
     with pytest.raises(UnknownNameError, match=r"metric for price 'mapee' in select.*'mape'"):

@@ -226,7 +226,7 @@ def test_the_json_has_the_documented_keys(slots: Slots) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"target": "regime"}, "expected a target of price, return, direction, volatility"),
+        ({"target": "weather"}, "expected a target of price, return, direction, regime, volatility"),
         ({"baselines": ("garch",)}, "no forecasts of 'garch'"),
         ({"outcomes": {}}, "no outcomes named value"),
         ({"forecasts": {"naive": np.ones(3), "ridge": np.ones(3)}}, "expected 1250 forecasts of"),

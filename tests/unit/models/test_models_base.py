@@ -87,7 +87,7 @@ def test_a_target_that_a_model_does_not_forecast_names_those_that_do() -> None:
         "naive",
         "xgboost",
     )
-    assert supporting("regime") == ()
+    assert supporting("weather") == ()
 
 
 @pytest.mark.parametrize(

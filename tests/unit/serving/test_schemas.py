@@ -30,7 +30,7 @@ def test_a_moment_is_read_in_utc():
         '{"instrument": "a\\u0000b"}',
         '{"instrument": "\\ud800"}',
         f'{{"instrument": "{"x" * 10_000}"}}',
-        '{"target": "regime"}',
+        '{"target": "weather"}',
         '{"predict_tomorrow": 1}',
         '{"instrment": "^GSPC"}',
         "[]",
