@@ -21,6 +21,7 @@ from truecast.models.base import (
     last_rows,
 )
 from truecast.models.parameters import Positive, parameters_of
+from truecast.models.space import Range, Space
 from truecast.models.state import STATE_FILE, dump_state, load_state, number, vector
 
 Matrix = NDArray[np.float64]
@@ -159,6 +160,7 @@ class Ridge:
 
     name: ClassVar[str] = "ridge"
     targets: ClassVar[frozenset[str]] = frozenset({"price", "return"})
+    SPACE: ClassVar[Space] = {"alpha": Range(1e2, 1e6, log=True)}
     window = 1
     line_: Line | None = None
 
@@ -219,6 +221,7 @@ class Logistic:
 
     name: ClassVar[str] = "logistic"
     targets: ClassVar[frozenset[str]] = frozenset({"direction"})
+    SPACE: ClassVar[Space] = {"C": Range(1e-5, 1.0, log=True)}
     window = 1
     line_: Line | None = None
 

@@ -20,6 +20,7 @@ from truecast.lake.trials import Trials
 from truecast.pipelines.judge import evaluated_rows, trial_keys, versus_baselines
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.train import data_versions
+from truecast.pipelines.tuning import tuned
 from truecast.serving.workspace import Workspace, all_trials, feature_plan, own_trials, roster
 
 #: Predictions, variance and what models said of the rows that taught them; see ``Researcher``.
@@ -64,6 +65,7 @@ class Studies:
         if slot not in self._studies:
             researcher = self.researcher(slot.instrument)
             researcher.check(slot)
+            researcher.adopt(slot, tuned(self.workspace, researcher, slot, self.progress))
             key = self._key(slot, researcher)
             walked = self._read(slot, key)
             if walked is None:
@@ -116,7 +118,7 @@ class Studies:
         """
         versus = versus_baselines(study, evaluated_rows(study, as_of))
         if trials is None:
-            own = own_trials(self.recipe, study.slot.target)
+            own = own_trials(self.recipe, study.slot.target) + len(study.tried)
             trials = self.trials(study.slot) if as_of is None else own
         return verdict(versus, trials)
 
@@ -142,6 +144,7 @@ class Studies:
                 "recipe": self.recipe.hash,
                 "plan": researcher.dataset.plan.hash,
                 "slot": str(slot),
+                "tuned": researcher.tuned_parameters(slot),
                 "data": data_versions(researcher.dataset.market, end),
             }
         )
@@ -184,6 +187,7 @@ class Studies:
             "key": key,
             "recipe_hash": self.recipe.hash,
             "models": json.dumps([*predictions]),
+            "tuned": json.dumps(researcher.tuned_parameters(slot)),
         }
         self.workspace.lake.write_gold(self._table(slot), frame, lineage)
 

@@ -4,11 +4,13 @@ Models are refitted on the recipe's grid and forecast on identical dates. The ch
 on the validation rows alone; the evaluation rows after them are for the report.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from truecast.core.errors import UsageError
 from truecast.core.recipe import Recipe
@@ -30,9 +32,11 @@ from truecast.evaluation.slots import COMPARED
 from truecast.evaluation.walkforward import walk_forward
 from truecast.models.base import Model
 from truecast.models.calibration import ScaleCalibration, ShareCalibration
+from truecast.models.catalog import create
 from truecast.models.ensemble import Ensemble, combined
-from truecast.serving.workspace import SCALE, SCALE_WITHOUT_RANGE, candidates, roster
-from truecast.training.fit import Trainer, TrainingError
+from truecast.serving.workspace import candidates, roster, scales
+from truecast.training.fit import Trained, Trainer, TrainingError
+from truecast.training.tune import Tuned
 
 #: Training rows that a model is asked again: all, or so many evenly spaced ones.
 ASKED_AGAIN = 100_000
@@ -68,6 +72,10 @@ class Study:
     in_sample : dict of str to array of float64, shape (n,)
         What the models fitted for the first validation row say of the rows that taught them:
         of all, or of 100,000 evenly spaced ones. NaN elsewhere.
+    scaled_by : str
+        The model that ``variance`` is of.
+    tried : tuple of Choice
+        What the tuning of the candidates tried on the validation rows; empty without one.
     """
 
     slot: Slot
@@ -81,6 +89,8 @@ class Study:
     validation_losses: dict[str, float]
     champion: str
     in_sample: dict[str, F64] = field(default_factory=dict)
+    scaled_by: str = ""
+    tried: tuple[Choice, ...] = ()
 
     @cached_property
     def scale(self) -> ScaleCalibration:
@@ -130,6 +140,7 @@ class Researcher:
         self._rows = range(self.parts.validate.start, len(dataset))
         self._variances: dict[int, F64] = {}
         self._last_fits: dict[tuple[Slot, str], tuple[Model, tuple[str, ...]]] = {}
+        self._tuned: dict[Slot, Mapping[str, Tuned]] = {}
 
     def _cut(self) -> Iterator[Fold]:
         decisions, refit_every = self.dataset.decisions, self.recipe.evaluate.refit_every
@@ -142,6 +153,25 @@ class Researcher:
             refit_every=refit_every,
             calendar=self.dataset.calendar,
         )
+
+    def adopt(self, slot: Slot, tuned: Mapping[str, Tuned]) -> None:
+        """Take the parameters that a tuning found for a slot's candidates, by their names."""
+        self._tuned[slot] = tuned
+
+    def tuned_parameters(self, slot: Slot) -> dict[str, dict[str, Any]]:
+        """Return what a tuning found, by the candidate's name; empty without one."""
+        return {name: found.choice.parameters for name, found in self._tuned.get(slot, {}).items()}
+
+    def choices(self, slot: Slot) -> dict[str, Choice]:
+        """Return every model that is run for a slot, with the parameters that tuning found.
+
+        A member of an ensemble that is a candidate itself has the candidate's parameters.
+        """
+        models, tuned = roster(self.recipe, slot.target), self._tuned.get(slot, {})
+        found = [(models[name], one.choice) for name, one in tuned.items()]
+        for name, choice in models.items():
+            models[name] = tuned[name].choice if name in tuned else _with_members(choice, found)
+        return models
 
     def check(self, slot: Slot) -> None:
         """Refuse a slot that these bars cannot have.
@@ -199,7 +229,7 @@ class Researcher:
     def last_fit(self, slot: Slot, name: str) -> tuple[Model, tuple[str, ...]]:
         """Return a model as fitted for the evaluation's last rows, and the columns it takes."""
         if (slot, name) not in self._last_fits:
-            choice = roster(self.recipe, slot.target)[name]
+            choice = self.choices(slot)[name]
             self._last_fits[slot, name] = self.fit(choice, slot, self._last_evaluated)
         return self._last_fits[slot, name]
 
@@ -236,13 +266,15 @@ class Researcher:
             dataset=self.dataset,
             parts=self.parts,
             folds=self.folds,
-            choices=roster(self.recipe, slot.target),
+            choices=self.choices(slot),
             predictions=predictions,
             variance=variance,
             outcomes=outcomes,
             validation_losses=losses,
             champion=best(losses, key=losses.__getitem__),
             in_sample=in_sample or {},
+            scaled_by=self.scale.name,
+            tried=tuple(one for found in self._tuned.get(slot, {}).values() for one in found.tried),
         )
 
     def fits(self, slot: Slot) -> int:
@@ -251,7 +283,7 @@ class Researcher:
 
     def _walked(self, slot: Slot) -> tuple[dict[str, Choice], dict[str, list[str]]]:
         """Tell the models to be fitted from the ensembles of these: name to names of members."""
-        fitted = roster(self.recipe, slot.target)
+        fitted = self.choices(slot)
         means: dict[str, list[str]] = {}
         for name, choice in list(fitted.items()):
             of = [Choice.model_validate(one) for one in choice.parameters.get("of", ())]
@@ -273,23 +305,47 @@ class Researcher:
             )["scale"]
         return self._variances[horizon]
 
-    @property
+    @cached_property
     def scale(self) -> Choice:
-        """The model whose volatility scales the intervals."""
-        return SCALE if self.dataset.ranged else SCALE_WITHOUT_RANGE
+        """The model whose volatility scales the intervals: see ``scales``."""
+        *better, last = scales(self.recipe)
+        before = self.parts.validate.start
+        there = (one for one in better if self._whole(one)[:before].sum() >= MIN_TRAINING_ROWS)
+        return next(there, last)
+
+    def _whole(self, choice: Choice) -> NDArray[np.bool_]:
+        """Mark the rows that have all features of a model that takes its own."""
+        names = create(choice, where="scale").features(())
+        return np.isfinite([self.dataset.feature(name) for name in names]).all(axis=0)
 
     def fit(self, choice: Choice, slot: Slot, fold: Fold) -> tuple[Model, tuple[str, ...]]:
         """Fit a model of a slot for a fold; return it and the columns that it takes."""
-        trained = self.trainer.fit(choice, target=slot.target, horizon=slot.horizon, fold=fold)
+        trained = self.trained(choice, slot, fold)
         return trained.model, trained.features
+
+    def trained(self, choice: Choice, slot: Slot, fold: Fold) -> Trained:
+        """Fit a model of a slot for a fold, on the features that the recipe lets it have."""
+        spec = self.recipe.targets.get(slot.target)  # type: ignore[call-overload]
+        return self.trainer.fit(
+            choice,
+            target=slot.target,
+            horizon=slot.horizon,
+            fold=fold,
+            keep=None if spec is None else spec.keep,
+        )
 
     def folds_over(self, rows: range) -> Sequence[Fold]:
         """Return the folds that hold any of the rows."""
         return [fold for fold in self.folds if fold.start < rows.stop and fold.stop > rows.start]
 
     def _teachable_folds(self, horizon: int) -> Sequence[Fold]:
-        first = self.trainer.first_teachable(self.folds, horizon)
-        return self.folds[first:]
+        """Return the folds from the first on that has rows enough to fit the scale on."""
+        whole = self._whole(self.scale)
+        for place, fold in enumerate(self.folds):
+            rows = self.trainer.rows("volatility", horizon, fold)
+            if whole[rows].sum() >= MIN_TRAINING_ROWS:
+                return self.folds[place:]
+        return ()
 
     def metric(self, slot: Slot) -> Metric:
         """Return the metric by which a slot's champion is chosen."""
@@ -300,22 +356,59 @@ class Researcher:
         self, slot: Slot, predictions: dict[str, F64], outcomes: Outcomes
     ) -> dict[str, float]:
         """Score the candidates on validation rows whose outcome was known before the evaluation."""
-        metric = self.metric(slot)
-        edge = self.dataset.decisions.as_of[self.parts.evaluation.start]
-        rows = np.arange(self.parts.validate.start, self.parts.validate.stop)
         names = tuple(candidates(self.recipe, slot.target))
-        observed, forecast = in_units(self.dataset, slot, outcomes, predictions)
-        truth = observed[metric.proxy]
-        usable = (outcomes.known_at[rows] <= edge) & np.isfinite(truth[rows])
-        for name in names:
-            usable &= np.isfinite(forecast[name][rows])
-        if not usable.any():
+        found = self.validation_losses(slot, {name: predictions[name] for name in names}, outcomes)
+        if found is None:
+            edge = self.dataset.decisions.as_of[self.parts.evaluation.start]
             raise TrainingError(
                 f"{slot}: no validation row has an outcome known before {edge}; "
                 "lengthen split.validate"
             )
+        return found
+
+    def validation_losses(
+        self, slot: Slot, predictions: dict[str, F64], outcomes: Outcomes
+    ) -> dict[str, float] | None:
+        """Score models on the validation rows that all of them forecast.
+
+        Parameters
+        ----------
+        slot : Slot
+            What they forecast.
+        predictions : dict of str to array of float64, shape (n,)
+            As models predict; NaN where they did not.
+        outcomes : Outcomes
+            Those that became known after the evaluation's first decision are not looked at.
+
+        Returns
+        -------
+        dict of str to float, or None
+            By the slot's metric; None if there is no such row.
+        """
+        metric = self.metric(slot)
+        edge = self.dataset.decisions.as_of[self.parts.evaluation.start]
+        rows = np.arange(self.parts.validate.start, self.parts.validate.stop)
+        observed, forecast = in_units(self.dataset, slot, outcomes, predictions)
+        truth = observed[metric.proxy]
+        usable = (outcomes.known_at[rows] <= edge) & np.isfinite(truth[rows])
+        for values in forecast.values():
+            usable &= np.isfinite(values[rows])
+        if not usable.any():
+            return None
         rows = rows[usable]
-        return {name: metric.score(truth[rows], forecast[name][rows]) for name in names}
+        return {name: metric.score(truth[rows], said[rows]) for name, said in forecast.items()}
+
+
+def _with_members(choice: Choice, tuned: Sequence[tuple[Choice, Choice]]) -> Choice:
+    """Return an ensemble whose members are the candidates as tuned; another model as it is."""
+    if choice.name != Ensemble.name or not tuned:
+        return choice
+    of = []
+    for member in choice.parameters.get("of", ()):
+        plain = Choice.model_validate(member)
+        found = next((new for old, new in tuned if old == plain), None)
+        of.append(member if found is None else {found.name: found.parameters})
+    return choice.model_copy(update={"parameters": {**choice.parameters, "of": of}})
 
 
 def evenly(rows: Rows, most: int) -> Rows:

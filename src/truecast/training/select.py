@@ -6,7 +6,7 @@ from truecast.datasets.targets import F64
 from truecast.models.base import LEAST_ROWS, Windows
 
 #: Training rows that ranks are made of: all, or so many evenly spaced ones.
-MOST_ROWS = 100_000
+MOST_ROWS = 20_000
 
 
 def strongest(values: Windows, y: F64, keep: int) -> tuple[int, ...]:
