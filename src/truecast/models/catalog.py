@@ -4,9 +4,12 @@ from truecast.core.errors import UsageError
 from truecast.core.names import Registry
 from truecast.core.recipe_parts import Choice
 from truecast.models.base import Model
+from truecast.models.egarch import Egarch
 from truecast.models.ensemble import Ensemble
+from truecast.models.ewma import Ewma
 from truecast.models.garch import Garch
-from truecast.models.har import HarLeverage
+from truecast.models.gjr import Gjr
+from truecast.models.har import Har, HarLeverage, HarVix
 from truecast.models.linear import Logistic, Ridge
 from truecast.models.naive import Naive
 from truecast.models.parameters import check_parameters
@@ -20,7 +23,12 @@ _KINDS: tuple[type[Model], ...] = (
     LightGBM,
     XGBoost,
     Garch,
+    Gjr,
+    Egarch,
+    Ewma,
+    Har,
     HarLeverage,
+    HarVix,
     Ensemble,
 )
 

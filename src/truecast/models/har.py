@@ -1,12 +1,14 @@
-"""The heterogeneous autoregression of log variance, with leverage."""
+"""The heterogeneous autoregression of log variance, with leverage and implied volatility."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from truecast.core.units import VARIANCE_FLOOR
+from truecast.features.declaration import slug
 from truecast.models.base import (
     ModelError,
     Vector,
@@ -18,25 +20,20 @@ from truecast.models.base import (
 )
 from truecast.models.state import STATE_FILE, dump_state, load_state, number, vector, whole
 
-TERMS = (
-    "log_gk_1",
-    "log_gk_5",
-    "log_gk_22",
-    "downside_1",
-    "downside_5",
-    "downside_22",
-    "upside_1",
-)
+#: Past variances of a day, a week and a month.
+VARIANCES = ("log_gk_1", "log_gk_5", "log_gk_22")
+#: Those, and past losses and gains.
+TERMS = (*VARIANCES, "downside_1", "downside_5", "downside_22", "upside_1")
 RATIO = "gk_ratio_1000"
 
 
-class HarLeverage:
-    """Log variance as a line in past variances and losses over a day, a week and a month.
+class Har:
+    """Log variance as a line in past variances over a day, a week and a month.
 
     Attributes
     ----------
-    coefficients_ : array of float64, shape (8,), or None
-        Intercept, then one coefficient for each of ``TERMS``.
+    coefficients_ : array of float64, shape (1 + number of terms,), or None
+        Intercept, then one coefficient for each term.
     smearing_ : float
         What ``exp`` of the fit is multiplied by to be right on average.
     dropped_ : int
@@ -53,20 +50,24 @@ class HarLeverage:
     References
     ----------
     Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility.
-    Corsi and Renò (2012), Discrete-Time Volatility Forecasting With Persistent Leverage Effect.
     Duan (1983), Smearing Estimate: A Nonparametric Retransformation Method.
     """
 
-    name: ClassVar[str] = "har_leverage"
+    name: ClassVar[str] = "har"
     targets: ClassVar[frozenset[str]] = frozenset({"volatility"})
     window = 1
     coefficients_: Vector | None = None
     smearing_: float
     dropped_: int
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the line is in."""
+        return VARIANCES
+
     def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002
         """Return the terms, then the ratio."""
-        return (*TERMS, RATIO)
+        return (*self.terms, RATIO)
 
     def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:
         """Fit the line; see :class:`truecast.models.base.Model`."""
@@ -84,10 +85,9 @@ class HarLeverage:
         return self
 
     def predict(self, X: Windows) -> Vector:
-        """Forecast the variance a day; see :class:`truecast.models.base.Model`."""
+        """Forecast the variance a bar; see :class:`truecast.models.base.Model`."""
         coefficients = self.coefficients_
-        size = None if coefficients is None else len(TERMS) + 1
-        check_predict(self, X, columns=size)
+        check_predict(self, X, columns=None if coefficients is None else len(coefficients))
         assert coefficients is not None  # noqa: S101 (check_predict has raised)
         rows = last_rows(X)
         rows[~_present(rows)] = np.nan
@@ -108,10 +108,51 @@ class HarLeverage:
         """Rebuild the fitted model; see :class:`truecast.models.base.Model`."""
         model = cls(**parameters)
         state = load_state(cls.name, files, "coefficients", "smearing", "dropped")
-        model.coefficients_ = vector(cls.name, state, "coefficients", len(TERMS) + 1)
+        model.coefficients_ = vector(cls.name, state, "coefficients", len(model.terms) + 1)
         model.smearing_ = number(cls.name, state, "smearing")
         model.dropped_ = whole(cls.name, state, "dropped")
         return model
+
+
+class HarLeverage(Har):
+    """:class:`Har` with past losses, which raise the variance more than gains do.
+
+    References
+    ----------
+    Corsi and Renò (2012), Discrete-Time Volatility Forecasting With Persistent Leverage Effect.
+    """
+
+    name: ClassVar[str] = "har_leverage"
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the line is in."""
+        return TERMS
+
+
+class HarVix(HarLeverage):
+    """:class:`HarLeverage` with the logarithm of an index of implied volatility.
+
+    Parameters
+    ----------
+    index : str
+        Symbol of the index, which the recipe must have in its ``context``: what its last close
+        known at the decision was is the term.
+
+    References
+    ----------
+    Bekaert and Hoerova (2014), The VIX, the Variance Premium and Stock Market Volatility.
+    """
+
+    name: ClassVar[str] = "har_vix"
+
+    def __init__(self, *, index: Annotated[str, Field(min_length=1)] = "^VIX") -> None:
+        self.index = index
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the line is in."""
+        return (*TERMS, f"log_close__{slug(self.index)}")
 
 
 def _present(rows: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -5,8 +5,9 @@ import pytest
 from arch import arch_model
 from numpy.lib.stride_tricks import sliding_window_view
 
+from truecast.models.archfamily import backcast, filtered
 from truecast.models.base import ModelError
-from truecast.models.garch import Garch, backcast, filtered
+from truecast.models.garch import Garch
 
 TRUE = (0.05, 0.02, 0.08, 0.9)  # mean, omega, alpha, beta
 

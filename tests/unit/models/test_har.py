@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+import statsmodels.api as sm
 
+from truecast.core.errors import UsageError
 from truecast.models.base import ModelError
-from truecast.models.har import RATIO, TERMS, HarLeverage
+from truecast.models.har import RATIO, TERMS, Har, HarLeverage, HarVix
+from truecast.serving.workspace import feature_plan
 
 N = 500
 
@@ -85,3 +88,33 @@ def test_too_few_whole_rows_are_refused(table: np.ndarray) -> None:
     holed[37:, 7] = np.nan
     with pytest.raises(ModelError, match="37 usable training rows are too few for 8 features"):
         HarLeverage().fit(holed[:, None], variance(table), target="volatility", horizon=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "terms"),
+    [
+        (Har(), TERMS[:3]),
+        (HarVix(), (*TERMS, "log_close__vix")),
+        (HarVix(index="^GVZ"), (*TERMS, "log_close__gvz")),
+    ],
+)
+def test_relatives_are_least_squares_in_their_own_terms(model: Har, terms: tuple) -> None:
+    rng = np.random.default_rng(5)
+    table = np.column_stack([rng.standard_normal((N, len(terms))), 1 + rng.random(N)])
+    y = np.exp(table[:, :-1] @ np.linspace(0.1, 0.4, len(terms)) + rng.standard_normal(N))
+    model.fit(table[:, None], y, target="volatility", horizon=1)
+    oracle = sm.OLS(np.log(y / table[:, -1]), sm.add_constant(table[:, :-1])).fit()
+    assert model.features(("rsi_14",)) == (*terms, RATIO)
+    np.testing.assert_allclose(model.coefficients_, oracle.params, rtol=1e-9)
+    smearing = np.exp(oracle.resid).mean()
+    expected = np.exp(oracle.fittedvalues) * smearing * table[:, -1]
+    np.testing.assert_allclose(model.predict(table[:, None]), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("context", [[], ["^IXIC"]])
+def test_a_recipe_without_the_index_is_refused_in_words(small_recipe, context: list[str]) -> None:
+    recipe = small_recipe(context=context, targets={"volatility": {"models": ["har_vix"]}})
+    with pytest.raises(UsageError, match=r"har_vix takes log_close__vix.*add \^VIX to context"):
+        feature_plan(recipe)
+    with_it = feature_plan(small_recipe(context=["^VIX"], targets=recipe.targets))[0]
+    assert "log_close__vix" in with_it.names
