@@ -1,33 +1,17 @@
-"""Gradient-boosted trees by LightGBM, kept in its own text format."""
+"""Gradient-boosted trees by LightGBM, kept as ONNX."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from functools import partial
+from typing import ClassVar, Self
 
-import numpy as np
-
-from truecast.models.base import (
-    ModelError,
-    Vector,
-    Windows,
-    both_classes,
-    check_fit,
-    check_predict,
-)
-from truecast.models.boosting import ROUNDS, cores, label_of, newest_rows, smearing_of
-from truecast.models.parameters import (
-    Count,
-    Fraction,
-    NotNegative,
-    Seed,
-    Several,
-    parameters_of,
-)
-from truecast.models.state import STATE_FILE, dump_state, load_state, number, target_of
-
-TREES_FILE = "model.txt"
+from truecast.models.base import Vector, Windows
+from truecast.models.boosting import ROUNDS, cores
+from truecast.models.parameters import Count, Fraction, NotNegative, Seed, Several
+from truecast.models.space import Range, Space
+from truecast.models.treemodel import TreeModel
+from truecast.models.treeonnx import of_lightgbm, write
 
 
-class LightGBM:
+class LightGBM(TreeModel):
     """Many small trees, each correcting the ones before; a missing value goes its own way.
 
     The defaults suit about 1,000 rows of weak signal: shallow trees, large leaves, little learned
@@ -55,35 +39,27 @@ class LightGBM:
     seed : int
         Of the choices of rows and features; the same seed gives the same trees.
 
-    Attributes
-    ----------
-    target_ : str or None
-        The target that it was fitted for.
-    smearing_ : float
-        What ``exp`` of the fit is multiplied by to be right on average; 1 but for volatility.
-
     Notes
     -----
-    return, price: squared error. direction: log loss, forecast as a probability. volatility:
-    squared error of ``ln y`` (``y`` floored at one squared basis point); the forecast is
-    ``exp(fit) · mean(y / exp(fit))``, the mean over the training rows (Duan's smearing).
-
-    Row-wise histograms and LightGBM's ``deterministic`` make a refit give the same trees on the
-    same machine, on any number of cores, so the text says one. Columns are known to LightGBM by
-    their place only.
+    What is fitted and forecast is said by :class:`truecast.models.treemodel.TreeModel`: squared
+    error, or log loss for direction. Row-wise histograms and LightGBM's ``deterministic`` make a
+    refit give the same trees on the same machine, on any number of cores. Columns are known to
+    LightGBM by their place only. What the graph says is LightGBM's own to the bit.
 
     References
     ----------
     Ke et al. (2017), LightGBM: A Highly Efficient Gradient Boosting Decision Tree.
-    Duan (1983), Smearing Estimate: A Nonparametric Retransformation Method.
     """
 
     name: ClassVar[str] = "lightgbm"
-    targets: ClassVar[frozenset[str]] = frozenset({"direction", "price", "return", "volatility"})
-    window = 1
-    target_: str | None = None
-    smearing_: float
-    trees_: Any
+    SPACE: ClassVar[Space] = {
+        "rounds": Range(5, 400, log=True, whole=True),
+        "learning_rate": Range(0.01, 0.1, log=True),
+        "num_leaves": Range(3, 24, log=True, whole=True),
+        "min_data_in_leaf": Range(10, 200, log=True, whole=True),
+        "feature_fraction": Range(0.2, 1.0),
+        "lambda_l2": Range(0.1, 100.0, log=True),
+    }
 
     def __init__(
         self,
@@ -108,78 +84,22 @@ class LightGBM:
         self.max_bin = max_bin
         self.seed = seed
 
-    def features(self, inputs: tuple[str, ...]) -> tuple[str, ...]:
-        """Return all that the recipe names."""
-        return inputs
-
     def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:
         """Grow the trees; see :class:`truecast.models.base.Model`."""
         import lightgbm
 
-        parameters = parameters_of(self)
-        check_fit(self, X, y, target=target, horizon=horizon)
-        if target == "direction":
-            both_classes(self, y)
+        parameters, rows, label = self._prepared(X, y, target, horizon)
         rounds = parameters.pop("rounds") or ROUNDS[target]
-        threads = cores(len(X))
         settings = {
             **parameters,
             "objective": "binary" if target == "direction" else "regression",
             "bagging_freq": 1,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": threads,
+            "num_threads": cores(len(rows)),
             "verbosity": -1,
         }
-        rows = newest_rows(X)
-        binned = lightgbm.Dataset(rows, label_of(target, y), params=settings)
-        text = lightgbm.train(settings, binned, rounds).model_to_string()
-        # What is served is read from text, so what is fitted is too: the two cannot differ.
-        self.trees_ = _booster(text.replace(f"[num_threads: {threads}]", "[num_threads: 1]"))
-        self.target_, self.smearing_ = target, 1.0
-        if target == "volatility":
-            self.smearing_ = smearing_of(y, self._raw(rows))
-        return self
-
-    def predict(self, X: Windows) -> Vector:
-        """Forecast by the trees; see :class:`truecast.models.base.Model`."""
-        fitted = self.target_ is not None
-        check_predict(self, X, columns=self.trees_.num_feature() if fitted else None)
-        values = self._raw(newest_rows(X))
-        return np.exp(values) * self.smearing_ if self.target_ == "volatility" else values
-
-    def _raw(self, rows: Any) -> Vector:
-        return np.asarray(self.trees_.predict(rows, num_threads=cores(len(rows))), dtype=np.float64)
-
-    def payload(self) -> dict[str, bytes]:
-        """Return the trees as LightGBM's text, and the target and smearing factor as JSON."""
-        if self.target_ is None:
-            raise ModelError(f"{self.name}: not fitted yet; call fit first")
-        return {
-            TREES_FILE: self.trees_.model_to_string().encode(),
-            STATE_FILE: dump_state(target=self.target_, smearing=self.smearing_),
-        }
-
-    @classmethod
-    def from_payload(cls, parameters: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        """Rebuild the fitted model; see :class:`truecast.models.base.Model`."""
-        model = cls(**parameters)
-        state = load_state(cls.name, files, "target", "smearing")
-        if TREES_FILE not in files:
-            raise ModelError(f"{cls.name}: the payload lacks {TREES_FILE}")
-        try:
-            model.trees_ = _booster(files[TREES_FILE].decode())
-        except (UnicodeDecodeError, ValueError) as error:
-            raise ModelError(f"{cls.name}: {TREES_FILE} is not LightGBM's text: {error}") from error
-        model.target_ = target_of(cls, state)
-        model.smearing_ = number(cls.name, state, "smearing")
-        return model
-
-
-def _booster(text: str) -> Any:
-    import lightgbm
-
-    try:
-        return lightgbm.Booster(model_str=text)
-    except lightgbm.basic.LightGBMError as error:
-        raise ValueError(str(error)) from error
+        booster = lightgbm.train(settings, lightgbm.Dataset(rows, label, params=settings), rounds)
+        content = write(list(of_lightgbm(booster.model_to_string())), rows.shape[1])
+        native = partial(booster.predict, raw_score=True, num_threads=1)
+        return self._keep(content, native, rows, y, target)

@@ -28,7 +28,7 @@ FILES = (
     "manifest.json",
     "point/canary.json",
     "point/model.json",
-    "point/model.txt",
+    "point/model.onnx",
     "scale/canary.json",
     "scale/model.json",
 )
@@ -255,7 +255,7 @@ def test_a_pickle_in_place_of_a_file_is_refused(
     with pytest.raises(BundleError, match=f"{name} has been changed"):
         load_bundle(folder)
     replant(folder, name, content)  # even where its hash is made to fit, nothing runs it
-    with pytest.raises(BundleError, match=r"is not JSON|is not LightGBM's text"):
+    with pytest.raises(BundleError, match=r"is not JSON|is not an ONNX graph"):
         load_bundle(folder)
     assert not marker.exists()
 
@@ -440,8 +440,8 @@ def test_another_bundle_is_never_overwritten(folder: Path, parts: dict[str, Part
 
 
 def test_a_damaged_bundle_is_not_taken_for_the_same(folder: Path, parts: dict[str, Part]) -> None:
-    (folder / "point" / "model.txt").write_bytes(b"")
-    with pytest.raises(BundleError, match=r"point/model.txt has been changed"):
+    (folder / "point" / "model.onnx").write_bytes(b"")
+    with pytest.raises(BundleError, match=r"point/model.onnx has been changed"):
         save_bundle(folder, training(), parts, {"calibration": CALIBRATION})
 
 

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import xgboost
 
 from truecast.models import boosting
 from truecast.models.base import ModelError
@@ -14,11 +15,24 @@ SIGNAL = X[:, 0, 0].astype(np.float64)
 NOISE = rng.standard_normal(600)
 
 
-def walked(model: XGBoost, row: np.ndarray) -> float:
+@pytest.fixture
+def grown(monkeypatch: pytest.MonkeyPatch) -> list[xgboost.Booster]:
+    """What XGBoost itself has grown in the test, oldest first."""
+    found = []
+    train = xgboost.train
+    monkeypatch.setattr(xgboost, "train", lambda *given: found.append(train(*given)) or found[-1])
+    return found
+
+
+def trees_of(booster: xgboost.Booster) -> list[dict]:
+    document = json.loads(booster.save_raw("json"))
+    return document["learner"]["gradient_booster"]["model"]["trees"]
+
+
+def walked(booster: xgboost.Booster, row: np.ndarray) -> float:
     """Sum the leaves of a row by hand, from the JSON alone; without the intercept."""
-    document = json.loads(model.payload()["trees.json"])
     total = 0.0
-    for tree in document["learner"]["gradient_booster"]["model"]["trees"]:
+    for tree in trees_of(booster):
         node = 0
         while tree["left_children"][node] != -1:
             value = row[tree["split_indices"][node]]
@@ -32,23 +46,23 @@ def walked(model: XGBoost, row: np.ndarray) -> float:
     return total
 
 
-def test_a_forecast_is_the_sum_of_the_leaves_that_a_row_comes_to() -> None:
+def test_a_forecast_is_the_sum_of_the_leaves_that_a_row_comes_to(grown: list) -> None:
     holed = X.copy()
     holed[::7, 0, 0] = np.nan
     model = XGBoost(rounds=40).fit(holed, SIGNAL, target="return", horizon=1)
-    intercepts = model.predict(holed) - [walked(model, row) for row in holed[:, 0]]
+    intercepts = model.predict(holed) - [walked(grown[0], row) for row in holed[:, 0]]
     np.testing.assert_allclose(intercepts, intercepts[0], atol=1e-5)
     assert intercepts[0] == pytest.approx(SIGNAL.mean(), abs=1e-4)
 
 
-def test_direction_is_the_logistic_of_that_sum() -> None:
+def test_direction_is_the_logistic_of_that_sum(grown: list) -> None:
     y = (SIGNAL > 0).astype(np.float64)
     model = XGBoost(rounds=200, min_child_weight=5.0).fit(
         X[:500], y[:500], target="direction", horizon=1
     )
     probability = model.predict(X[500:])
     odds = np.log(probability / (1 - probability))
-    intercepts = odds - [walked(model, row) for row in X[500:, 0]]
+    intercepts = odds - [walked(grown[0], row) for row in X[500:, 0]]
     np.testing.assert_allclose(intercepts, intercepts[0], atol=1e-5)
     assert ((probability > 0.5) == (y[500:] == 1)).mean() > 0.95
 
@@ -75,11 +89,10 @@ def test_a_missing_value_is_learned_from() -> None:
     assert predicted[~gone].max() < -1
 
 
-def test_parameters_reach_xgboost() -> None:
+def test_parameters_reach_xgboost(grown: list) -> None:
     model = XGBoost(rounds=7, max_depth=1, min_child_weight=100.0, colsample_bytree=0.25)
     model.fit(X, SIGNAL + NOISE, target="return", horizon=1)
-    document = json.loads(model.payload()["trees.json"])
-    trees = document["learner"]["gradient_booster"]["model"]["trees"]
+    trees = trees_of(grown[0])
     assert len(trees) == 7
     for tree in trees:
         assert len(tree["left_children"]) <= 3
@@ -87,16 +100,36 @@ def test_parameters_reach_xgboost() -> None:
     one, two = (
         XGBoost(seed=seed).fit(X, SIGNAL + NOISE, target="return", horizon=1) for seed in (1, 2)
     )
-    assert one.payload()["trees.json"] != two.payload()["trees.json"]
+    assert one.payload()["model.onnx"] != two.payload()["model.onnx"]
 
 
-def test_other_text_is_refused() -> None:
+def test_it_says_what_xgboost_says(grown: list) -> None:
+    holed = X.copy()
+    holed[::7, 0, 0] = np.nan
+    for target, y in (("return", SIGNAL + NOISE), ("direction", (SIGNAL > 0.5).astype(float))):
+        model = XGBoost(rounds=100).fit(holed, y, target=target, horizon=1)
+        native = grown[-1].inplace_predict(holed[:, 0])
+        np.testing.assert_allclose(model.predict(holed), native, atol=1e-6)
+        assert 0 < model.parity_ < 1e-6
+
+
+def test_another_payload_is_refused() -> None:
     files = XGBoost().fit(X, SIGNAL, target="return", horizon=1).payload()
-    with pytest.raises(ModelError, match=r"lacks trees.json"):
-        XGBoost.from_payload({}, {"model.json": files["model.json"]})
-    for content in (b"not a model", b"\xff\xfe\x80", b"", b"{}", b"{", files["trees.json"][:-500]):
-        with pytest.raises(ModelError, match=r"trees.json is not XGBoost's JSON"):
-            XGBoost.from_payload({}, {**files, "trees.json": content})
+    earlier = {"model.json": files["model.json"], "trees.json": b"{}"}
+    with pytest.raises(
+        ModelError, match=r"lacks model\.onnx, found model\.json, trees\.json; what"
+    ):
+        XGBoost.from_payload({}, earlier)
+    for content in (b"not a model", b"\xff\xfe\x80", b"", b"{}", files["model.onnx"][:-100]):
+        with pytest.raises(ModelError, match=r"model\.onnx is not an ONNX graph"):
+            XGBoost.from_payload({}, {**files, "model.onnx": content})
+
+
+def test_an_infinite_feature_is_named() -> None:
+    infinite = X.copy()
+    infinite[5, 0, 2] = -np.inf
+    with pytest.raises(ModelError, match="xgboost: feature 2 of training row 5 is -inf: expected"):
+        XGBoost().fit(infinite, SIGNAL, target="return", horizon=1)
 
 
 @pytest.mark.parametrize("kind", [LightGBM, XGBoost])
@@ -110,7 +143,7 @@ def test_the_number_of_cores_changes_nothing(
     y = (y > 0).astype(np.float64) if target == "direction" else y.astype(np.float64)
     payloads, said = [], []
     for count in (1, 2, 3):
-        for module in ("trees", "xgboost"):
+        for module in ("trees", "xgboost", "onnx"):
             monkeypatch.setattr(f"truecast.models.{module}.cores", lambda _, n=count: n)
         model = kind(rounds=12).fit(many, y, target=target, horizon=1)
         payloads.append(model.payload())
@@ -132,31 +165,3 @@ def test_float32_gives_the_trees_of_float64(kind: type[LightGBM | XGBoost]) -> N
         kind().fit(values, y, target="return", horizon=1) for values in (X, X.astype(np.float64))
     )
     assert one.payload() == two.payload()
-
-
-def test_lightgbm_s_own_training_on_float64_gives_the_same_trees() -> None:
-    import lightgbm
-
-    y = SIGNAL + NOISE
-    model = LightGBM().fit(X, y, target="return", horizon=1)
-    settings = {
-        "objective": "regression",
-        "learning_rate": 0.03,
-        "num_leaves": 6,
-        "min_data_in_leaf": 40,
-        "feature_fraction": 0.5,
-        "bagging_fraction": 0.7,
-        "bagging_freq": 1,
-        "lambda_l2": 10.0,
-        "max_bin": 63,
-        "seed": 1,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": 1,
-        "verbosity": -1,
-    }
-    data = lightgbm.Dataset(X[:, 0].astype(np.float64), y, params=settings)
-    grown = lightgbm.train(settings, data, 10)
-    np.testing.assert_array_equal(
-        model.predict(X), grown.predict(X[:, 0].astype(np.float64), num_threads=1)
-    )
