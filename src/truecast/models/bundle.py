@@ -38,7 +38,8 @@ from truecast.models.manifest import (
 from truecast.models.parameters import check_parameters, parameters_of
 
 #: Canary rows are forecast again at load; a larger relative difference refuses the bundle. Other
-#: processors may round a sum differently in the last of a float64's 16 digits.
+#: processors may round a sum differently in the last of a float64's 16 digits. A model that works
+#: in float32, with 7 digits, says its own as ``canary_tolerance``.
 CANARY_TOLERANCE = 1e-9
 
 
@@ -135,7 +136,8 @@ def load_bundle(folder: Path, *, expected_version: str | None = None) -> Bundle:
     """Read a bundle, refusing it before anything is deserialised unless it is exactly as written.
 
     The last check is on the models: each must forecast its canary rows as it did when it was
-    saved, to within a relative difference of 1e-9 (``CANARY_TOLERANCE``).
+    saved, to within a relative difference of 1e-9 (``CANARY_TOLERANCE``) or its own
+    ``canary_tolerance``.
 
     Parameters
     ----------
@@ -328,7 +330,8 @@ def _load_model(
         predicted = model.predict(inputs)
     except (ModelError, UsageError) as error:
         raise BundleError(f"{place}: cannot be loaded: {error}") from error
-    close = np.isclose(predicted, expected, rtol=CANARY_TOLERANCE, atol=0.0, equal_nan=True)
+    tolerance: float = getattr(model, "canary_tolerance", CANARY_TOLERANCE)
+    close = np.isclose(predicted, expected, rtol=tolerance, atol=0.0, equal_nan=True)
     if not close.all():
         row = int(np.argmin(close))
         raise BundleError(

@@ -394,6 +394,20 @@ def test_a_rounding_difference_in_the_canary_is_not(folder: Path) -> None:
     load_bundle(folder)
 
 
+def test_a_model_of_float32_says_how_far_it_may_be_off(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = json.loads((folder / "point/canary.json").read_text())
+    canary["expected"][2] *= 1 + 1e-8
+    replant(folder, "point/canary.json", json.dumps(canary).encode())
+    monkeypatch.setattr(LightGBM, "canary_tolerance", 1e-5, raising=False)
+    load_bundle(folder)
+    canary["expected"][2] *= 1 + 2e-5
+    replant(folder, "point/canary.json", json.dumps(canary).encode())
+    with pytest.raises(BundleError, match=r"canary\.json: row 2 forecasts"):
+        load_bundle(folder)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
