@@ -1,0 +1,340 @@
+"""Networks in Keras: built once for a shape, taught by epochs, stopped early.
+
+The rows come in time order. The last fifth of them is not learned from: after each epoch the loss
+on these rows says whether it was worth it, and the weights of the best epoch stay. So many rows as
+the horizon are left out between the two, since their outcomes reach into the last fifth.
+
+A pass over all rows is one call of a compiled function, and a network whose shape has been asked
+for before is used again with its first weights. Compiling takes a second, and Keras's own loop many
+times as long as the arithmetic of a network as small as these.
+"""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from truecast.models.base import ModelError, Windows
+from truecast.models.netgraphs import Layout, Weights
+from truecast.models.onnx import PARITY_ROWS
+from truecast.models.scaling import F32, Scaling
+
+#: Share of the rows, the last in time, that say when to stop.
+STOP_SHARE = 0.2
+#: Rows that are scaled and handed over at once: few enough to stay small in memory.
+CHUNK_ROWS = 8_192
+#: Windows of up to so many rows are unrolled: twice as fast, and longer to compile.
+_UNROLLED = 40
+#: Gradients are shortened to this length, so that one odd batch cannot throw the weights off.
+_GRADIENT_NORM = 1.0
+
+Loss = Literal["squared", "logistic"]
+#: Told after each epoch: its number, 0 before the first, and the loss on the rows that say when to
+#: stop.
+Watch = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network is taught.
+
+    Parameters
+    ----------
+    loss : {"squared", "logistic"}
+        Mean of (ŷ − y)², or log loss of the odds.
+    dropout : float
+        Share of the last hidden units left out at each step, from 0, below 1.
+    batch_size : int
+        Rows a step.
+    learning_rate : float
+        Of Adam.
+    epochs, patience : int
+        Passes over the rows at most, and passes without a better loss after which it ends.
+    seed : int
+        Of the first weights, the order of the rows, and what dropout leaves out.
+    frozen : bool
+        Whether the head alone learns.
+    """
+
+    loss: Loss
+    dropout: float
+    batch_size: int
+    learning_rate: float
+    epochs: int
+    patience: int
+    seed: int
+    frozen: bool = False
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a network has learned.
+
+    Attributes
+    ----------
+    weights : dict of str to array of float32
+        Of the best epoch.
+    epoch : int
+        Its number; 0 if no pass over the rows made it better.
+    loss : float
+        On the rows that say when to stop.
+    said : array of float32
+        What the network with these weights says to the last 1,000 training rows, or to all.
+    """
+
+    weights: dict[str, F32]
+    epoch: int
+    loss: float
+    said: F32
+
+
+def teach(
+    layout: Layout,
+    plan: Plan,
+    X: Windows,
+    label: F32,
+    scaling: Scaling,
+    *,
+    horizon: int,
+    start: Weights | None = None,
+    watch: Watch = lambda _epoch, _loss: None,
+) -> Taught:
+    """Teach a network.
+
+    Parameters
+    ----------
+    layout : Layout
+        Its shape.
+    plan : Plan
+        How.
+    X : array of float, shape (n, window, columns)
+        Training rows, oldest first, as they are.
+    label : array of float32, shape (n,)
+        What is learned, standardised; 0 or 1 where the loss is logistic.
+    scaling : Scaling
+        Of the features.
+    horizon : int
+        Rows left out before those that say when to stop.
+    start : mapping of str to array of float32, or None
+        First weights; None for random ones, with a head that says 0: the mean, or even odds.
+    watch : callable
+        Told after each epoch.
+
+    Returns
+    -------
+    Taught
+        The weights, and what they say.
+
+    Raises
+    ------
+    ModelError
+        If Keras is not installed, or too few rows are left to learn from.
+    """
+    stop = len(X) - max(1, round(STOP_SHARE * len(X)))
+    taught_by = stop - horizon
+    if taught_by < 1:
+        raise ModelError(
+            f"{layout.kind}: of {len(X)} training rows the last {len(X) - stop} say when to stop "
+            f"and {horizon} before them reach into these: none is left to learn from; use a "
+            "longer history"
+        )
+    with _ONE_AT_A_TIME:
+        network = _network(layout, plan.loss, plan.dropout, plan.batch_size, plan.seed, plan.frozen)
+        network.begin(plan.learning_rate, start)
+        best, best_epoch = network.weights(), 0
+        least = network.loss(X[stop:], label[stop:], scaling)
+        watch(0, least)
+        rng = np.random.default_rng(plan.seed)
+        for epoch in range(1, plan.epochs + 1):
+            network.learn(X, label, rng.permutation(taught_by), scaling)
+            loss = network.loss(X[stop:], label[stop:], scaling)
+            watch(epoch, loss)
+            if loss < least:
+                best, best_epoch, least = network.weights(), epoch, loss
+            elif epoch - best_epoch >= plan.patience:
+                break
+        network.take(best)
+        return Taught(best, best_epoch, least, network.say(X[-PARITY_ROWS:], scaling))
+
+
+class Network:
+    """A compiled network of one shape.
+
+    Parameters
+    ----------
+    layout : Layout
+        Its shape.
+    loss, dropout, batch_size, seed, frozen
+        See :class:`Plan`.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        loss: Loss,
+        dropout: float,
+        batch_size: int,
+        seed: int,
+        frozen: bool,
+    ) -> None:
+        keras, self._tensorflow = _libraries()
+        self._layout = layout
+        self._model = _built(keras, layout, dropout, seed)
+        learned = self._model.trainable_variables[-2 if frozen else 0 :]
+        self._optimizer = keras.optimizers.Adam(1.0, clipnorm=_GRADIENT_NORM)
+        self._optimizer.build(learned)
+        # All that an epoch changes, as it is before the first: what chance has drawn as well.
+        state = [*self._model.variables, *self._optimizer.variables]
+        self._first = [(one, np.array(one.numpy())) for one in state]
+        self._compile(loss, batch_size, learned)
+
+    def _compile(self, loss: Loss, batch_size: int, learned: list[Any]) -> None:
+        tf, model, optimizer = self._tensorflow, self._model, self._optimizer
+
+        def losses(rows: Any, label: Any, training: bool) -> Any:
+            said = model(rows, training=training)[:, 0]
+            if loss == "logistic":
+                return tf.nn.sigmoid_cross_entropy_with_logits(label, said)
+            return tf.square(said - label)
+
+        def epoch(rows: Any, label: Any) -> None:
+            # Whole batches alone: the order is another one each time, so no row is left out always.
+            for begin in tf.range(0, tf.maximum(1, len_of(rows) - batch_size + 1), batch_size):
+                batch = slice(begin, begin + batch_size)
+                with tf.GradientTape() as tape:
+                    mean = tf.reduce_mean(losses(rows[batch], label[batch], True))
+                optimizer.apply(tape.gradient(mean, learned), learned)
+
+        def len_of(rows: Any) -> Any:
+            return tf.shape(rows)[0]
+
+        rows = tf.TensorSpec((None, self._layout.window, self._layout.columns), tf.float32)
+        label = tf.TensorSpec((None,), tf.float32)
+        self._epoch = tf.function(epoch).get_concrete_function(rows, label)
+        self._losses = tf.function(
+            lambda rows, label: losses(rows, label, False)
+        ).get_concrete_function(rows, label)
+        self._say = tf.function(
+            lambda rows: model(rows, training=False)[:, 0]
+        ).get_concrete_function(rows)
+
+    def begin(self, learning_rate: float, start: Weights | None) -> None:
+        """Forget all that was learned; begin with the given weights, or with the first ones."""
+        for one, value in self._first:
+            one.assign(value)
+        self._optimizer.learning_rate = learning_rate
+        if start is not None:
+            self.take(start)
+
+    def take(self, weights: Weights) -> None:
+        """Take weights by their names."""
+        for one, name in zip(self._model.trainable_variables, self._layout.shapes, strict=True):
+            one.assign(weights[name])
+
+    def weights(self) -> dict[str, F32]:
+        """Return a copy of the weights by their names."""
+        values = self._model.trainable_variables
+        return {
+            name: np.array(one.numpy())
+            for name, one in zip(self._layout.shapes, values, strict=True)
+        }
+
+    def learn(self, X: Windows, label: F32, order: NDArray[np.intp], scaling: Scaling) -> None:
+        """Pass once over rows, in an order."""
+        for places in _chunks(order):
+            self._epoch(*self._tensors(scaling.apply(X[places]), label[places]))
+
+    def loss(self, X: Windows, label: F32, scaling: Scaling) -> float:
+        """Return the mean loss on rows."""
+        losses = [
+            self._losses(*self._tensors(scaling.apply(X[places]), label[places])).numpy()
+            for places in _chunks(np.arange(len(X)))
+        ]
+        return float(np.concatenate(losses).mean(dtype=np.float64))
+
+    def say(self, X: Windows, scaling: Scaling) -> F32:
+        """Return what the network says to rows."""
+        said = [
+            self._say(*self._tensors(scaling.apply(X[places]))).numpy()
+            for places in _chunks(np.arange(len(X)))
+        ]
+        return np.concatenate(said)
+
+    def _tensors(self, *values: F32) -> list[Any]:
+        return [self._tensorflow.constant(value) for value in values]
+
+
+#: A compiled network serves one fit at a time.
+_ONE_AT_A_TIME = Lock()
+_network = lru_cache(maxsize=16)(Network)
+
+
+def _chunks(order: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    for start in range(0, len(order), CHUNK_ROWS):
+        yield order[start : start + CHUNK_ROWS]
+
+
+def _built(keras: Any, layout: Layout, dropout: float, seed: int) -> Any:
+    """Build the Keras model, with first weights that the seed alone decides."""
+    layers, seeds = keras.layers, iter(range(seed, seed + 3 * layout.layers + 1))
+
+    def drawn() -> Any:
+        return keras.initializers.GlorotUniform(seed=next(seeds))
+
+    rows = keras.Input((layout.window, layout.columns))
+    values = layers.Flatten()(rows) if layout.kind == "mlp" else rows
+    for place in range(layout.layers):
+        if layout.kind == "mlp":
+            layer = layers.Dense(layout.units, "relu", kernel_initializer=drawn())
+        elif layout.kind == "cnn":
+            layer = layers.Conv1D(
+                layout.units, layout.kernel_size, activation="relu", kernel_initializer=drawn()
+            )
+        else:
+            layer = layers.LSTM(
+                layout.units,
+                return_sequences=place < layout.layers - 1,
+                unroll=layout.window <= _UNROLLED,
+                kernel_initializer=drawn(),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+            )
+        values = layer(values)
+    if layout.kind == "cnn":
+        values = layers.Flatten()(values)
+    if dropout:
+        values = layers.Dropout(dropout, seed=next(seeds))(values)
+    return keras.Model(rows, layers.Dense(1, kernel_initializer="zeros")(values))
+
+
+def _libraries() -> tuple[Any, Any]:
+    """Import Keras and TensorFlow: quiet, on one core, and the same numbers each time."""
+    # The same weights need the same number of cores, and networks as small gain by none.
+    for name, value in {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+    }.items():
+        os.environ.setdefault(name, value)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of libraries that they import
+            import keras
+            import tensorflow
+    except ImportError as error:
+        raise ModelError(
+            f"networks are fitted by Keras on TensorFlow ({error}): pip install 'truecast[nets]'"
+        ) from error
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(
+            f"networks are fitted by Keras on TensorFlow, and Keras is set to "
+            f"{keras.backend.backend()!r}: unset KERAS_BACKEND or set it to tensorflow"
+        )
+    tensorflow.config.experimental.enable_op_determinism()
+    return keras, tensorflow
