@@ -323,7 +323,7 @@ def _losses(target: str, y: list[float], f: list[float], r2: list[float]) -> dic
     mae, mse = sum(map(abs, errors)) / n, sum(one * one for one in errors) / n
     if target == "price":
         relative = sum(abs(a - b) / a for a, b in zip(y, f, strict=True)) / n
-        return {"mape": 100 * relative, "mae": mae, "rmse": math.sqrt(mse)}
+        return {"mape": 100 * relative, "mae": mae, "mse": mse, "rmse": math.sqrt(mse)}
     if target == "return":
         return {"mse": mse, "rmse": math.sqrt(mse), "mae": mae}
     if target == "direction":

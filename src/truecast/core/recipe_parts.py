@@ -192,20 +192,35 @@ class Segments(Part):
             raise ValueError("fractions need train, validate and test")
 
 
+class Backtest(Part):
+    """The illustration of trading by forecasts of price, return and direction.
+
+    ``cost_bps`` is paid for each unit of turnover, in basis points of the capital. ``position`` is
+    all of it by the forecast's sign, or a share by its size beside the expected volatility.
+    """
+
+    cost_bps: float = Field(default=5.0, ge=0, le=1000)
+    position: Literal["sign", "size"] = "sign"
+
+
 class Evaluation(Part):
     """The walk-forward: over which sessions, refitted how often, on how many rows.
 
     ``from`` and ``to`` are the first and the last session that is forecast. ``refit_every`` counts
     sessions; ``part`` means one fit for the validation and one for the evaluation.
     ``prior_trials`` counts the model variants that were compared on these sessions before this
-    recipe was written; the report adds them to its own.
+    recipe was written; the report adds them to its own. ``backtest`` sets what the illustration of
+    trading assumes.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"backtest"})
 
     from_: Day | None = Field(default=None, alias="from")
     to: Day | None = None
     refit_every: Annotated[int, Field(ge=1)] | Literal["part"] = 21
     window: int | None = Field(default=None, ge=250)
     prior_trials: int = Field(default=0, ge=0)
+    backtest: Backtest = Backtest()
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

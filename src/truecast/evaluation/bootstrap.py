@@ -91,14 +91,30 @@ def improvement_interval(
     Politis, D. N. and Romano, J. P. (1992), "A circular block-resampling procedure for stationary
     data", in Exploring the Limits of Bootstrap.
     """
-    model, baseline = paired(loss_model, loss_baseline)
-    n = len(model)
+    model, baseline = (
+        drawn_means(losses, horizon=horizon, seed=seed, draws=draws)
+        for losses in paired(loss_model, loss_baseline)
+    )
+    return _percentiles(_relative(model, baseline), level)
+
+
+def drawn_means(values: Floats, *, horizon: int = 1, seed: int = 0, draws: int = DRAWS) -> Floats:
+    """Return the mean of each draw of blocks: the same rows for all series of one length.
+
+    Parameters
+    ----------
+    values : array of float, shape (n,)
+        In time order.
+    horizon, seed, draws
+        As for :func:`improvement_interval`.
+
+    Returns
+    -------
+    array of float64, shape (draws,)
+    """
+    n = len(values)
     starts, lengths = _blocks(n, block_length(n, horizon), draws, np.random.default_rng(seed))
-
-    def means(losses: Floats) -> Floats:
-        return _drawn_means(losses, starts, lengths)
-
-    return _percentiles(_relative(means(model), means(baseline)), level)
+    return _drawn_means(values, starts, lengths)
 
 
 def _blocks(
@@ -206,18 +222,14 @@ def _first_order_aucs(
     up = y == 1
     if up.all() or not up.any():
         return np.zeros(0)
-    beaten = np.where(up, _share_below(p[~up], p), 1 - _share_below(p[up], p))
+    _, group = np.unique(p, return_inverse=True)
+    # A group's middle: of equal forecasts, half count as beaten.
+    places = [np.bincount(group, weights=rows) for rows in (~up, up)]
+    downs_below, ups_below = ((np.cumsum(one) - one / 2) / one.sum() for one in places)
+    beaten = np.where(up, downs_below[group], 1 - ups_below[group])
     starts, lengths = _blocks(len(y), block, draws, rng)
     means = [_drawn_means(np.where(rows, beaten, 0.0), starts, lengths) for rows in (up, ~up)]
     shares = [_drawn_means(rows.astype(np.float64), starts, lengths) for rows in (up, ~up)]
     ups, downs = (mean / share for mean, share in zip(means, shares, strict=True))
     # Each mean is the whole sample's AUC and what the draw moves it: both moves count once.
     return np.asarray(ups + downs - beaten[up].mean(), dtype=np.float64)
-
-
-def _share_below(others: Floats, values: Floats) -> Floats:
-    """Return the share of the others that each value is above; half of those that equal it."""
-    ordered = np.sort(others)
-    below = np.searchsorted(ordered, values, side="left")
-    upto = np.searchsorted(ordered, values, side="right")
-    return np.asarray((below + upto) / (2 * len(ordered)), dtype=np.float64)

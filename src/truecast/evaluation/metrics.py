@@ -228,6 +228,29 @@ def r2_out_of_sample(outcomes: ArrayLike, forecasts: ArrayLike, benchmark: Array
     return 1.0 - float(squared_error(outcomes, forecasts).sum()) / total
 
 
+#: What :func:`r2_of_level` is called among the losses, so that nobody quotes it.
+LEVEL_R2 = "r2_level_uninformative"
+
+
+def r2_of_level(outcomes: ArrayLike, forecasts: ArrayLike) -> float:
+    """Return the R2 of price levels beside their mean over the window, which says nothing.
+
+    Parameters
+    ----------
+    outcomes, forecasts : array of float, shape (n,)
+        Prices. No change alone reaches 0.99 on years of them: a price moves far, and is mostly
+        what it was the bar before.
+
+    Returns
+    -------
+    float
+        At most 1; NaN where all prices are the same.
+    """
+    y, f = paired(outcomes, forecasts)
+    total = float(np.square(y - y.mean()).sum())
+    return 1.0 - float(np.square(y - f).sum()) / total if total > 0 else float("nan")
+
+
 Loss = Callable[[ArrayLike, ArrayLike], Floats]
 Score = Callable[[ArrayLike, ArrayLike], float]
 

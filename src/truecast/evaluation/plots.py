@@ -15,6 +15,8 @@ from truecast.models.intervals import wilson_interval
 
 #: The last rows that are drawn one by one.
 RECENT_ROWS = 250
+#: Residuals that are drawn at most, evenly spaced.
+RESIDUALS = 1000
 _TOP_FEATURES = 12
 _MODEL, _BASELINE, _OTHER = "var(--model)", "var(--baseline)", "var(--other)"
 _INK, _BAND, _WARN = "var(--ink)", "var(--band)", "var(--warn)"
@@ -36,7 +38,7 @@ def figures(card: SlotCard, plots: SlotPlots) -> dict[str, go.Figure]:
         Title to figure, in the order of the page; only those that there is something to draw for.
     """
     slot = plots.forecasts
-    drawn = {_recent_title(slot): _recent(slot), **_by_year(card)}
+    drawn = {_recent_title(slot): _recent(slot), **_by_year(card), **_residuals(slot)}
     held = card.intervals
     if held is not None and held.coverage_by_tercile is not None:
         title = "Coverage when volatility was low, middling, high"
@@ -158,6 +160,40 @@ def _recent_direction(slot: SlotForecasts) -> go.Figure:
     return _styled(figure, y="probability of up").update_yaxes(range=[-0.06, 1.06])
 
 
+def _residuals(slot: SlotForecasts) -> dict[str, go.Figure]:
+    """Draw the champion's errors, and their running mean, which should stay near zero."""
+    if slot.target == "regime":
+        return {}
+    n = len(slot.event_time)
+    rows = np.unique(np.linspace(0, n - 1, min(n, RESIDUALS)).astype(np.intp))
+    errors, unit = _errors(slot)
+    window = min(n, max(20, n // 10))
+    running = np.convolve(errors, np.ones(window) / window, mode="valid")
+    mean = np.concatenate([np.full(n - len(running), np.nan), running])
+    x = slot.event_time.astype("datetime64[s]")[rows]
+    figure = go.Figure()
+    if slot.target != "direction":
+        marker = {"color": _BASELINE, "size": 2.5}
+        figure.add_scatter(x=x, y=errors[rows], mode="markers", marker=marker, name="one row")
+    line = {"color": _MODEL, "width": 2}
+    name = f"mean of {window:,} rows"
+    figure.add_scatter(x=x, y=mean[rows], mode="lines", line=line, name=name)
+    figure.add_hline(y=0, line={"color": _INK, "width": 1, "dash": "dash"})
+    return {f"Residuals of {slot.champion.name}: outcome less forecast": _styled(figure, y=unit)}
+
+
+def _errors(slot: SlotForecasts) -> tuple[Floats, str]:
+    """Return outcome less forecast of every row, and its unit."""
+    outcome, said = slot.outcomes[slot.proxy], slot.forecasts[slot.champion.name]
+    if slot.target == "direction":
+        return outcome - said, "up less its probability"
+    if slot.target == "volatility":
+        return np.asarray(np.log(outcome / said) / 2, dtype=np.float64), "log SD"
+    if slot.target == "price" and slot.last_close is not None:
+        return np.asarray(100 * np.log(outcome / said), dtype=np.float64), "log return, %"
+    return outcome - said, _unit(slot)
+
+
 def _by_year(card: SlotCard) -> dict[str, go.Figure]:
     champion = card.judged
     if len(champion.losses_by_year) < 2:
@@ -241,11 +277,10 @@ def _calibration(bins: CalibrationBins, slot: SlotForecasts) -> go.Figure:
         marker={"color": _MODEL, "size": 8},
         name=f"{slot.champion.name}, 95% interval",
     )
-    what = (
-        ("probability of up", "share up")
-        if slot.target == "direction"
-        else ("SD", "realised SD, %")
-    )
+    what = {
+        "direction": ("probability of up", "share up"),
+        "volatility": ("SD", "realised SD, %"),
+    }.get(slot.target, ("log return, %", "mean log return, %"))
     return _styled(figure, x=f"forecast {what[0]}", y=what[1])
 
 

@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from truecast.core.forecast import Forecast
 from truecast.evaluation import words
 from truecast.evaluation.errors import EvaluationError
+from truecast.evaluation.metrics import LEVEL_R2
 from truecast.evaluation.plots import figures
 from truecast.evaluation.scorecard import ModelCard, Scorecard, SlotCard
 from truecast.evaluation.scoring import SlotPlots
@@ -50,25 +50,40 @@ def write_report(
     at all, so that opening it tells nobody anything.
     """
     _check(card, slots, forecasts)
-    html = _template().render(
+    html = template("report.html.j2").render(
         card=card,
         slots=[_slot_context(slot, slots, forecasts) for slot in card.slots],
         words=words,
         plotly_js=get_plotlyjs(),
     )
+    return replace_file(path, html)
+
+
+def replace_file(path: Path, text: str) -> Path:
+    """Write a file in one step; its folder is made if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(html, encoding="utf-8")
+    unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
     return path
 
 
-def _template() -> Any:
+def template(name: str) -> Any:
+    """Return a template of this room; what it is given is escaped.
+
+    Parameters
+    ----------
+    name : str
+        Its file.
+    """
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("truecast.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    folder = resources.files("truecast.evaluation") / "templates"
-    return environment.from_string((folder / "report.html.j2").read_text(encoding="utf-8"))
+    return environment.get_template(name)
 
 
 def _check(card: Scorecard, slots: Sequence[SlotPlots], forecasts: Sequence[Forecast]) -> None:
@@ -94,7 +109,12 @@ def _slot_context(
     return {
         "card": card,
         "models": [card.by_name[name] for name in order],
-        "metrics": list(card.judged.losses),
+        "metrics": [name for name in card.judged.losses if name != LEVEL_R2],
+        "nested": [text for model in judged if (text := words.nested_sentence(model))],
+        "best": words.best_sentence(card),
+        "traded": [
+            (one.name, one.backtest_illustration) for one in judged if one.backtest_illustration
+        ],
         "beside": [row for row in rows if row["deciding"]],
         "others": [row for row in rows if not row["deciding"]],
         "figures": {} if plots is None else _figures(card, plots),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from truecast.evaluation.nested import ClarkWest
 from truecast.evaluation.significance import Verdict, Versus
 
 Role = Literal["model", "baseline"]
@@ -60,6 +61,30 @@ class IntervalCard(_Part):
     crps: float | None
 
 
+class BacktestCard(_Part):
+    """What trading by the forecasts would have made: an illustration, see ``backtest``.
+
+    ``position`` says how a forecast becomes a position, ``cost_bps`` what a unit of turnover
+    costs. Returns are of the whole window, in percent, compounded, before and after costs;
+    ``turnover_a_year`` counts how often the capital is bought or sold; ``max_drawdown_pct`` is at
+    most zero. ``sharpe`` is a year's, after costs, without a rate of interest;
+    ``deflated_sharpe`` the probability that it is above what luck gives the best of ``trials``.
+    Both are null where returns do not differ.
+    """
+
+    position: Literal["sign", "size"]
+    cost_bps: float
+    trades: int
+    years: float
+    gross_return_pct: float
+    net_return_pct: float
+    turnover_a_year: float
+    max_drawdown_pct: float
+    sharpe: float | None
+    deflated_sharpe: float | None
+    trials: int
+
+
 class PartCard(_Part):
     """A model's losses on one part of the split, and how many rows that is."""
 
@@ -77,6 +102,11 @@ class ModelCard(_Part):
     ``parts`` maps ``train``, ``validate``, ``test`` and ``oot``, where the split has them, to the
     losses there: on ``train`` those of the model that was fitted for the first validation row, on
     the rows that taught it (or 100,000 evenly spaced ones); on the others of the walk-forward.
+
+    ``mcs_p_value`` is that of the model confidence set by the deciding loss, and ``in_mcs`` says
+    whether the model is in the set of 90%: whether it may be the best. ``clark_west`` is there
+    where the naive forecast is a special case of the model. Neither has a part in the verdict.
+    ``backtest_illustration`` is no evidence of skill either.
     """
 
     name: str
@@ -90,6 +120,10 @@ class ModelCard(_Part):
     auc_ci95: tuple[float, float] | None = None
     intervals: IntervalCard | None = None
     parts: dict[str, PartCard] = Field(default_factory=dict)
+    in_mcs: bool | None = None
+    mcs_p_value: float | None = None
+    clark_west: ClarkWest | None = None
+    backtest_illustration: BacktestCard | None = None
 
 
 class SlotCard(_Part):
@@ -98,7 +132,8 @@ class SlotCard(_Part):
     ``metric`` is the loss that decides. ``intervals`` are the champion's. ``assumed_share`` is
     the share of rows whose ``known_at`` was assumed from the source's documented delay and not
     observed. ``provenance`` says in words what the figures rest on (calendar, adjustment, proxy),
-    ``data_versions`` which versions of which tables.
+    ``data_versions`` which versions of which tables. ``buy_and_hold_illustration`` is what
+    holding would have made where models trade.
     """
 
     slot: str
@@ -116,6 +151,7 @@ class SlotCard(_Part):
     provenance: dict[str, str] = Field(default_factory=dict)
     data_versions: dict[str, str] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    buy_and_hold_illustration: BacktestCard | None = None
 
     @property
     def by_name(self) -> Mapping[str, ModelCard]:

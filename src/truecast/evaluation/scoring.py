@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from truecast.evaluation.arrays import Floats, finite
+from truecast.evaluation.backtest import backtest_of, buy_and_hold
 from truecast.evaluation.bootstrap import auc_interval
 from truecast.evaluation.errors import EvaluationError
 from truecast.evaluation.intervals import (
@@ -18,7 +19,21 @@ from truecast.evaluation.intervals import (
     rolling_coverage,
     winkler_loss,
 )
-from truecast.evaluation.metrics import METRICS, Metric, mase, r2_out_of_sample
+from truecast.evaluation.metrics import (
+    LEVEL_R2,
+    METRICS,
+    Metric,
+    mase,
+    r2_of_level,
+    r2_out_of_sample,
+)
+from truecast.evaluation.nested import (
+    CONFIDENCE,
+    NESTING,
+    ClarkWest,
+    clark_west,
+    model_confidence_set,
+)
 from truecast.evaluation.probabilities import (
     CalibrationBins,
     calibration_bins,
@@ -26,7 +41,7 @@ from truecast.evaluation.probabilities import (
 )
 from truecast.evaluation.scorecard import IntervalCard, ModelCard, SlotCard, Window
 from truecast.evaluation.significance import Verdict, Versus, compare, verdict
-from truecast.evaluation.slots import COMPARED, SHOWN, SlotForecasts
+from truecast.evaluation.slots import COMPARED, SHOWN, SlotForecasts, by_session
 from truecast.models.intervals import wilson_interval
 
 
@@ -39,7 +54,8 @@ class SlotPlots:
     forecasts : SlotForecasts
         The arrays that were judged.
     calibration : CalibrationBins or None
-        The champion's: probabilities for direction, variances for volatility.
+        The champion's: probabilities for direction, variances for volatility, else log returns
+        in percent; None for regimes.
     """
 
     forecasts: SlotForecasts
@@ -67,7 +83,9 @@ def score_slot(slot: SlotForecasts) -> tuple[SlotCard, SlotPlots]:
     """
     _check(slot)
     losses = _row_losses(slot)
-    models = tuple(_judge(slot, name, losses) for name in slot.forecasts)
+    deciding = losses[COMPARED[slot.target][0]]
+    best = model_confidence_set(deciding, horizon=slot.horizon, seed=slot.seed)
+    models = tuple(_judge(slot, name, losses, best.get(name)) for name in slot.forecasts)
     card = SlotCard(
         slot=slot.slot,
         instrument=slot.instrument,
@@ -86,11 +104,25 @@ def score_slot(slot: SlotForecasts) -> tuple[SlotCard, SlotPlots]:
         provenance=dict(slot.provenance),
         data_versions=dict(slot.data_versions),
         notes=slot.notes,
+        buy_and_hold_illustration=buy_and_hold(slot),
     )
-    champion = slot.forecasts[slot.champion.name]
-    calibrated = slot.target in {"direction", "volatility"}
-    bins = calibration_bins(slot.outcomes[slot.proxy], champion) if calibrated else None
-    return card, SlotPlots(slot, bins)
+    return card, plots_of(slot)
+
+
+def plots_of(slot: SlotForecasts) -> SlotPlots:
+    """Return what is drawn of a slot and its champion.
+
+    Parameters
+    ----------
+    slot : SlotForecasts
+        Forecasts and outcomes; whoever wants another model drawn names it as the champion.
+    """
+    if slot.target == "regime":
+        return SlotPlots(slot, None)
+    outcome, said = slot.outcomes[slot.proxy], slot.forecasts[slot.champion.name]
+    if slot.target == "price":
+        outcome, said = (_to_percent(slot, values) for values in (outcome, said))
+    return SlotPlots(slot, calibration_bins(outcome, said))
 
 
 def _day(moment: np.datetime64) -> date:
@@ -123,10 +155,14 @@ def _check(slot: SlotForecasts) -> None:
 
 
 def _row_losses(slot: SlotForecasts) -> dict[str, dict[str, Floats]]:
-    """Return the losses that models are compared by: metric, model, rows."""
+    """Return the losses that models are compared by: metric, model, rows or a pool's sessions."""
+
+    def of(losses: Floats) -> Floats:
+        return by_session(slot.session, losses)[1] if slot.pooled else losses
+
     return {
         metric.name: {
-            name: metric.loss(slot.outcomes[metric.proxy], values)
+            name: of(metric.loss(slot.outcomes[metric.proxy], values))
             for name, values in slot.forecasts.items()
         }
         for metric in _metrics(COMPARED[slot.target])
@@ -138,7 +174,9 @@ def _metrics(names: Sequence[str]) -> list[Metric]:
     return [METRICS[name] for name in names]
 
 
-def _judge(slot: SlotForecasts, name: str, losses: Mapping[str, Mapping[str, Floats]]) -> ModelCard:
+def _judge(
+    slot: SlotForecasts, name: str, losses: Mapping[str, Mapping[str, Floats]], best: float | None
+) -> ModelCard:
     deciding = COMPARED[slot.target][0]
     versus = tuple(
         compare(other, metric, rows[name], rows[other], horizon=slot.horizon, seed=slot.seed)
@@ -155,16 +193,36 @@ def _judge(slot: SlotForecasts, name: str, losses: Mapping[str, Mapping[str, Flo
         versus=versus,
         trials=slot.trials,
         verdict="baseline" if baseline else _verdict(slot, versus, deciding),
-        losses_by_year=_by_year(slot.session, losses[deciding][name]),
+        losses_by_year=_by_year(_sessions(slot), losses[deciding][name]),
         auc_ci95=_auc_interval(slot, name),
         intervals=_intervals(slot, name),
         parts=dict(slot.parts.get(name, {})),
+        in_mcs=None if best is None else best > 1 - CONFIDENCE,
+        mcs_p_value=best,
+        clark_west=_clark_west(slot, name),
+        backtest_illustration=backtest_of(slot, name),
     )
+
+
+def _clark_west(slot: SlotForecasts, name: str) -> ClarkWest | None:
+    """Hold a model against the naive forecast that it contains, in percent return or by Brier."""
+    family = slot.model_types.get(name, name)
+    if family not in NESTING.get(slot.target, ()) or not slot.naive or slot.pooled:
+        return None
+    naive = slot.naive[0]
+    values = (slot.outcomes["value"], slot.forecasts[name], slot.forecasts[naive])
+    outcome, said, base = (_to_percent(slot, one) for one in values)
+    return clark_west(outcome, said, base, baseline=naive, horizon=slot.horizon)
 
 
 def _verdict(slot: SlotForecasts, versus: Sequence[Versus], deciding: str) -> Verdict:
     naive = [one for one in versus if one.metric == deciding and one.baseline in slot.naive]
     return verdict(naive, slot.trials)
+
+
+def _sessions(slot: SlotForecasts) -> NDArray[np.datetime64]:
+    """Return the session of each loss that models are compared by."""
+    return np.unique(slot.session) if slot.pooled else slot.session
 
 
 def _by_year(session: NDArray[np.datetime64], losses: Floats) -> dict[int, float]:
@@ -182,6 +240,8 @@ def _losses(slot: SlotForecasts, name: str) -> dict[str, float | None]:
         found["ece"] = expected_calibration_error(slot.outcomes["value"], values)
     if slot.target == "price" and slot.naive_scale is not None:
         found["mase"] = mase(slot.outcomes["value"], values, slot.naive_scale)
+    if slot.target == "price":
+        found[LEVEL_R2] = r2_of_level(slot.outcomes["value"], values)
     has_returns = slot.target == "return" or (
         slot.target == "price" and slot.last_close is not None
     )
@@ -207,8 +267,8 @@ def _to_percent(slot: SlotForecasts, values: Floats) -> Floats:
 
 
 def _auc_interval(slot: SlotForecasts, name: str) -> tuple[float, float] | None:
-    if slot.target != "direction":
-        return None
+    if slot.target != "direction" or slot.pooled:
+        return None  # it draws rows, and those of a pool's session go together
     return auc_interval(
         slot.outcomes["value"], slot.forecasts[name], horizon=slot.horizon, seed=slot.seed
     )
@@ -226,27 +286,30 @@ def _intervals(slot: SlotForecasts, name: str) -> IntervalCard | None:
     # The first rows of a short series come before there are scores enough for an interval.
     there = np.isfinite(lower) & np.isfinite(upper)
     if grid is not None:
-        there &= np.isfinite(grid).all(axis=1)
+        there &= np.isfinite(grid.sum(axis=1))
     if not there.any():
         return None
-    outcome, lower, upper = outcome[there], lower[there], upper[there]
+    # A copy of many rows of quantiles takes longer than their score.
+    kept = slice(None) if there.all() else np.flatnonzero(there)
+    outcome, lower, upper = outcome[kept], lower[kept], upper[kept]
     hits = covered(outcome, lower, upper)
-    rolling = rolling_coverage(hits, ROLLING_ROWS)
+    shares = by_session(slot.session[kept], hits.astype(float))[1] if slot.pooled else hits
+    rolling = rolling_coverage(shares, ROLLING_ROWS)
     terciles = None
     if slot.volatility is not None:
         low, middle, top = (
             value if np.isfinite(value) else None
-            for value in coverage_by_tercile(outcome, lower, upper, slot.volatility[there])
+            for value in coverage_by_tercile(outcome, lower, upper, slot.volatility[kept])
         )
         terciles = (low, middle, top)
     crps = None
     if grid is not None:
-        crps = float(crps_from_quantiles(given.levels, grid[there], outcome).mean())
+        crps = float(crps_from_quantiles(given.levels, grid[kept], outcome).mean())
     return IntervalCard(
         model=name,
         nominal=given.nominal,
         coverage=float(hits.mean()),
-        coverage_ci95=wilson_interval(int(hits.sum()), len(hits)),
+        coverage_ci95=wilson_interval(round(float(shares.sum())), len(shares)),
         coverage_top_volatility_tercile=terciles[2] if terciles else None,
         coverage_by_tercile=terciles,
         min_coverage_250=float(rolling.min()) if len(rolling) else None,

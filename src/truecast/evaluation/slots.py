@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ COMPARED: Mapping[str, tuple[str, ...]] = {
 }
 #: What is shown besides.
 SHOWN: Mapping[str, tuple[str, ...]] = {
-    "price": ("mape", "mae", "rmse"),
+    "price": ("mape", "mae", "mse", "rmse"),
     "return": ("mse", "rmse", "mae"),
     "direction": ("brier", "log_loss", "auc", "accuracy"),
     "regime": ("error_rate", "balanced_accuracy"),
@@ -59,6 +60,58 @@ class IntervalForecasts:
     upper: Floats
     levels: tuple[float, ...] = ()
     quantiles: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Trading:
+    """What a backtest needs of the same rows.
+
+    Parameters
+    ----------
+    log_return : array of float64, shape (n,)
+        From the close that was forecast from to that of the outcome, percent.
+    due : array of datetime64[us], shape (n,), UTC
+        When the bar of the outcome closes.
+    years : float
+        Length of the window by the sessions of the calendar, above 0.
+    cost_bps : float
+        Cost of a unit of turnover, basis points.
+    position : {"sign", "size"}
+        How a forecast becomes a position.
+    """
+
+    log_return: Floats
+    due: NDArray[np.datetime64]
+    years: float
+    cost_bps: float = 5.0
+    position: Literal["sign", "size"] = "sign"
+
+
+def by_session(
+    session: NDArray[np.datetime64], losses: Floats
+) -> tuple[NDArray[np.datetime64], Floats]:
+    """Average over the instruments of a pool, whose losses of one session are not independent.
+
+    Parameters
+    ----------
+    session : array of datetime64[D], shape (n,)
+        Of each row.
+    losses : array of float64, shape (n,)
+        Of each row.
+
+    Returns
+    -------
+    array of datetime64[D], array of float64, shapes (m,)
+        The sessions in order, and the mean loss of each.
+
+    Examples
+    --------
+    >>> days = np.array(["2024-01-02", "2024-01-02", "2024-01-03"], dtype="datetime64[D]")
+    >>> by_session(days, np.array([1.0, 3.0, 5.0]))[1]
+    array([2., 5.])
+    """
+    days, place = np.unique(session, return_inverse=True)
+    return days, np.bincount(place, losses) / np.bincount(place)
 
 
 @dataclass(frozen=True)
@@ -115,8 +168,13 @@ class SlotForecasts:
         What else a reader must know.
     parts : mapping of str to mapping of str to PartCard
         By model and part of the split.
+    trading : Trading or None
+        With it, models are backtested, as an illustration.
     seed : int
         Of the bootstrap.
+    pooled : bool
+        Whether rows are of several instruments: then losses are averaged over those of a session
+        before models are compared.
     """
 
     slot: str
@@ -144,7 +202,9 @@ class SlotForecasts:
     data_versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     parts: Mapping[str, Mapping[str, PartCard]] = field(default_factory=dict)
+    trading: Trading | None = None
     seed: int = 0
+    pooled: bool = False
 
     @property
     def naive(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """A scorecard in words and formatted figures, for the terminal and the report alike."""
 
 from truecast.core.forecast import Forecast
-from truecast.evaluation.scorecard import ModelCard, SlotCard
+from truecast.evaluation.metrics import LEVEL_R2
+from truecast.evaluation.scorecard import BacktestCard, ModelCard, SlotCard
 from truecast.evaluation.significance import Versus, adjusted_p
 
 #: Metric to its label, the places after the point, and whether it is a share shown in percent.
@@ -125,6 +126,58 @@ def verdict_sentence(card: SlotCard) -> str:
     )
 
 
+def best_sentence(card: SlotCard) -> str:
+    """Say which models may be the best by the model confidence set; empty if there is none.
+
+    Parameters
+    ----------
+    card : SlotCard
+        A slot's scorecard.
+    """
+    inside = [model.name for model in card.models if model.in_mcs]
+    if not inside:
+        return ""
+    loss = label(card.metric).removesuffix(" %")
+    if len(inside) == 1:
+        return f"By {loss}, only {inside[0]} is in the 90% model confidence set."
+    return (
+        f"By {loss}, none of {', '.join(inside[:-1])} and {inside[-1]} can be told from the best "
+        "(90% model confidence set)."
+    )
+
+
+def nested_sentence(model: ModelCard) -> str:
+    """Say what Clark-West finds of a model that contains the naive forecast; empty if none."""
+    found = model.clark_west
+    if found is None:
+        return ""
+    return (
+        f"{model.name} contains {found.baseline}: Clark–West {minus(f'{found.statistic:.2f}')}, "
+        f"one-sided p {p_text(found.p_value)}, {p_text(adjusted_p(found.p_value, model.trials))} "
+        "after counting the trials. The verdict stays with Diebold–Mariano."
+    )
+
+
+def backtest_note(card: BacktestCard) -> str:
+    """Say what an illustration of trading assumes.
+
+    Parameters
+    ----------
+    card : BacktestCard
+        Any of a slot's.
+    """
+    how = {
+        "sign": "All of the capital, long or short by the forecast's sign",
+        "size": "A share of the capital by the forecast beside the expected volatility",
+    }[card.position]
+    return (
+        f"{how}, at {card.cost_bps:g} basis points for each unit of turnover, trade after trade "
+        "without overlap. “Above luck” is the deflated Sharpe ratio: the probability that the true "
+        f"one is above what the best of {card.trials} trials without skill reaches by chance. "
+        "Nobody can trade exactly like this; it is no evidence of skill."
+    )
+
+
 def forecast_value(forecast: Forecast) -> str:
     """Return what a forecast says, with its unit."""
     return _with_unit(forecast.target, forecast.prediction)
@@ -160,7 +213,6 @@ def band_value(forecast: Forecast) -> str:
 
 _LIMITS = {
     "price": (
-        "R² of the price level is not shown: no change reaches 0.99 on it, so it says nothing. "
         "Errors of a price a bar ahead are small for any forecast; what counts is the difference "
         "to no change."
     ),
@@ -205,6 +257,18 @@ def limits(card: SlotCard) -> tuple[str, ...]:
         f"p-value counts only after it is multiplied by {trials}."
     )
     said.append(_LIMITS[card.target])
+    for name in card.baselines[:1]:
+        level = card.by_name[name].losses.get(LEVEL_R2)
+        if level is not None:
+            said.append(
+                f"R² of the price level is in no table: {name} reaches {level:.3f} on it, so it "
+                "says nothing."
+            )
+    if card.judged.backtest_illustration is not None:
+        said.append(
+            "The backtest is an illustration: it trades at the very close that a decision "
+            "follows, at any size, for a fixed cost, and has no part in any verdict."
+        )
     said.append(
         "Forecasts were replayed: each was made from what was known at its moment, by models "
         "fitted on earlier rows. Accuracy of forecasts issued live is not part of this."

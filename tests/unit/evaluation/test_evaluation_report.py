@@ -11,6 +11,7 @@ from rich.console import Console
 
 from truecast.core.forecast import Forecast
 from truecast.evaluation.errors import EvaluationError
+from truecast.evaluation.metrics import LEVEL_R2
 from truecast.evaluation.plots import figures
 from truecast.evaluation.report import write_report
 from truecast.evaluation.scorecard import Champion, Scorecard, SlotCard
@@ -104,6 +105,8 @@ def test_the_report_holds_the_numbers(html: str, card: Scorecard) -> None:
     for slot in card.slots:
         for model in slot.models:
             for metric, value in model.losses.items():
+                if metric == LEVEL_R2:
+                    continue
                 assert f"{label(metric)}</th>" in text
                 assert figure(metric, value) in text
             for one in model.versus if model.role == "model" else ():
@@ -157,17 +160,21 @@ def test_what_is_drawn(scored: Scored) -> None:
         "direction": [
             "Forecast and outcome, last 250",
             "Brier year by year (lower is better)",
+            "Residuals of logistic: outcome less forecast",
             "Calibration: what was forecast, what happened",
         ],
         "price": [
             "Forecast and outcome, last 250",
             "MAPE % year by year (lower is better)",
+            "Residuals of ridge: outcome less forecast",
             "Coverage when volatility was low, middling, high",
+            "Calibration: what was forecast, what happened",
             "What ridge uses most",
         ],
         "volatility": [
             "Forecast and outcome, last 250",
             "QLIKE GK year by year (lower is better)",
+            "Residuals of har_leverage: outcome less forecast",
             "Coverage when volatility was low, middling, high",
             "Calibration: what was forecast, what happened",
             "What har_leverage uses most",
@@ -245,7 +252,9 @@ def test_the_limits_name_assumption_trials_and_proxy(scored: Scored) -> None:
     assert "When 100% of the rows became known is assumed" in text
     assert "43 models were compared" in text
     assert "Garman–Klass" in text
-    assert "R² of the price level is not shown" in " ".join(limits(scored["price"][0]))
+    price = scored["price"][0]
+    level = price.by_name["naive"].losses["r2_level_uninformative"]
+    assert f"naive reaches {level:.3f} on it, so it says nothing" in " ".join(limits(price))
 
 
 def test_numbers_in_words() -> None:

@@ -67,7 +67,12 @@ def test_a_price_card(slots: Slots) -> None:
     assert naive.versus == ()
     assert ridge.verdict == "no skill shown"
     assert ridge.trials == 43
-    assert plots.calibration is None
+    assert plots.calibration is not None
+    said = 100 * np.log(slot.forecasts["ridge"] / last)
+    np.testing.assert_allclose(np.average(plots.calibration.forecast), said.mean(), rtol=1e-9)
+    spread = np.sum((outcome - outcome.mean()) ** 2)
+    level = 1 - np.sum((outcome - last) ** 2) / spread
+    assert naive.losses["r2_level_uninformative"] == pytest.approx(level)
 
 
 def test_intervals_are_judged_in_percent_return(slots: Slots) -> None:
@@ -121,7 +126,7 @@ def test_figures_that_cannot_be_had_are_null(slots: Slots) -> None:
     assert found is not None
     assert (found.min_coverage_250, found.crps, found.coverage_by_tercile) == (None, None, None)
     assert found.coverage_top_volatility_tercile is None
-    assert set(card.judged.losses) == {"mape", "mae", "rmse"}
+    assert set(card.judged.losses) == {*("mape", "mae", "mse", "rmse", "r2_level_uninformative")}
 
 
 def test_rows_before_the_first_interval_are_left_out_of_its_figures(slots: Slots) -> None:
@@ -226,7 +231,10 @@ def test_the_json_has_the_documented_keys(slots: Slots) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"target": "weather"}, "expected a target of price, return, direction, regime, volatility"),
+        (
+            {"target": "weather"},
+            "expected a target of price, return, direction, regime, volatility",
+        ),
         ({"baselines": ("garch",)}, "no forecasts of 'garch'"),
         ({"outcomes": {}}, "no outcomes named value"),
         ({"forecasts": {"naive": np.ones(3), "ridge": np.ones(3)}}, "expected 1250 forecasts of"),

@@ -81,9 +81,11 @@ def test_a_record_of_prices() -> None:
     assert said["losses"] == {
         "mape": pytest.approx(8 / 3),
         "mae": pytest.approx(8 / 3),
+        "mse": pytest.approx(30 / 3),
         "rmse": pytest.approx(math.sqrt(30 / 3)),
     }
-    assert said["baseline_losses"] == pytest.approx({"mape": 1.0, "mae": 1.0, "rmse": 1.0})
+    ones = dict.fromkeys(("mape", "mae", "mse", "rmse"), 1.0)
+    assert said["baseline_losses"] == pytest.approx(ones)
     (versus,) = said["versus"]
     assert (versus["baseline"], versus["metric"], versus["n"]) == ("naive", "mape", 3)
     assert versus["improvement_pct"] == pytest.approx(100 * (1 - 8 / 3))
