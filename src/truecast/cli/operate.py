@@ -49,7 +49,7 @@ def promote(
 
     loaded, workspace = open_recipe(recipe, source, news), open_workspace()
     versions = None if version is None else named(workspace, loaded, version)
-    champions = step(workspace, loaded, versions)
+    champions = step(workspace, loaded, versions, by_hand=version is not None)
     if version is None:
         show_notices(held_back(workspace, loaded))
     _show_champions(loaded.name, workspace, champions, as_json)

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from truecast.core.clock import require_utc
 
 #: Name of the newest migration; see ``migrations/versions``.
-REVISION = "0002"
+REVISION = "0003"
 
 metadata = MetaData()
 
@@ -142,7 +142,9 @@ outcomes = Table(
 )
 
 #: Every trained bundle, and where it is in MLflow. ``skill`` is the verdict of the newest
-#: evaluation of it, if there was one; ``blocked`` says in words which gates it failed, if any.
+#: evaluation of it, if there was one; ``blocked`` says in words which gates it failed, if any;
+#: ``chosen`` whether the choice among the candidates fell on it (null: of before others were kept),
+#: ``held`` why it does not replace the champion all the same.
 versions = Table(
     "versions",
     metadata,
@@ -158,6 +160,8 @@ versions = Table(
     Column("metrics", JSON, nullable=False),
     Column("skill", Text),
     Column("blocked", Text),
+    Column("chosen", Boolean),
+    Column("held", Text),
     Column("judged_at", Moment),
     Column("mlflow_model", Text),
     Column("mlflow_version", Text),

@@ -121,6 +121,12 @@ class Ensemble:
         said = [member.predict(part) for member, part in self._parts(self.members_, X)]
         return combined(said, str(self.target_))
 
+    @property
+    def parity_(self) -> float | None:
+        """The largest of the members', None if none has any."""
+        found = [getattr(member, "parity_", None) for member in self.members_]
+        return max((one for one in found if one is not None), default=None)
+
     def payload(self) -> dict[str, bytes]:
         """Return the members' files, each name with the member's place before it."""
         if self.target_ is None:

@@ -2,21 +2,30 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from truecast.core.recipe import Recipe
 from truecast.core.recipe_parts import Gates
 from truecast.datasets.assembly import Dataset
-from truecast.datasets.splits import Rows
+from truecast.datasets.splits import Fold, Rows
 from truecast.datasets.targets import F64
 from truecast.evaluation.scorecard import PartCard
 from truecast.evaluation.slots import BASELINES, COMPARED
 from truecast.models.bundle import Bundle
+from truecast.models.manifest import Manifest
+from truecast.pipelines.judge import part_cards
+from truecast.pipelines.study import Researcher, Study
+from truecast.serving.forecaster import POINT
+from truecast.serving.workspace import Workspace
 
 #: Which part of the outliers that any distribution can have, 1/n² beyond n standard deviations, a
 #: feature may have. Heavy tails alone stay below: the kurtosis of an hour's returns has 1.1% of 4%.
 OUTLIER_PART = 0.5
+#: Most that a graph may differ from what its library says, relative to that.
+PARITY = 1e-5
 #: One-row answers that a latency is measured on, and those before that only warm up.
 ANSWERS, WARMING = 300, 30
 
@@ -159,6 +168,24 @@ def _worst(gate: str, shares: dict[str, float], most: float, what: str) -> GateR
     return GateResult(gate, shares[name], said if failing else None)
 
 
+def judge_parity(bundle: Bundle) -> Iterator[GateResult]:
+    """Hold what serves against what was fitted, where that is something else: asked or not.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        As it will serve. Models that are served by ONNX say by ``parity_`` how far that was from
+        their library's own forecasts when they were fitted.
+    """
+    differences = {model.name: getattr(model, "parity_", None) for model in bundle.models.values()}
+    found = {name: float(one) for name, one in differences.items() if one is not None}
+    if not found:
+        return
+    name = max(found, key=found.__getitem__)
+    said = f"{name} by ONNX is {found[name]:.2g} from its library's forecasts, {PARITY:g} at most"
+    yield GateResult("parity", found[name], None if found[name] <= PARITY else said)
+
+
 def judge_latency(gates: Gates, bundle: Bundle, dataset: Dataset) -> Iterator[GateResult]:
     """Hold the time of one-row answers by all of a bundle's models against ``latency_ms``.
 
@@ -188,3 +215,54 @@ def judge_latency(gates: Gates, bundle: Bundle, dataset: Dataset) -> Iterator[Ga
     p99 = float(np.quantile(took[WARMING:] if len(took) > WARMING else took, 0.99))
     said = f"99 of 100 answers take up to {p99:.1f} ms, expected {gates.latency_ms:g}"
     yield GateResult("latency_ms", p99, said if p99 > gates.latency_ms else None)
+
+
+@dataclass
+class Gatekeeper:
+    """Holds the versions of one slot against the recipe's gates.
+
+    Parameters
+    ----------
+    workspace, recipe : Workspace, Recipe
+        Where bundles are, and what is asked.
+    researcher, study : Researcher, Study
+        Of the slot.
+    fold : Fold
+        For which the versions were fitted.
+    """
+
+    workspace: Workspace
+    recipe: Recipe
+    researcher: Researcher
+    study: Study
+    fold: Fold
+    _inputs: dict[tuple[str, ...], list[GateResult]] = field(default_factory=dict)
+
+    def judge(self, name: str, manifest: Manifest) -> list[GateResult]:
+        """Judge a model's version; the naive forecast passes every gate."""
+        slot, gates, study = self.study.slot, self.recipe.gates, self.study
+        naive = naive_of(slot.target)
+        if name == naive:
+            return []
+        bundle = self.workspace.bundles.load(slot, manifest.version)
+        parity = list(judge_parity(bundle))
+        if gates == Gates(skill=gates.skill):
+            return parity
+        return [
+            *judge_parts(gates, slot.target, self._cards[name], self._cards[naive]),
+            *self._judged_inputs(manifest.models[POINT].features),
+            *judge_latency(gates, bundle, study.dataset),
+            *parity,
+        ]
+
+    @cached_property
+    def _cards(self) -> dict[str, dict[str, PartCard]]:
+        return part_cards(self.study)
+
+    def _judged_inputs(self, features: tuple[str, ...]) -> list[GateResult]:
+        if features not in self._inputs:
+            slot = self.study.slot
+            rows = self.researcher.trainer.rows(slot.target, slot.horizon, self.fold)
+            judged = judge_inputs(self.recipe.gates, self.study.dataset, features, rows)
+            self._inputs[features] = list(judged)
+        return self._inputs[features]

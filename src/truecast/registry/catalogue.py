@@ -47,13 +47,18 @@ class Listing:
 
 @dataclass(frozen=True)
 class Description:
-    """What is said of a bundle: its version, its model's name, why, figures, and what blocks it."""
+    """What is said of a bundle: its version, its model's name, why, figures, what blocks it.
+
+    Whether it was chosen is not in MLflow: where only that is read, it counts as not chosen.
+    """
 
     bundle: str
     name: str
     reason: str
     metrics: dict[str, float]
     blocked: str | None = None
+    chosen: bool = False
+    held: str | None = None
 
 
 class Catalogue:
@@ -182,6 +187,21 @@ class Catalogue:
             client.log_batch(listing.run, metrics=_metrics(metrics))
             client.set_tag(listing.run, SKILL, skill)
             client.set_model_version_tag(listing.model, listing.version, SKILL, skill)
+
+    def attach(self, listing: Listing, folder: Path, name: str) -> None:
+        """Put the files of a folder beside a version's bundle, in the place of older ones.
+
+        Parameters
+        ----------
+        listing : Listing
+            Whose run.
+        folder : Path
+            Its files are taken, not those of folders in it.
+        name : str
+            What the folder is called among the run's artifacts.
+        """
+        with self._connection.open() as client:
+            client.log_artifacts(listing.run, str(folder), name)
 
     def champion(self, model: str) -> str | None:
         """Return the version that the alias names, or None."""

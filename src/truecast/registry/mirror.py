@@ -140,6 +140,8 @@ class Mirror:
             mlflow_version=listing.version,
             mlflow_run=listing.run,
             blocked=said.blocked,
+            chosen=said.chosen,
+            held=said.held,
         )
         with self.database.writing() as connection:
             add_version(connection, record)

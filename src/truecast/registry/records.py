@@ -36,6 +36,11 @@ class VersionRecord:
         Verdict of the newest evaluation; None if there was none.
     blocked : str or None
         In words, which gates it failed, so that it cannot be promoted; None if it may be.
+    chosen : bool
+        Whether the choice among the candidates fell on it.
+    held : str or None
+        In words, why it does not replace the champion all the same; None if it may. By its name
+        it can be promoted.
     trained_through, trained_at : datetime
         What it has seen, and when it was registered.
     mlflow_model, mlflow_version, mlflow_run : str or None
@@ -57,6 +62,8 @@ class VersionRecord:
     mlflow_version: str | None
     mlflow_run: str | None
     blocked: str | None = None
+    chosen: bool = True
+    held: str | None = None
 
     @property
     def listing(self) -> Listing:
@@ -174,7 +181,9 @@ def _promotions() -> Any:
 
 
 def _version(row: Row[Any]) -> VersionRecord:
-    return VersionRecord(**{**row._asdict(), "slot": Slot.parse(row.slot)})
+    # Before versions of all candidates were kept, each was the chosen one.
+    chosen = row.chosen is not False
+    return VersionRecord(**{**row._asdict(), "slot": Slot.parse(row.slot), "chosen": chosen})
 
 
 def _champion(row: Row[Any]) -> ChampionRecord:

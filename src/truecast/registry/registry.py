@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from truecast.core.clock import now
 from truecast.core.errors import UsageError
@@ -32,6 +33,8 @@ from truecast.registry.store import BundleStore
 __all__ = ["ChampionRecord", "NoChampionError", "Registry", "VersionRecord", "open_registry"]
 
 EVALUATION = "evaluation/"
+#: Folder of a run's artifacts that holds the model card and its plots.
+CARD = "card"
 
 
 class Registry:
@@ -69,6 +72,8 @@ class Registry:
         reason: str,
         metrics: Mapping[str, float],
         blocked: str | None = None,
+        chosen: bool = True,
+        held: str | None = None,
     ) -> VersionRecord:
         """Make a bundle of the store a version; a second time nothing new is written.
 
@@ -88,8 +93,17 @@ class Registry:
         metrics : mapping of str to float
             Figures to show beside it; those that are not finite are left out.
         blocked : str or None
-            In words, why it may not be promoted. It replaces what was said of the version before:
-            a latency is not the same each time.
+            In words, why it may not be promoted.
+        chosen : bool
+            Whether the choice among the candidates fell on it.
+        held : str or None
+            In words, why it does not replace the champion all the same.
+
+        Returns
+        -------
+        VersionRecord
+            Of a version that was there already, ``blocked``, ``chosen``, ``held`` and ``reason``
+            are what is said now: a latency is not the same each time, nor is the champion.
 
         Raises
         ------
@@ -101,12 +115,16 @@ class Registry:
             if manifest.version not in self._versions(slot):
                 self.mirror.complete(slot)
             if manifest.version not in self._versions(slot):
-                said = Description(manifest.version, name, reason, _finite(metrics), blocked)
+                figures = _finite(metrics)
+                said = Description(
+                    manifest.version, name, reason, figures, blocked, chosen=chosen, held=held
+                )
                 self.mirror.show(slot, manifest, said)
             record = self.find(slot, manifest.version)
-            if record.blocked != blocked:
+            said_now = {"reason": reason, "blocked": blocked, "chosen": chosen, "held": held}
+            if any(getattr(record, key) != value for key, value in said_now.items()):
                 with self.database.writing() as connection:
-                    change_version(connection, record, blocked=blocked)
+                    change_version(connection, record, **said_now)
             self._tell(lambda: self._put_back(slot))
             return self.find(slot, manifest.version)
 
@@ -133,9 +151,42 @@ class Registry:
                     change_version(connection, record, **values, judged_at=now())
             self._tell(lambda: self.catalogue.judge(record.listing, skill, figures))
 
+    def attach(self, record: VersionRecord, folder: Path) -> None:
+        """Let MLflow show a version's card: the files of a folder, as ``card`` of its run."""
+        self._tell(lambda: self.catalogue.attach(record.listing, folder, CARD))
+
     def versions(self, slot: Slot) -> list[VersionRecord]:
         """Return every version of a slot, oldest first."""
         return list(self._versions(slot).values())
+
+    def newest(self, slot: Slot, name: str, recipe_hash: str | None = None) -> VersionRecord:
+        """Return the newest version of a model: the one that was trained on most.
+
+        Parameters
+        ----------
+        slot : Slot
+            What it forecasts.
+        name : str
+            Of the model among the recipe's candidates.
+        recipe_hash : str or None
+            Only versions that this recipe trained; None for all.
+
+        Raises
+        ------
+        UsageError
+            If there is none; the message gives the models that there are.
+        """
+        trained = [one for one in self.versions(slot) if recipe_hash in {None, one.recipe_hash}][
+            ::-1
+        ]  # of equals, the one registered last
+        named = [one for one in trained if one.name == name]
+        if not named:
+            known = sorted({one.name for one in trained})
+            raise UsageError(
+                f"{slot} has no version of a model {name!r}: "
+                f"{suggestion(name, known) if known else f'run `truecast train {slot.recipe}`'}"
+            )
+        return max(named, key=lambda one: one.trained_through)
 
     def find(self, slot: Slot, version: str) -> VersionRecord:
         """Return a version.
