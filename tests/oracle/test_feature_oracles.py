@@ -188,6 +188,7 @@ ORACLES = {
     "month_sin": lambda f: np.sin(2 * np.pi * (f.index.month - 1) / 12),
     "month_cos": lambda f: np.cos(2 * np.pi * (f.index.month - 1) / 12),
     "days_since_session": lambda f: f.index.to_series().diff().dt.days,
+    "epoch_day": lambda f: (f.index.normalize() - pd.Timestamp(0)).days,
     "log_close": lambda f: np.log(f["close"]),
 }
 

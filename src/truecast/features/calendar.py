@@ -40,4 +40,14 @@ FAMILIES = (
         reference=_WEEKENDS,
         kernel="calendar:days",
     ),
+    # A level that only grows, for models that make seasons of it.
+    Family(
+        name="epoch_day",
+        inputs=("session",),
+        lookback=one_bar,
+        unit="calendar days",
+        formula="days from 1970-01-01 to the bar's session",
+        reference="ISO 8601, calendar dates",
+        kernel="calendar:days",
+    ),
 )

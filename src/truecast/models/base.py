@@ -140,6 +140,21 @@ def takes_inputs(model: Model) -> bool:
     return model.features(("?",)) != model.features(())
 
 
+def check_target(model: Model, target: str) -> None:
+    """Refuse a target that a model does not forecast.
+
+    Raises
+    ------
+    UsageError
+        With the targets that it does forecast.
+    """
+    if target not in model.targets:
+        raise UsageError(
+            f"model {model.name!r} does not forecast {target}: it forecasts "
+            f"{', '.join(sorted(model.targets))}"
+        )
+
+
 def check_fit(model: Model, X: Windows, y: Vector, *, target: str, horizon: int) -> None:
     """Refuse training rows that no model can use.
 
@@ -151,11 +166,7 @@ def check_fit(model: Model, X: Windows, y: Vector, *, target: str, horizon: int)
         If a shape is wrong, ``y`` has a value that its target cannot take, there are fewer than
         ``LEAST_ROWS + k`` rows, or the horizon is below 1.
     """
-    if target not in model.targets:
-        raise UsageError(
-            f"model {model.name!r} does not forecast {target}: it forecasts "
-            f"{', '.join(sorted(model.targets))}"
-        )
+    check_target(model, target)
     if horizon < 1:
         raise ModelError(f"{model.name}: the horizon is at least 1 bar, got {horizon}")
     _check_shape(model, X, columns=None if takes_inputs(model) else len(model.features(())))

@@ -14,6 +14,7 @@ from truecast.models.hmm import Hmm
 from truecast.models.linear import Logistic, Ridge
 from truecast.models.naive import Naive
 from truecast.models.parameters import check_parameters
+from truecast.models.prophet import Prophet
 from truecast.models.trees import LightGBM
 from truecast.models.xgboost import XGBoost
 
@@ -30,6 +31,7 @@ _KINDS: tuple[type[Model], ...] = (
     Har,
     HarLeverage,
     HarVix,
+    Prophet,
     Hmm,
     Ensemble,
 )

@@ -15,6 +15,7 @@ from truecast.models.base import (
     Windows,
     check_predict,
     check_rows,
+    check_target,
     takes_inputs,
 )
 from truecast.models.parameters import parameters_of
@@ -106,6 +107,7 @@ class Ensemble:
 
     def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:
         """Fit each member; see :class:`truecast.models.base.Model`."""
+        check_target(self, target)
         members = self.build(target)
         check_rows(self, len(X), X.shape[2])
         parts = self._parts(members, X)

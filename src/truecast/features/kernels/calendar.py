@@ -6,7 +6,7 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Outputs
 from truecast.features.kernels.compiling import kernel
-from truecast.features.kernels.elementwise import difference, months_of, weekdays_of
+from truecast.features.kernels.elementwise import difference, months_of, scaled, weekdays_of
 from truecast.features.kernels.inputs import SESSION
 
 WEEKDAYS, MONTHS = 7, 12
@@ -33,8 +33,9 @@ def days(
     month_sin: Asked,
     month_cos: Asked,
     days_since_session: Asked,
+    epoch_day: Asked,
 ) -> None:
-    """Write the weekday and the month as points on a circle, and the days between sessions."""
+    """Write weekday and month as points on a circle, the days between sessions, and the day."""
     first = begin + halo
     now = x[SESSION, first:]
     stop = start + now.size
@@ -49,3 +50,5 @@ def days(
     for asked in days_since_session:
         before = x[SESSION, first - 1 : x.shape[1] - 1]
         difference(now, before, out[asked[0], start:stop])
+    for asked in epoch_day:
+        scaled(now, 1.0, out[asked[0], start:stop])
