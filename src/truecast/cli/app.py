@@ -16,6 +16,7 @@ from truecast.cli import (
     lake,
     mlflow,
     operate,
+    reproduce,
     serve,
     simulate,
 )
@@ -46,6 +47,7 @@ for command in (
     mlflow.mlflow,
     commands.report,
     commands.verify,
+    reproduce.reproduce,
     inspect.inspect,
 ):
     app.command()(command)

@@ -7,6 +7,7 @@ import typer
 from truecast.cli.options import (
     AsJson,
     AsOf,
+    ModelName,
     NewsName,
     RecipeName,
     SourceName,
@@ -27,6 +28,7 @@ from truecast.cli.output import (
     table,
     version_document,
 )
+from truecast.core.errors import UsageError
 
 
 def recipes(as_json: AsJson = False) -> None:
@@ -182,12 +184,13 @@ def run(
     show_forecasts(result.forecasts)
     console.print()
     show_costs(result.stages)
-    console.print(f"\nReport: {result.report}", highlight=False, soft_wrap=True)
+    _show_paths(result.report)
 
 
 def predict(
     recipe: RecipeName,
     as_of: AsOf = None,
+    model: ModelName = None,
     source: SourceName = None,
     news: NewsName = None,
     as_json: AsJson = False,
@@ -197,10 +200,16 @@ def predict(
     from truecast.pipelines import stages
 
     loaded = open_recipe(recipe, source, news)
+    if as_of is not None and model is not None:
+        raise UsageError("--as-of asks the models of then: leave --model out")
     if as_of is None:
         stages.check_recipe(loaded)
         workspace = open_workspace()
-        forecasts = pipeline.predict(workspace, loaded)
+        forecasts = (
+            pipeline.predict(workspace, loaded)
+            if model is None
+            else pipeline.predict_by(workspace, loaded, model)
+        )
     else:
         with open_studies(loaded) as studies:
             forecasts = pipeline.predict_as_of(studies, read_moment(as_of))
@@ -254,4 +263,14 @@ def _show_card(card: Any, path: Any) -> None:
 
     console.print(scorecard_view(card))
     if path is not None:
-        console.print(f"\nReport: {path}", highlight=False, soft_wrap=True)
+        _show_paths(path)
+
+
+def _show_paths(report: Any) -> None:
+    """Say where the report is, and the model cards of the versions that it judges."""
+    from truecast.pipelines.cards import CARDS
+
+    console.print(f"\nReport: {report}", highlight=False, soft_wrap=True)
+    cards = report.parent / CARDS
+    if cards.is_dir():
+        console.print(f"Model cards: {cards}", highlight=False, soft_wrap=True)

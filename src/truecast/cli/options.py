@@ -48,6 +48,14 @@ AsOf = Annotated[
         show_default=False,
     ),
 ]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="One of the recipe's models by its name, champion or not: its newest version.",
+        show_default=False,
+    ),
+]
 
 
 def open_recipe(name: str, source: str | None, news: str | None) -> Recipe:

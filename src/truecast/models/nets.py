@@ -109,6 +109,7 @@ class Net:
     targets: ClassVar[frozenset[str]] = frozenset({"direction", "price", "return", "volatility"})
     #: Its graph computes in float32: another machine may differ in the seventh digit.
     canary_tolerance: ClassVar[float] = 1e-5
+    refit_tolerance: ClassVar[float] = 1e-6
     SPACE: ClassVar[Space] = {
         "window": Choices((5, 10, 20, 40)),
         "units": Range(8, 64, log=True, whole=True),

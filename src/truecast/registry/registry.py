@@ -155,6 +155,11 @@ class Registry:
         """Let MLflow show a version's card: the files of a folder, as ``card`` of its run."""
         self._tell(lambda: self.catalogue.attach(record.listing, folder, CARD))
 
+    def slots(self) -> list[Slot]:
+        """Return every slot that has a version, in order."""
+        with self.database.reading() as connection:
+            return read_slots(connection)
+
     def versions(self, slot: Slot) -> list[VersionRecord]:
         """Return every version of a slot, oldest first."""
         return list(self._versions(slot).values())
@@ -304,9 +309,7 @@ class Registry:
         """
         with self.catalogue.alone():
             before = len(self.notices)
-            with self.database.reading() as connection:
-                slots = read_slots(connection)
-            for slot in slots:
+            for slot in self.slots():
                 self._put_back(slot)
             return self.notices[before:]
 

@@ -80,6 +80,10 @@ class BundleStore:
             )
         return self._place(slot) / version
 
+    def has(self, slot: Slot, version: str) -> bool:
+        """Say whether there is such a version here; what is no version's name is none."""
+        return bool(_VERSION.fullmatch(version)) and self.path(slot, version).exists()
+
     def load(self, slot: Slot, version: str) -> Bundle:
         """Read a version, refusing it unless it is exactly as written."""
         return load_bundle(self.path(slot, version), expected_version=version)
