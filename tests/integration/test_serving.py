@@ -16,7 +16,7 @@ from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
 from truecast.datasets.assembly import Dataset
 from truecast.lake.history import BarHistory
-from truecast.models.intervals import track_absolute
+from truecast.models.intervals import gaussian, track
 from truecast.pipelines import stages
 from truecast.pipelines.champions import judge_versions, promote, rollback, train_slots
 from truecast.pipelines.predict import Replay, predict, predict_as_of
@@ -235,7 +235,14 @@ def test_a_champion_that_has_not_been_retrained_is_scored_as_time_goes_on(opened
             assert scores[-1] == pytest.approx(outcomes.log_return[row] / np.sqrt(earlier))
     as_of = to_utc(dataset.decisions.as_of[start + 100])
     said = forecaster.forecast(series, as_of, mode="replay", skill="")
-    quantile = track_absolute(np.array(scores), coverage=0.9).upper[-1]
+    bounds = track(
+        np.array(scores),
+        np.arange(len(scores)),
+        coverage=0.9,
+        rate=0.05,
+        before=gaussian(0.9, 1.0),
+    )
+    quantile = bounds.upper[-1]
     assert said.upper == pytest.approx(quantile * np.sqrt(variance[start + 100]), rel=1e-6)
 
 

@@ -4,7 +4,7 @@ Everything here is a pure function of outcomes in the order in which they became
 scores give the same interval, whoever computes it and whenever.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,39 +14,30 @@ from numpy.typing import NDArray
 from truecast.core.units import VARIANCE_FLOOR
 from truecast.models.intervals import (
     F64,
-    Bounds,
-    track_absolute,
-    track_two_sided,
-    wilson_interval,
+    RETURN_RATE,
+    RETURN_SPREAD,
+    VOLATILITY_RATE,
+    VOLATILITY_SPREAD,
+    gaussian,
+    step,
+    track,
 )
+from truecast.models.trail import BEGINNING, KEPT, Times, Trail, in_order, later_than, times_of
 
-Times = NDArray[np.datetime64]
+#: What is tracked: its step one bar ahead, and its spread before any outcome.
+_TRACKED = {
+    "return": (RETURN_RATE, RETURN_SPREAD),
+    "volatility": (VOLATILITY_RATE, VOLATILITY_SPREAD),
+}
 
-#: How many past forecasts of like probability say how often such forecasts came true.
-NEIGHBOURS = 250
-#: How many past scores shape a forecast distribution.
-RECENT = 1000
-#: How many past scores and probabilities a bundle keeps, and like ones are looked for among.
-KEPT = 20_000
-
-
-def _order(known_at: Times, usable: NDArray[np.bool_]) -> NDArray[np.intp]:
-    rows = np.flatnonzero(usable)
-    return rows[np.argsort(known_at[rows], kind="stable")]
-
-
-def _after(known_at: Times, later: Times) -> NDArray[np.bool_]:
-    return np.asarray(later > known_at[-1]) if len(known_at) else np.ones(len(later), dtype=bool)
-
-
-def _times(document: dict[str, Any]) -> Times:
-    return np.array(document["known_at"], dtype="datetime64[us]")
+#: How many past scores shape a forecast distribution, and from how many on there is one.
+RECENT, FEWEST = 1000, 250
 
 
 def _recent_quantiles(scores: F64, counts: NDArray[np.intp], levels: F64) -> F64:
     """Return quantiles of the last 1,000 of the first so many scores; NaN with fewer than 250."""
     quantiles = np.full((len(counts), len(levels)), np.nan)
-    few = (counts >= NEIGHBOURS) & (counts < RECENT)
+    few = (counts >= FEWEST) & (counts < RECENT)
     for place in np.flatnonzero(few):
         quantiles[place] = np.quantile(scores[: counts[place]], levels)
     many = np.flatnonzero(counts >= RECENT)
@@ -63,8 +54,8 @@ def _of_sorted(ordered: F64, levels: F64) -> F64:
     below = place.astype(np.intp)
     share = place - below
     low, high = ordered[:, below], ordered[:, np.minimum(below + 1, ordered.shape[1] - 1)]
-    step = high - low
-    return np.asarray(np.where(share < 0.5, low + step * share, high - step * (1 - share)))
+    gap = high - low
+    return np.asarray(np.where(share < 0.5, low + gap * share, high - gap * (1 - share)))
 
 
 @dataclass(frozen=True)
@@ -75,23 +66,36 @@ class ScaleCalibration:
     ----------
     known_at : array of datetime64[us], shape (m,)
         When each outcome became known, not decreasing.
+    as_of : array of datetime64[us], shape (m,)
+        When each was forecast.
     standardised : array of float64, shape (m,)
         Return over the horizon by its expected standard deviation.
     log_ratio : array of float64, shape (m,)
         Logarithm of realised over expected volatility; NaN where there is no realised one.
-    start : dict of str to list of float
+    horizon : int
+        Bars.
+    start : dict of str to Trail
         Where earlier scores, which are not kept, have left the trackers: ``return`` and
         ``volatility``; empty if there were none.
     """
 
     known_at: Times
+    as_of: Times
     standardised: F64
     log_ratio: F64
-    start: dict[str, list[float]] = field(default_factory=dict)
+    horizon: int
+    start: dict[str, Trail] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, variance: F64, log_return: F64, realised: F64, known_at: Times, *, horizon: int
+        cls,
+        variance: F64,
+        log_return: F64,
+        realised: F64,
+        *,
+        as_of: Times,
+        known_at: Times,
+        horizon: int,
     ) -> Self:
         """Score forecasts of variance.
 
@@ -104,25 +108,36 @@ class ScaleCalibration:
         realised : array of float64, shape (n,)
             Realised variance a bar on the same scale, percent²; a bar that did not move counts
             as one squared basis point.
-        known_at : array of datetime64[us], shape (n,)
-            When each outcome became known.
+        as_of, known_at : array of datetime64[us], shape (n,)
+            When each was forecast, and when its outcome became known.
         horizon : int
             Bars.
         """
-        rows = _order(known_at, np.isfinite(variance) & np.isfinite(log_return))
+        rows = in_order(known_at, np.isfinite(variance) & np.isfinite(log_return))
         with np.errstate(invalid="ignore", divide="ignore"):
             floored = np.maximum(realised[rows], VARIANCE_FLOOR)
             ratio = 0.5 * np.log(floored / variance[rows])
-        return cls(known_at[rows], log_return[rows] / np.sqrt(horizon * variance[rows]), ratio)
+        standardised = log_return[rows] / np.sqrt(horizon * variance[rows])
+        return cls(known_at[rows], as_of[rows], standardised, ratio, horizon)
 
     def joined(self, later: Self) -> Self:
         """Return these scores followed by those that became known after them."""
-        new = _after(self.known_at, later.known_at)
-        return type(self)(
-            np.r_[self.known_at, later.known_at[new]],
-            np.r_[self.standardised, later.standardised[new]],
-            np.r_[self.log_ratio, later.log_ratio[new]],
-            self.start,
+        new = later_than(self.known_at, later.known_at)
+        return replace(
+            self,
+            known_at=np.r_[self.known_at, later.known_at[new]],
+            as_of=np.r_[self.as_of, later.as_of[new]],
+            standardised=np.r_[self.standardised, later.standardised[new]],
+            log_ratio=np.r_[self.log_ratio, later.log_ratio[new]],
+        )
+
+    def _part(self, places: slice) -> Self:
+        return replace(
+            self,
+            known_at=self.known_at[places],
+            as_of=self.as_of[places],
+            standardised=self.standardised[places],
+            log_ratio=self.log_ratio[places],
         )
 
     def recent(self, coverage: float, most: int = KEPT) -> Self:
@@ -130,32 +145,53 @@ class ScaleCalibration:
         cut = len(self.known_at) - most
         if cut <= 0:
             return self
-        absolute = self._track_returns(self.standardised[:cut], coverage)
-        sides = self._track_volatility(self.log_ratio[:cut], coverage)
-        start = {
-            "return": [float(absolute.upper[-1])],
-            "volatility": [float(sides.lower[-1]), float(sides.upper[-1])],
-        }
-        return type(self)(self.known_at[cut:], self.standardised[cut:], self.log_ratio[cut:], start)
+        earlier = self._part(slice(None, cut))
+        start = {name: earlier._left(name, coverage, self._reach) for name in _TRACKED}
+        return replace(self._part(slice(cut, None)), start=start)
 
-    def _track_returns(self, scores: F64, coverage: float) -> Bounds:
-        start = self.start["return"][0] if self.start else None
-        return track_absolute(scores, coverage=coverage, start=start)
+    @property
+    def _reach(self) -> int:
+        """The most outcomes that became known between a forecast and its own."""
+        seen = np.searchsorted(self.known_at, self.as_of, side="right")
+        return int((np.arange(len(seen)) - seen).max(initial=0))
 
-    def _track_volatility(self, scores: F64, coverage: float) -> Bounds:
-        start = (self.start["volatility"][0], self.start["volatility"][1]) if self.start else None
-        return track_two_sided(scores[np.isfinite(scores)], coverage=coverage, start=start)
+    def _left(self, name: str, coverage: float, reach: int) -> Trail:
+        tracked = self._tracked(name, coverage)
+        last = slice(-1 - reach, None)
+        return Trail(tracked.known_at[last], tracked.bounds[last])
+
+    def _tracked(self, name: str, coverage: float) -> Trail:
+        """Track one kind of scores: the bounds from each moment on."""
+        rate, spread = _TRACKED[name]
+        scores = self.standardised if name == "return" else self.log_ratio
+        there = np.isfinite(scores)
+        first = Trail(np.array([BEGINNING]), gaussian(coverage, spread))
+        start = self.start.get(name, first)
+        known_at = np.r_[start.known_at, self.known_at[there]]
+        issued = np.searchsorted(known_at, self.as_of[there], side="right") - 1
+        before = np.arange(len(issued)) + len(start.known_at) - 1
+        bounds = track(
+            scores[there],
+            np.clip(issued, 0, before),
+            coverage=coverage,
+            rate=step(rate, self.horizon),
+            before=start.bounds,
+        )
+        return Trail(known_at, bounds)
+
+    def _bounds(self, name: str, as_of: Times, coverage: float) -> tuple[F64, F64]:
+        """Return the bounds as they stood at each moment."""
+        tracked = self._tracked(name, coverage)
+        places = np.searchsorted(tracked.known_at, as_of, side="right") - 1
+        lower, upper = tracked.bounds.lower[places], tracked.bounds.upper[places]
+        # Scores that never change bring both bounds to one value, and a step may cross it.
+        return np.minimum(lower, upper), np.maximum(lower, upper)
 
     def until(self, as_of: np.datetime64) -> Self:
         """Return the scores known at a moment."""
-        count = int(np.searchsorted(self.known_at, as_of, side="right"))
-        return type(self)(
-            self.known_at[:count], self.standardised[:count], self.log_ratio[:count], self.start
-        )
+        return self._part(slice(int(np.searchsorted(self.known_at, as_of, side="right"))))
 
-    def return_band(
-        self, variance: F64, as_of: Times, *, horizon: int, coverage: float
-    ) -> tuple[F64, F64]:
+    def return_band(self, variance: F64, as_of: Times, *, coverage: float) -> tuple[F64, F64]:
         """Bound the log return over the horizon for forecasts of variance.
 
         Parameters
@@ -164,8 +200,6 @@ class ScaleCalibration:
             Forecast variance a bar, percent².
         as_of : array of datetime64[us], shape (n,)
             Moment of each forecast: only scores known by then count.
-        horizon : int
-            Bars.
         coverage : float
             Share of outcomes to hold.
 
@@ -173,31 +207,29 @@ class ScaleCalibration:
         -------
         tuple of array of float64, shape (n,)
             Lower and upper bound, percent log return.
+
+        Notes
+        -----
+        The band lies where past outcomes lay, in units of the expected standard deviation: about
+        zero, and off it as far as returns have drifted or fall further than they rise. No point
+        forecast enters, so a model that is wrong moves no interval, and all models share one.
         """
-        bounds = self._track_returns(self.standardised, coverage)
-        counts = np.searchsorted(self.known_at, as_of, side="right")
-        spread = np.sqrt(horizon * variance)
-        return bounds.lower[counts] * spread, bounds.upper[counts] * spread
+        lower, upper = self._bounds("return", as_of, coverage)
+        spread = np.sqrt(self.horizon * variance)
+        return lower * spread, upper * spread
 
     def volatility_band(self, variance: F64, as_of: Times, *, coverage: float) -> tuple[F64, F64]:
         """Bound the realised volatility a bar, percent; parameters as in :meth:`return_band`."""
-        there = np.isfinite(self.log_ratio)
-        bounds = self._track_volatility(self.log_ratio, coverage)
-        counts = np.searchsorted(self.known_at[there], as_of, side="right")
+        lower, upper = self._bounds("volatility", as_of, coverage)
         volatility = np.sqrt(variance)
-        return (
-            np.exp(bounds.lower[counts]) * volatility,
-            np.exp(bounds.upper[counts]) * volatility,
-        )
+        return np.exp(lower) * volatility, np.exp(upper) * volatility
 
-    def return_quantiles(
-        self, variance: F64, as_of: Times, *, horizon: int, levels: tuple[float, ...]
-    ) -> F64:
+    def return_quantiles(self, variance: F64, as_of: Times, *, levels: tuple[float, ...]) -> F64:
         """Forecast the distribution of the log return over the horizon.
 
         Parameters
         ----------
-        variance, as_of, horizon
+        variance, as_of
             As in :meth:`return_band`.
         levels : tuple of float
             Probabilities, increasing.
@@ -211,103 +243,37 @@ class ScaleCalibration:
         counts = np.searchsorted(self.known_at, as_of, side="right")
         found, places = np.unique(counts, return_inverse=True)
         quantiles = _recent_quantiles(self.standardised, found, np.array(levels))
-        return quantiles[places] * np.sqrt(horizon * variance)[:, None]
+        return quantiles[places] * np.sqrt(self.horizon * variance)[:, None]
 
     def to_document(self) -> dict[str, Any]:
         """Return plain lists for a bundle; NaN becomes null."""
+        start = {name: trail.to_document() for name, trail in self.start.items()}
         return {
             "known_at": [str(moment) for moment in self.known_at],
+            "as_of": [str(moment) for moment in self.as_of],
             "standardised": self.standardised.tolist(),
             "log_ratio": [None if np.isnan(score) else score for score in self.log_ratio.tolist()],
-            **({"start": self.start} if self.start else {}),
+            **({"start": start} if start else {}),
         }
 
     @classmethod
-    def from_document(cls, document: dict[str, Any]) -> Self:
-        """Read :meth:`to_document` back."""
-        return cls(
-            _times(document),
-            np.array(document["standardised"], dtype=np.float64),
-            np.array(document["log_ratio"], dtype=np.float64),
-            document.get("start", {}),
-        )
-
-
-@dataclass(frozen=True)
-class ShareCalibration:
-    """What came of past probabilities.
-
-    Attributes
-    ----------
-    known_at : array of datetime64[us], shape (m,)
-        When each outcome became known, not decreasing.
-    probability : array of float64, shape (m,)
-        Forecast probability of up, made out of sample.
-    up : array of float64, shape (m,)
-        1 where it rose, else 0.
-    """
-
-    known_at: Times
-    probability: F64
-    up: F64
-
-    @classmethod
-    def of(cls, probability: F64, up: F64, known_at: Times) -> Self:
-        """Gather forecasts whose outcome is known; arrays of shape (n,), NaN where it is not."""
-        rows = _order(known_at, np.isfinite(probability) & np.isfinite(up))
-        return cls(known_at[rows], probability[rows], up[rows])
-
-    def joined(self, later: Self) -> Self:
-        """Return these forecasts followed by those whose outcome became known after them."""
-        new = _after(self.known_at, later.known_at)
-        return type(self)(
-            np.r_[self.known_at, later.known_at[new]],
-            np.r_[self.probability, later.probability[new]],
-            np.r_[self.up, later.up[new]],
-        )
-
-    def band(
-        self, probability: float, as_of: np.datetime64, *, coverage: float
-    ) -> tuple[float, float] | None:
-        """Bound the chance of up from what came of like forecasts.
+    def from_document(cls, document: dict[str, Any], *, horizon: int) -> Self:
+        """Read :meth:`to_document` back.
 
         Parameters
         ----------
-        probability : float
-            The forecast probability of up.
-        as_of : datetime64[us]
-            Only outcomes known by then count.
-        coverage : float
-            Confidence of the interval.
-
-        Returns
-        -------
-        tuple of float or None
-            Wilson's interval for the share of rises among the 250 past forecasts whose
-            probability was nearest, of the last 20,000; None with fewer than 250.
+        document : dict
+            One of version 0.1.0 lacks ``as_of``: its scores count as though each had been
+            forecast when the one before it was known, as they did then.
+        horizon : int
+            Bars.
         """
-        count = int(np.searchsorted(self.known_at, as_of, side="right"))
-        if count < NEIGHBOURS:
-            return None
-        kept = slice(max(0, count - KEPT), count)
-        distance = np.abs(self.probability[kept] - probability)
-        nearest = np.argsort(distance, kind="stable")[:NEIGHBOURS]
-        return wilson_interval(int(self.up[kept][nearest].sum()), NEIGHBOURS, coverage)
-
-    def recent(self, most: int = KEPT) -> Self:
-        """Return the last forecasts: those among which like ones are looked for."""
-        return type(self)(self.known_at[-most:], self.probability[-most:], self.up[-most:])
-
-    def to_document(self) -> dict[str, Any]:
-        """Return plain lists for a bundle."""
-        return {
-            "known_at": [str(moment) for moment in self.known_at],
-            "probability": self.probability.tolist(),
-            "up": self.up.tolist(),
-        }
-
-    @classmethod
-    def from_document(cls, document: dict[str, Any]) -> Self:
-        """Read :meth:`to_document` back."""
-        numbers = (np.array(document[name], dtype=np.float64) for name in ("probability", "up"))
-        return cls(_times(document), *numbers)
+        known_at = times_of(document)
+        return cls(
+            known_at,
+            np.array(document.get("as_of", document["known_at"]), dtype="datetime64[us]"),
+            np.array(document["standardised"], dtype=np.float64),
+            np.array(document["log_ratio"], dtype=np.float64),
+            horizon,
+            {name: Trail.from_document(one) for name, one in document.get("start", {}).items()},
+        )

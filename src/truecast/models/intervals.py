@@ -1,9 +1,10 @@
 """Prediction intervals that adapt as outcomes come.
 
 A score says how far an outcome fell from what was expected, in units of the expected spread. The
-interval for the next outcome reaches to a quantile of the scores, and that quantile is tracked
-online: each outcome that falls outside moves it out, each one inside lets it come in a little.
-The state is a pure function of the scores known so far, in the order in which they became known.
+interval for the next outcome reaches from a low to a high quantile of the scores, and these are
+tracked online: each outcome that falls beyond a bound moves it out, each other one lets it come
+in a little. The state is a pure function of the scores known so far, in the order in which they
+became known, and of what was known when each of their forecasts was made.
 """
 
 from dataclasses import dataclass
@@ -14,102 +15,98 @@ from scipy.special import ndtri
 
 F64 = NDArray[np.float64]
 
-#: Step of the tracker for standardised returns and for log ratios of volatility. Chosen on the
-#: S&P 500 and NASDAQ of 2007–2013: smaller steps let coverage drift in a crisis, larger ones
-#: widen the interval.
+#: Step of the tracker for standardised returns and for log ratios of volatility, one bar ahead.
+#: Chosen on the S&P 500 and NASDAQ of 2006–2013: smaller steps let coverage drift in a crisis,
+#: larger ones widen the interval.
 RETURN_RATE = 0.05
 VOLATILITY_RATE = 0.02
+#: Standard deviation of the scores before the first is known.
+RETURN_SPREAD = 1.0
+VOLATILITY_SPREAD = 0.4
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Lower and upper quantile of the next score after each prefix of the scores.
+    """A low and a high bound of scores, one pair after another in time.
 
-    ``lower[i]`` and ``upper[i]`` depend on the first ``i`` scores only; shape (n + 1,).
+    Attributes
+    ----------
+    lower, upper : array of float64, shape (m,)
+        In units of the scores.
     """
 
     lower: F64
     upper: F64
 
+    def __getitem__(self, places: slice) -> "Bounds":
+        return Bounds(self.lower[places], self.upper[places])
 
-def track_absolute(
-    scores: F64, *, coverage: float, rate: float = RETURN_RATE, start: float | None = None
+
+def gaussian(coverage: float, spread: float) -> Bounds:
+    """Return the one pair that holds a share of normal scores of a standard deviation."""
+    high = float(ndtri(0.5 + coverage / 2)) * spread
+    return Bounds(np.array([-high]), np.array([high]))
+
+
+def track(
+    scores: F64, issued: NDArray[np.intp], *, coverage: float, rate: float, before: Bounds
 ) -> Bounds:
-    """Track a symmetric band that holds the share ``coverage`` of the scores.
+    """Track a low and a high quantile of scores, each with half of what may fall outside.
 
     Parameters
     ----------
     scores : array of float64, shape (n,)
-        Standardised outcomes in the order in which they became known, such as the return over
-        its expected standard deviation.
+        Signed scores in the order in which they became known, such as a return over its expected
+        standard deviation.
+    issued : array of intp, shape (n,)
+        Which pair of the result the forecast of each score went out with: a place up to that of
+        the pair before the score's own.
     coverage : float
-        Share of the outcomes that the band is to hold, between 0 and 1.
+        Share of the outcomes that are to lie between the bounds, between 0 and 1.
     rate : float
-        Step of the tracker, in units of the scores.
-    start : float or None
-        Where the tracker stands before the first score; None for the Gaussian quantile.
+        Step, in units of the scores; see :func:`step`.
+    before : Bounds, shape (k,), k from 1
+        Where the bounds stood, the last of them before the first score.
 
     Returns
     -------
-    Bounds
-        ``lower = -upper``; the first pair is the start.
+    Bounds, shape (k + n,)
+        Those of ``before``, then the pair after each score.
 
     Notes
     -----
-    q ← q + rate·(1[|s| > q] − (1 − coverage)). Each q is known once the score before it is.
+    With ``a = (1 - coverage)/2``: ``u ← u + rate·(1[s > v] - a)``, ``v`` the upper bound that
+    the forecast of ``s`` went out with, and likewise below. Where forecasts are one bar ahead,
+    ``v`` is ``u``. Where they overlap, it is not: the first outcome of a sharp move widens the
+    bounds before the next ones of the same move are known, though their forecasts had gone out
+    with narrow ones. Held against ``u`` they would count as held.
+
+    What a bound has moved is the sum of its steps, so after n scores the share outside is off
+    by what it moved, over n·rate.
 
     References
     ----------
     Angelopoulos, Candès, Tibshirani (2023), "Conformal PID control for time series prediction":
-    the quantile tracker, whose coverage error after n steps is at most of order 1/(n·rate).
+    the quantile tracker.
+    Gibbs, Candès (2021), "Adaptive Conformal Inference Under Distribution Shift".
     """
-    upper = np.empty(len(scores) + 1)
-    upper[0] = quantile = float(ndtri(0.5 + coverage / 2)) if start is None else start
-    for place, score in enumerate(np.abs(scores)):
-        quantile += rate * (float(score > quantile) - (1 - coverage))
-        upper[place + 1] = quantile
-    return Bounds(-upper, upper)
+    out = (1 - coverage) / 2
+    lower, upper = before.lower.tolist(), before.upper.tolist()
+    for score, place in zip(scores.tolist(), issued.tolist(), strict=True):
+        lower.append(lower[-1] - rate * ((score < lower[place]) - out))
+        upper.append(upper[-1] + rate * ((score > upper[place]) - out))
+    return Bounds(np.array(lower), np.array(upper))
 
 
-def track_two_sided(
-    scores: F64,
-    *,
-    coverage: float,
-    spread: float = 0.4,
-    rate: float = VOLATILITY_RATE,
-    start: tuple[float, float] | None = None,
-) -> Bounds:
-    """Track the lower and the upper bound apart, each with half of what may fall outside.
+def step(rate: float, horizon: int) -> float:
+    """Return the tracker's step at a horizon: ``rate / √horizon``.
 
-    Parameters
-    ----------
-    scores : array of float64, shape (n,)
-        Signed scores in the order in which they became known, such as the logarithm of realised
-        over expected volatility.
-    coverage : float
-        Share of the outcomes between the bounds, between 0 and 1.
-    spread : float
-        Standard deviation of the scores assumed before the first is known.
-    rate : float
-        Step of the tracker, in units of the scores.
-    start : tuple of float or None
-        Where the trackers stand before the first score; None for Gaussian with the given spread.
-
-    Returns
-    -------
-    Bounds
-        The first pair is the start.
+    Outcomes that overlap fall outside together, up to ``horizon`` of them: with this step the
+    bounds are as noisy as those of one bar ahead. On the S&P 500 and NASDAQ of 2006–2013, 5 and 22
+    days ahead, the whole rate held as much with intervals that scored 1% to 9% worse, and
+    ``rate / horizon`` was too slow to leave where it starts.
     """
-    tail = (1 - coverage) / 2
-    lower, upper = np.empty(len(scores) + 1), np.empty(len(scores) + 1)
-    high = float(ndtri(1 - tail)) * spread
-    low, high = (-high, high) if start is None else start
-    lower[0], upper[0] = low, high
-    for place, score in enumerate(scores):
-        low -= rate * (float(score < low) - tail)
-        high += rate * (float(score > high) - tail)
-        lower[place + 1], upper[place + 1] = low, high
-    return Bounds(lower, upper)
+    return rate / float(np.sqrt(horizon))
 
 
 def wilson_interval(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:

@@ -108,7 +108,7 @@ def slot_forecasts(
             "calendar": dataset.calendar.name,
             "adjustment": ", ".join(sorted(bars["adjustment"].unique())),
             "decided": f"{recipe.decision_delay} after the bar's close",
-            "interval scale": "har_leverage" if dataset.ranged else "garch",
+            "interval scale": study.scaled_by,
         },
         data_versions=dict(data_versions or {}),
         parts=part_cards(study),
@@ -180,8 +180,8 @@ def interval_of(study: Study, rows: NDArray[np.intp], recipe: Recipe) -> Interva
     if slot.target == "volatility":
         lower, upper = study.scale.volatility_band(variance, as_of, coverage=coverage)
         return IntervalForecasts(coverage, lower**2, upper**2)
-    band = study.scale.return_band(variance, as_of, horizon=slot.horizon, coverage=coverage)
-    quantiles = study.scale.return_quantiles(variance, as_of, horizon=slot.horizon, levels=LEVELS)
+    band = study.scale.return_band(variance, as_of, coverage=coverage)
+    quantiles = study.scale.return_quantiles(variance, as_of, levels=LEVELS)
     if slot.target == "return":
         return IntervalForecasts(coverage, *band, LEVELS, quantiles)
     close = study.dataset.last_close[rows]

@@ -31,9 +31,10 @@ from truecast.evaluation.metrics import Metric, metric_for
 from truecast.evaluation.slots import COMPARED
 from truecast.evaluation.walkforward import walk_forward
 from truecast.models.base import Model
-from truecast.models.calibration import ScaleCalibration, ShareCalibration
+from truecast.models.calibration import ScaleCalibration
 from truecast.models.catalog import create
 from truecast.models.ensemble import Ensemble, combined
+from truecast.models.shares import ShareCalibration
 from truecast.serving.workspace import candidates, roster, scales
 from truecast.training.fit import Trained, Trainer, TrainingError
 from truecast.training.tune import Tuned
@@ -113,7 +114,8 @@ def scale_calibration(
         variance,
         outcomes.log_return,
         dataset.response("volatility", outcomes),
-        outcomes.known_at,
+        as_of=dataset.decisions.as_of,
+        known_at=outcomes.known_at,
         horizon=horizon,
     )
 
@@ -316,7 +318,8 @@ class Researcher:
     def _whole(self, choice: Choice) -> NDArray[np.bool_]:
         """Mark the rows that have all features of a model that takes its own."""
         names = create(choice, where="scale").features(())
-        return np.isfinite([self.dataset.feature(name) for name in names]).all(axis=0)
+        columns = np.column_stack([self.dataset.feature(name) for name in names])
+        return np.asarray(np.isfinite(columns).all(axis=1))
 
     def fit(self, choice: Choice, slot: Slot, fold: Fold) -> tuple[Model, tuple[str, ...]]:
         """Fit a model of a slot for a fold; return it and the columns that it takes."""

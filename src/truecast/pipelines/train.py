@@ -17,8 +17,8 @@ from truecast.evaluation.slots import BASELINES
 from truecast.features.compute import Market
 from truecast.lake.history import BarHistory
 from truecast.models.bundle import Part
-from truecast.models.calibration import ShareCalibration
 from truecast.models.manifest import Manifest, Training
+from truecast.models.shares import ShareCalibration
 from truecast.pipelines.study import Researcher, Study, scale_calibration
 from truecast.registry.store import BundleStore
 from truecast.serving.forecaster import (

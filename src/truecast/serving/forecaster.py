@@ -21,7 +21,8 @@ from truecast.features.compute import Market
 from truecast.features.plan import FeaturePlan
 from truecast.models.base import Probabilities, Vector
 from truecast.models.bundle import Bundle
-from truecast.models.calibration import ScaleCalibration, ShareCalibration
+from truecast.models.calibration import ScaleCalibration
+from truecast.models.shares import ShareCalibration
 from truecast.serving.errors import OverdueError, ServingError, TrainedLaterError
 
 #: Labels of what every bundle holds.
@@ -122,7 +123,9 @@ class Forecaster:
     @cached_property
     def calibration(self) -> ScaleCalibration:
         """Scores of the past, up to the moment of training."""
-        return ScaleCalibration.from_document(self.bundle.documents[CALIBRATION])
+        return ScaleCalibration.from_document(
+            self.bundle.documents[CALIBRATION], horizon=self.slot.horizon
+        )
 
     @cached_property
     def shares(self) -> ShareCalibration:
@@ -250,16 +253,15 @@ class Forecaster:
             scaled,
             outcomes.log_return,
             rows.response("volatility", outcomes),
-            outcomes.known_at,
+            as_of=rows.decisions.as_of,
+            known_at=outcomes.known_at,
             horizon=self.slot.horizon,
         )
         scores = self.calibration.joined(new)
         if target == "volatility":
             band = scores.volatility_band(variance[-1:], as_of, coverage=coverage)
         else:
-            band = scores.return_band(
-                variance[-1:], as_of, horizon=self.slot.horizon, coverage=coverage
-            )
+            band = scores.return_band(variance[-1:], as_of, coverage=coverage)
         ends = tuple(float(end[0]) for end in band)
         if not np.isfinite(ends).all():
             return None, None
