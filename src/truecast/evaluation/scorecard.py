@@ -12,7 +12,9 @@ from truecast.evaluation.significance import Verdict, Versus
 Role = Literal["model", "baseline"]
 
 
-class _Part(BaseModel):
+class CardPart(BaseModel):
+    """A part of a scorecard or a card: frozen, and JSON without NaN."""
+
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
@@ -23,7 +25,7 @@ class _Part(BaseModel):
     )
 
 
-class Champion(_Part):
+class Champion(CardPart):
     """The model that serves the slot: ``name`` is one of the scorecard's models."""
 
     name: str
@@ -31,7 +33,7 @@ class Champion(_Part):
     model_type: str
 
 
-class Window(_Part):
+class Window(CardPart):
     """What forecasts were judged on: first and last session of an outcome, and rows."""
 
     from_: Annotated[date, Field(alias="from")]
@@ -39,7 +41,7 @@ class Window(_Part):
     n: int
 
 
-class IntervalCard(_Part):
+class IntervalCard(CardPart):
     """How well intervals held the outcomes.
 
     ``coverage``, ``coverage_ci95`` (Wilson), ``coverage_by_tercile`` (of volatility as known at
@@ -61,7 +63,7 @@ class IntervalCard(_Part):
     crps: float | None
 
 
-class BacktestCard(_Part):
+class BacktestCard(CardPart):
     """What trading by the forecasts would have made: an illustration, see ``backtest``.
 
     ``position`` says how a forecast becomes a position, ``cost_bps`` what a unit of turnover
@@ -85,14 +87,14 @@ class BacktestCard(_Part):
     trials: int
 
 
-class PartCard(_Part):
+class PartCard(CardPart):
     """A model's losses on one part of the split, and how many rows that is."""
 
     n: int
     losses: dict[str, float | None]
 
 
-class ModelCard(_Part):
+class ModelCard(CardPart):
     """One model's losses, beside the baselines.
 
     ``losses`` maps a metric to its value over the window (null where it is not defined),
@@ -126,7 +128,7 @@ class ModelCard(_Part):
     backtest_illustration: BacktestCard | None = None
 
 
-class SlotCard(_Part):
+class SlotCard(CardPart):
     """One slot: its champion, and every model on identical dates.
 
     ``metric`` is the loss that decides. ``intervals`` are the champion's. ``assumed_share`` is
@@ -164,7 +166,7 @@ class SlotCard(_Part):
         return self.by_name[self.champion.name]
 
 
-class Scorecard(_Part):
+class Scorecard(CardPart):
     """All slots of a recipe, as of a moment.
 
     ``as_of`` is when the scorecard was made, or the moment it was asked for.

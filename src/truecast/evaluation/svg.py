@@ -14,7 +14,9 @@ import plotly.graph_objects as go
 
 from truecast.evaluation.arrays import Floats
 
-_WIDTH, _HEIGHT = 640, 300
+#: Of half a page, in the picture's units.
+WIDTH = 640
+_HEIGHT = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 26, 40
 _TICKS = 5
 #: What a file of its own needs, beside a page that has these.
@@ -25,7 +27,7 @@ _COLOURS = (
 )
 
 
-def to_svg(figure: go.Figure, title: str, *, alone: bool = False) -> str:
+def to_svg(figure: go.Figure, title: str, *, alone: bool = False, width: int = WIDTH) -> str:
     """Draw a figure of :mod:`truecast.evaluation.plots`.
 
     Parameters
@@ -36,12 +38,14 @@ def to_svg(figure: go.Figure, title: str, *, alone: bool = False) -> str:
         For those who cannot see it.
     alone : bool
         Whether it is to be a file of its own: then it brings its colours, on white.
+    width : int
+        Of the picture; its height is the figure's.
     """
     drawn = figure.to_dict()
     layout, traces = drawn["layout"], drawn["data"]
     lying = any(trace["type"] == "bar" for trace in traces)
     height = layout.get("height", _HEIGHT)
-    x = _Axis(layout, traces, "x", _LEFT if not lying else 190, _WIDTH - _RIGHT)
+    x = _Axis(layout, traces, "x", 190 if lying else _LEFT, width - _RIGHT)
     y = _Axis(layout, traces, "y", height - _BOTTOM, _TOP)
     parts = [*_grid(x, y, layout)]
     for before, trace in zip([None, *traces], traces, strict=False):
@@ -50,7 +54,7 @@ def to_svg(figure: go.Figure, title: str, *, alone: bool = False) -> str:
         parts.append(_line(x.first, y.at(shape["y0"]), x.last, y.at(shape["y1"]), shape["line"]))
     parts += _legend(traces)
     return (
-        f'<svg class="plot" viewBox="0 0 {_WIDTH} {height}" role="img" '
+        f'<svg class="plot" viewBox="0 0 {width} {height}" role="img" '
         f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>'
         f"{_COLOURS if alone else ''}{''.join(parts)}</svg>"
     )

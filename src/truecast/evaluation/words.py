@@ -46,6 +46,11 @@ def figure(metric: str, value: float | None) -> str:
     return minus(f"{100 * value if share else value:.{places}f}")
 
 
+def table_metrics(model: ModelCard) -> list[str]:
+    """Return the losses that a table has columns for: all but R2 of the price level."""
+    return [name for name in model.losses if name != LEVEL_R2]
+
+
 def minus(text: str) -> str:
     """Write a minus sign where the text has a hyphen, and no sign before a rounded zero.
 
