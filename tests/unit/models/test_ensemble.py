@@ -69,3 +69,43 @@ def test_mistakes_are_named() -> None:
         Ensemble(of=["naive", "ridge", "lightgbm"]).fit(
             np.ones((50, 1, 4), dtype=np.float32), np.ones(50), target="price", horizon=1
         )
+
+
+def test_weights_are_of_rows_that_taught_no_member_then() -> None:
+    """Ridge follows the first 240 rows; what it says of the 60 that are held out is worth little."""
+    X = RNG.standard_normal((300, 1, 3)).astype(np.float32)
+    y = X[:, 0, 1] * np.where(np.arange(300) < 240, 1.0, -1.0) + 0.1 * RNG.standard_normal(300)
+    of = ["naive", {"ridge": {"alpha": 1.0}}]
+    model = Ensemble(of=of, weights="validation").fit(X, y, target="price", horizon=5)
+    ridge = Ridge(alpha=1.0).fit(X[:235, :, 1:], y[:235], target="price", horizon=5)
+    losses = [np.mean(y[240:] ** 2), np.mean((y[240:] - ridge.predict(X[240:, :, 1:])) ** 2)]
+    expected = (1 / np.array(losses)) / np.sum(1 / np.array(losses))
+    np.testing.assert_allclose(model.weights_, expected, rtol=1e-12)
+    assert expected[0] > 0.7  # no change lost a quarter of what ridge did
+    whole = Ridge(alpha=1.0).fit(X[:, :, 1:], y, target="price", horizon=5)
+    np.testing.assert_allclose(
+        model.predict(X), expected[1] * whole.predict(X[:, :, 1:]), rtol=1e-12
+    )
+    again = Ensemble.from_payload({"of": of, "weights": "validation"}, model.payload())
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+def test_variances_are_weighed_by_qlike() -> None:
+    X = np.abs(RNG.standard_normal((300, 1, 2))).astype(np.float32) + 0.1
+    y = X[:, 0, 0].astype(np.float64) ** 2 * np.exp(0.2 * RNG.standard_normal(300))
+    model = Ensemble(of=["naive", "naive"], weights="validation")
+    model.fit(X, y, target="volatility", horizon=1)
+    losses = []
+    for place in (0, 1):
+        part = X[:, :, [place]]
+        member = Naive().fit(part[:239], y[:239], target="volatility", horizon=1)
+        ratio = y[240:] / member.predict(part[240:])
+        losses.append(np.mean(ratio - np.log(ratio) - 1))
+    weights = (1 / np.array(losses)) / np.sum(1 / np.array(losses))
+    np.testing.assert_allclose(model.weights_, weights, rtol=1e-12)
+    members = [
+        Naive().fit(X[:, :, [i]], y, target="volatility", horizon=1).predict(X[:, :, [i]])
+        for i in (0, 1)
+    ]
+    expected = members[0] ** weights[0] * members[1] ** weights[1]
+    np.testing.assert_allclose(model.predict(X), expected, rtol=1e-12)
