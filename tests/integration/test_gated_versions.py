@@ -44,8 +44,10 @@ def test_a_failed_gate_leaves_the_champion_where_it_is(small_recipe: Make, studi
     assert promote(gated.workspace, gated.recipe) == []
     registry = gated.workspace.registry
     assert registry.champion(held.slot).version == champion.version
-    said = f"{held.slot}: {held.version} is not promoted: {held.blocked}; the champion stays"
-    assert held_back(gated.workspace, gated.recipe) == [f"{said} {champion.version}"]
+    (said,) = held_back(gated.workspace, gated.recipe)
+    why = f"{held.slot}: {held.version} is not promoted: {held.blocked}; the champion stays"
+    assert said.startswith(f"{why} {champion.version}; ")
+    assert "`truecast predict small --model logistic` asks it all the same" in said
     for refused in (
         lambda: named(gated.workspace, gated.recipe, held.version),
         lambda: registry.promote(held.slot, held.version, reason=""),
@@ -82,7 +84,7 @@ def test_a_run_whose_version_is_held_back_ends_well_and_says_so(
     document = json.loads(done.out)
     (said,) = document["held_back"]
     assert "is not promoted: 99 of 100 answers take" in said
-    assert said.endswith("nothing answers for the slot yet")
+    assert "; nothing answers for the slot yet; " in said
     assert "99 of 100 answers" in done.err
     assert document["champions"] == document["forecasts"] == []
     assert [one["stage"] for one in document["stages"]] == [
@@ -93,6 +95,16 @@ def test_a_run_whose_version_is_held_back_ends_well_and_says_so(
     promoted = typed("promote", str(path), home=home)
     assert promoted.code == 0
     assert "nothing answers for the slot yet" in promoted.err
+    asked = typed("predict", str(path), "--json", home=home)  # says as much: not to promote it
+    assert asked.code == 2
+    assert "is not promoted: 99 of 100 answers take" in asked.err
+    assert "run `truecast promote small`" not in asked.err
+    by_name = typed("predict", str(path), "--model", "logistic", "--json", home=home)
+    assert by_name.code == 0, by_name.err
+    (forecast,) = json.loads(by_name.out)["forecasts"]
+    assert (forecast["model_name"], forecast["mode"]) == ("logistic", "whatif")
+    assert forecast["degraded"]
+    assert "failed a gate: 99 of 100 answers take" in forecast["reason"]
     (slot,) = slots_of(recipe)
     with pytest.raises(NoChampionError):
         Workspace(Settings(home=home)).registry.champion(slot)
@@ -184,8 +196,12 @@ def test_gates_are_judged_on_the_trained_version(intraday: Studies) -> None:
     measured = {name for name in direction.metrics if name.startswith("gate_")}
     assert measured == {
         f"gate_{name}"
-        for name in ("oot_auc", "overfit_gap", "missing_share", "outliers_sd", "latency_ms")
+        for name in (
+            *("oot_auc", "overfit_gap", "missing_share", "outliers_sd"),
+            *("latency_ms", "parity"),
+        )
     }
+    assert direction.metrics["gate_parity"] <= 1e-5
     assert "gate_oot_auc" not in change.metrics
     cards = part_cards(intraday.study(direction.slot))
     assert direction.metrics["gate_oot_auc"] == cards[direction.name]["oot"].losses["auc"]

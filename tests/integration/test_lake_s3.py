@@ -17,7 +17,7 @@ from truecast.core.errors import UsageError
 from truecast.core.slot import Slot
 from truecast.lake.errors import LakeError
 from truecast.lake.lake import Lake
-from truecast.lake.trials import Trials
+from truecast.lake.trials import Look, Trials
 
 LAKES = Path(__file__).parents[1] / "lakes"
 KEY, SECRET = "AKIAMADEUP", "made/up+secret"
@@ -99,9 +99,9 @@ def test_gold_keeps_its_versions_and_their_lineage(remote):
 
 def test_trials_are_counted(remote):
     slot = Slot("r", "pages", "^X", "price", 1)
-    days = pl.Series([date(2020, 1, 6), date(2020, 1, 7)])
+    days = (date(2020, 1, 6), date(2020, 1, 7))
     trials = Trials(remote.url)
-    assert [trials.record(slot, {"m": key}, days) for key in ("a", "b", "a")] == [1, 1, 0]
+    assert [trials.record([Look(slot, {"m": key}, *days)]) for key in ("a", "b", "a")] == [1, 1, 0]
     assert trials.count(slot) == 2
 
 

@@ -24,20 +24,23 @@ from truecast.core.recipe_parts import (
     Segments,
     TargetName,
     TargetSpec,
+    Transfer,
     Tuning,
 )
+from truecast.core.slot import POOLED
 
 
 class Recipe(Part):
     """One recipe. See ``docs/recipes.md`` for each key with an example."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"simulation", "news", "sentiment", "adjust", "checks", "tune"}
+        {"simulation", "news", "sentiment", "adjust", "checks", "tune", "pooled", "transfer"}
     )
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str = ""
     instruments: tuple[str, ...] = Field(min_length=1)
+    pooled: bool = False
     context: tuple[str, ...] = ()
     interval: str = "1d"
     source: Choice = Choice(name="sample")
@@ -53,6 +56,7 @@ class Recipe(Part):
     split: Segments = Segments(train=0.6, validate_=0.2, test=0.2)
     evaluate: Evaluation = Evaluation()
     tune: Tuning | None = None
+    transfer: Transfer | None = None
     gates: Gates = Gates()
 
     @field_validator("targets", mode="before")
@@ -88,6 +92,40 @@ class Recipe(Part):
             raise ValueError(
                 f"split.validate ends {validated}, but selection may only see rows before "
                 f"evaluate.from ({begin})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_pooled(self) -> Self:
+        if not self.pooled:
+            return self
+        if len(self.instruments) < 2 or POOLED in self.instruments:
+            raise ValueError(
+                f"pooled is one model over several instruments, none of them named {POOLED!r}"
+            )
+        if lone := [name for name in self.targets if name in {"regime", "volatility"}]:
+            raise ValueError(
+                f"{lone[0]} is held against models of one series, such as GARCH, and cannot be "
+                "pooled: give it a recipe of its own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _parent_is_an_instrument(self) -> Self:
+        if self.transfer is None:
+            return self
+        if self.transfer.parent not in self.instruments:
+            raise ValueError(
+                f"transfer.parent is one of the instruments, {', '.join(self.instruments)}; "
+                f"{self.transfer.parent} is not: name it among them"
+            )
+        if self.pooled:
+            raise ValueError(
+                "transfer hands on from one instrument to another, pooled has one model"
+            )
+        if kept := [name for name, spec in self.targets.items() if spec.keep is not None]:
+            raise ValueError(
+                f"transfer needs the parent's features: leave targets.{kept[0]}.keep out"
             )
         return self
 

@@ -1,8 +1,11 @@
 """A slot: recipe × source × instrument × target × horizon, the unit that has a champion."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
+
+#: What stands in the place of the instrument where one champion answers for all of a recipe.
+POOLED = "pooled"
 
 _SAFE = re.compile(r"[A-Za-z0-9._-]")
 _ESCAPED = re.compile(r"~([0-9A-F]{2})")
@@ -51,6 +54,16 @@ class Slot:
 
     def __str__(self) -> str:
         return f"{self.recipe}@{self.source}:{escape(self.instrument)}:{self.target}:{self.horizon}"
+
+    @property
+    def pool(self) -> Self:
+        """The slot whose champion answers for all instruments of a pooled recipe."""
+        return replace(self, instrument=POOLED)
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether this is the slot of a pool: it has a champion, and no forecasts of its own."""
+        return self.instrument == POOLED
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -128,6 +128,11 @@ class Dataset:
         """The instruments whose rows these are, by symbol: one, but for a pool."""
         return {self.market.symbol: self}
 
+    @cached_property
+    def rows_of(self) -> Mapping[str, Rows]:
+        """Where the rows of each instrument are, in their order."""
+        return {self.market.symbol: np.arange(len(self))}
+
     def parts(self, recipe: Recipe) -> Parts:
         """Cut the rows as a recipe says; see :func:`truecast.datasets.splits.parts_of`."""
         return parts_of(recipe, self.decisions.session, self.calendar)

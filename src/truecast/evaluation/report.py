@@ -1,7 +1,8 @@
 """The scorecard as one HTML file that needs no network."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from truecast.core.forecast import Forecast
+from truecast.core.slot import Slot
 from truecast.evaluation import words
 from truecast.evaluation.errors import EvaluationError
-from truecast.evaluation.metrics import LEVEL_R2
 from truecast.evaluation.plots import figures
 from truecast.evaluation.scorecard import ModelCard, Scorecard, SlotCard
 from truecast.evaluation.scoring import SlotPlots
@@ -76,23 +77,35 @@ def template(name: str) -> Any:
     name : str
         Its file.
     """
-    environment = Environment(
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    """Return what compiles templates: each once, and none before a page is written."""
+    return Environment(
         loader=PackageLoader("truecast.evaluation"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name)
 
 
 def _check(card: Scorecard, slots: Sequence[SlotPlots], forecasts: Sequence[Forecast]) -> None:
     known = {slot.slot for slot in card.slots}
-    for name in (*(plot.forecasts.slot for plot in slots), *(one.slot for one in forecasts)):
+    of_forecasts = (_slot_of(one, known) for one in forecasts)
+    for name in (*(plot.forecasts.slot for plot in slots), *of_forecasts):
         if name not in known:
             raise EvaluationError(
                 f"the scorecard has no slot {name}; it has {', '.join(sorted(known)) or 'none'}"
             )
+
+
+def _slot_of(forecast: Forecast, known: Collection[str]) -> str:
+    """Return the slot that a forecast is judged in: its own, or that of its instrument's pool."""
+    pool = str(Slot.parse(forecast.slot).pool)
+    return pool if pool in known else forecast.slot
 
 
 def _slot_context(
@@ -109,7 +122,7 @@ def _slot_context(
     return {
         "card": card,
         "models": [card.by_name[name] for name in order],
-        "metrics": [name for name in card.judged.losses if name != LEVEL_R2],
+        "metrics": words.table_metrics(card.judged),
         "nested": [text for model in judged if (text := words.nested_sentence(model))],
         "best": words.best_sentence(card),
         "traded": [
@@ -118,7 +131,7 @@ def _slot_context(
         "beside": [row for row in rows if row["deciding"]],
         "others": [row for row in rows if not row["deciding"]],
         "figures": {} if plots is None else _figures(card, plots),
-        "forecasts": [one for one in forecasts if one.slot == card.slot],
+        "forecasts": [one for one in forecasts if _slot_of(one, {card.slot}) == card.slot],
         "sentence": words.verdict_sentence(card),
         "limits": words.limits(card),
     }

@@ -51,9 +51,9 @@ def walk_forward(
     """
     predictions = {name: np.full(len(dataset), np.nan) for name in choices}
     for fold in folds:
-        rows = slice(fold.start, fold.stop)
+        rows = np.arange(fold.start, fold.stop)
         for name, choice in choices.items():
             model, features = fit(choice, fold)
-            predictions[name][rows] = model.predict(dataset.windows(features, model.window)[rows])
+            predictions[name][rows] = model.predict(dataset.windows(features, model.window, rows))
             watch(name, fold, model, features)
     return predictions

@@ -4,6 +4,10 @@
 better the best of them looks by luck; a verdict has to know how many there were.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
 import polars as pl
 
 from truecast.core.slot import Slot
@@ -22,6 +26,26 @@ SCHEMA: dict[str, pl.DataType] = {
 _SERIES = ("source", "instrument", "target", "horizon")
 
 
+@dataclass(frozen=True)
+class Look:
+    """Models that were compared on the same dates.
+
+    Parameters
+    ----------
+    slot : Slot
+        What they forecast. The recipe's name does not matter: a look is a look.
+    keys : dict of str to str
+        Model to a hash of everything that makes it another trial.
+    first, last : date
+        The sessions they were compared on.
+    """
+
+    slot: Slot
+    keys: dict[str, str]
+    first: date
+    last: date
+
+
 class Trials:
     """The trials of one lake.
 
@@ -38,17 +62,8 @@ class Trials:
         """Return how many different models were compared on a slot's series and target."""
         return len(self._keys(slot))
 
-    def record(self, slot: Slot, keys: dict[str, str], sessions: pl.Series) -> int:
-        """Write down models that have not been compared before.
-
-        Parameters
-        ----------
-        slot : Slot
-            What they forecast. The recipe's name does not matter: a look is a look.
-        keys : dict of str to str
-            Model to a hash of everything that makes it another trial.
-        sessions : pl.Series of Date
-            The dates they were compared on.
+    def record(self, looks: Sequence[Look]) -> int:
+        """Write down models that have not been compared before, in one commit.
 
         Returns
         -------
@@ -56,20 +71,17 @@ class Trials:
             How many were new.
         """
         snapshot = self._table.snapshot()
-        known = self._keys(slot)
-        new = [
-            {
-                **{name: getattr(slot, name) for name in _SERIES},
-                "model": model,
-                "key": key,
-                "first": sessions.min(),
-                "last": sessions.max(),
-            }
-            for model, key in keys.items()
-            if key not in known
-        ]
+        rows = self._table.read()
+        known = set(rows.select(*_SERIES, "key").iter_rows())
+        new = {}
+        for look in looks:
+            series = {name: getattr(look.slot, name) for name in _SERIES}
+            for model, key in look.keys.items():
+                if (*series.values(), key) not in known:
+                    dates = {"first": look.first, "last": look.last}
+                    new[*series.values(), key] = {**series, "model": model, "key": key, **dates}
         if new:
-            snapshot.append(pl.DataFrame(new, schema=SCHEMA))
+            snapshot.append(pl.DataFrame([*new.values()], schema=SCHEMA))
         return len(new)
 
     def _keys(self, slot: Slot) -> set[str]:

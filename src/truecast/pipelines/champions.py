@@ -1,122 +1,142 @@
 """From trained versions to the one that answers: train, judge, promote, roll back."""
 
+import shlex
 from collections.abc import Sequence
 
 from truecast.core.errors import UsageError
 from truecast.core.names import UnknownNameError, suggestion
 from truecast.core.recipe import Recipe
-from truecast.core.recipe_parts import Gates
 from truecast.core.slot import Slot
-from truecast.datasets.splits import Fold
-from truecast.evaluation.scorecard import Scorecard
+from truecast.evaluation.scorecard import Champion, Scorecard
 from truecast.models.manifest import Manifest
-from truecast.pipelines.gates import (
-    GateResult,
-    judge_inputs,
-    judge_latency,
-    judge_parts,
-    naive_of,
-)
-from truecast.pipelines.judge import part_cards
+from truecast.pipelines.contest import contest
+from truecast.pipelines.gates import Gatekeeper
 from truecast.pipelines.studies import Studies
-from truecast.pipelines.study import Researcher, Study
-from truecast.pipelines.train import final_fold, train
+from truecast.pipelines.study import Study
+from truecast.pipelines.train import final_fold, train_models
 from truecast.registry.registry import ChampionRecord, NoChampionError, VersionRecord
-from truecast.serving.forecaster import POINT
-from truecast.serving.workspace import Workspace, decided_by, latest, slots_of
+from truecast.serving.workspace import (
+    Workspace,
+    candidates,
+    champion_slots,
+    decided_by,
+    latest,
+)
 
 #: Version of a model that has been chosen but not trained.
 UNTRAINED = "untrained"
 
 
 def train_slots(studies: Studies) -> list[VersionRecord]:
-    """Choose each slot's model on the validation rows, fit it on all that is known, register it.
+    """Fit every candidate of each slot on all that is known, and register a version of each.
 
     Nothing is promoted: the champions go on answering.
+
+    Returns
+    -------
+    list of VersionRecord
+        The chosen version of each slot: the best candidate on the validation rows, or the naive
+        forecast where the recipe requires skill and none was shown. ``held`` says why it does not
+        replace the champion, if so; see :func:`truecast.pipelines.contest.contest`.
     """
+    return [_train_slot(studies, slot) for slot in champion_slots(studies.recipe)]
+
+
+def _train_slot(studies: Studies, slot: Slot) -> VersionRecord:
     recipe, workspace = studies.recipe, studies.workspace
-    records = []
-    for slot in slots_of(recipe):
-        researcher = studies.researcher(slot.instrument)
-        decisions = researcher.dataset.decisions
-        newest_row = decided_by(decisions, latest(decisions, recipe))
-        studies.study(slot)  # its own look counts as well
-        study = studies.gated(slot, decisions.as_of[newest_row], studies.trials(slot))
-        fold = final_fold(study, newest_row)
-        manifest = train(workspace.bundles, recipe, researcher, study, fold)
-        found = _gated(workspace, recipe, researcher, study, fold, manifest)
-        chosen, metric = studies.study(slot), researcher.metric(slot).name
-        losses = {f"validation_{metric}": chosen.validation_losses.get(study.champion)}
-        records.append(
-            workspace.registry.register(
-                slot,
-                manifest,
-                name=study.champion,
-                reason=_reason(chosen, study, metric),
-                metrics={
-                    **{name: loss for name, loss in losses.items() if loss is not None},
-                    **{f"gate_{one.gate}": one.value for one in found},
-                },
-                blocked="; ".join(one.failed for one in found if one.failed) or None,
-            )
+    researcher = studies.researcher(slot.instrument)
+    decisions = researcher.dataset.decisions
+    newest_row = decided_by(decisions, latest(decisions, recipe))
+    found = studies.study(slot)  # its own look counts as well
+    study = studies.gated(slot, decisions.as_of[newest_row], studies.trials(slot))
+    fold, metric = final_fold(study, newest_row), researcher.metric(slot).name
+    # The chosen one last: what is registered last is the newest of equals.
+    names = [*dict.fromkeys([*candidates(recipe, slot.target), study.champion])]
+    names.sort(key=study.champion.__eq__)
+    manifests = train_models(workspace.bundles, recipe, researcher, study, fold, names)
+    gates = Gatekeeper(workspace, recipe, researcher, study, fold)
+    beside = contest(workspace, recipe, study, shown=study.champion == found.champion)
+    for name in names:
+        gated = gates.judge(name, manifests[name])
+        losses = {f"validation_{metric}": found.validation_losses.get(name)}
+        chosen = name == study.champion
+        said, held = _reason(found, study, name, metric), None
+        if chosen and beside is not None:
+            said, held = f"{said}; {beside.said}", None if beside.won else beside.said
+        record = workspace.registry.register(
+            slot,
+            manifests[name],
+            name=name,
+            reason=_kept(workspace, slot, manifests[name]) or said,
+            metrics={
+                **{name: loss for name, loss in losses.items() if loss is not None},
+                **{f"gate_{one.gate}": one.value for one in gated},
+            },
+            blocked="; ".join(one.failed for one in gated if one.failed) or None,
+            chosen=chosen,
+            held=held,
         )
-    return records
+    return record
 
 
-def _gated(
-    workspace: Workspace,
-    recipe: Recipe,
-    researcher: Researcher,
-    study: Study,
-    fold: Fold,
-    manifest: Manifest,
-) -> list[GateResult]:
-    """Hold a trained version against the recipe's gates; the naive forecast passes them all."""
-    slot, gates = study.slot, recipe.gates
-    naive = naive_of(slot.target)
-    if gates == Gates(skill=gates.skill) or study.champion == naive:
-        return []
-    cards, entry = part_cards(study), manifest.models[POINT]
-    rows = researcher.trainer.rows(slot.target, slot.horizon, fold)
-    bundle = workspace.bundles.load(slot, manifest.version)
-    return [
-        *judge_parts(gates, slot.target, cards[study.champion], cards[naive]),
-        *judge_inputs(gates, study.dataset, entry.features, rows),
-        *judge_latency(gates, bundle, study.dataset),
-    ]
+def _kept(workspace: Workspace, slot: Slot, manifest: Manifest) -> str | None:
+    """Return why the present champion became it, if this is its version: that stays as it was."""
+    try:
+        champion = workspace.registry.champion(slot)
+    except NoChampionError:
+        return None
+    if champion.version != manifest.version:
+        return None
+    return workspace.registry.find(slot, manifest.version).reason
 
 
-def _reason(study: Study, gated: Study, metric: str) -> str:
-    """Say in words why a model is the champion."""
-    losses = ", ".join(f"{name} {loss:.5g}" for name, loss in study.validation_losses.items())
-    chosen = f"best {metric} on the validation rows: {losses}"
+def _reason(study: Study, gated: Study, name: str, metric: str) -> str:
+    """Say in words why a model was chosen, or was not."""
+    losses = ", ".join(f"{other} {loss:.5g}" for other, loss in study.validation_losses.items())
+    figures = f"{metric} on the validation rows: {losses}"
+    if name != gated.champion:
+        return f"{gated.champion} was chosen; {figures}"
     if gated.champion == study.champion:
-        return chosen
+        return f"best {figures}"
     return (
         f"no skill shown by {study.champion} on the evaluation rows, and the recipe requires it "
-        f"({chosen})"
+        f"(best {figures})"
     )
 
 
 def judge_versions(workspace: Workspace, card: Scorecard) -> None:
     """Write each verdict on the version that it is about, so that its forecasts carry it."""
-    for slot in card.slots:
-        if slot.champion.version == UNTRAINED:
-            continue
-        judged = slot.judged
-        losses = {name: loss for name, loss in judged.losses.items() if loss is not None}
-        workspace.registry.judge(
-            Slot.parse(slot.slot), slot.champion.version, skill=judged.verdict, metrics=losses
-        )
+    for one in card.slots:
+        slot = Slot.parse(one.slot)
+        for model in one.models:
+            version = _judged_version(workspace, card, slot, one.champion, model.name)
+            if version is None:
+                continue
+            losses = {name: loss for name, loss in model.losses.items() if loss is not None}
+            workspace.registry.judge(slot, version, skill=model.verdict, metrics=losses)
+
+
+def _judged_version(
+    workspace: Workspace, card: Scorecard, slot: Slot, champion: Champion, name: str
+) -> str | None:
+    """Return the version that a card's figures of a model are about, None if there is none."""
+    if name == champion.name:
+        return None if champion.version == UNTRAINED else champion.version
+    trained = [
+        one
+        for one in workspace.registry.versions(slot)
+        if one.recipe_hash == card.recipe_hash and one.name == name
+    ]
+    return max(trained, key=lambda one: one.trained_through).version if trained else None
 
 
 def newest(workspace: Workspace, recipe: Recipe, slot: Slot) -> VersionRecord | None:
-    """Return the version that this recipe trained on most, or None.
+    """Return the chosen version that this recipe trained on most, or None.
 
     It is judged, and promoted unless another one is named.
     """
     trained = workspace.registry.versions(slot)[::-1]  # of equals, the one registered last
-    fitting = [one for one in trained if one.recipe_hash == recipe.hash]
+    fitting = [one for one in trained if one.recipe_hash == recipe.hash and one.chosen]
     return max(fitting, key=lambda one: one.trained_through, default=None)
 
 
@@ -130,11 +150,16 @@ def _promotable(workspace: Workspace, recipe: Recipe, slot: Slot) -> VersionReco
 
 
 def promote(
-    workspace: Workspace, recipe: Recipe, versions: Sequence[VersionRecord] | None = None
+    workspace: Workspace,
+    recipe: Recipe,
+    versions: Sequence[VersionRecord] | None = None,
+    *,
+    by_hand: bool = False,
 ) -> list[ChampionRecord]:
     """Make versions the champions of their slots: those given, or the newest of each slot.
 
-    Versions that failed a gate are left out, and the champions of their slots stay: see
+    Versions that failed a gate are left out, and those that do not beat the champion as they
+    should, unless they are named by hand: the champions of their slots stay; see
     :func:`held_back`.
 
     Raises
@@ -146,26 +171,50 @@ def promote(
     """
     registry = workspace.registry
     if versions is None:
-        versions = [_promotable(workspace, recipe, slot) for slot in slots_of(recipe)]
-    versions = [one for one in versions if one.blocked is None]
+        versions = [_promotable(workspace, recipe, slot) for slot in champion_slots(recipe)]
+    versions = [one for one in versions if one.blocked is None and (by_hand or not one.held)]
     for one in versions:  # all are looked at before any is promoted
         registry.bundle(one.slot, one.version)
-    return [registry.promote(one.slot, one.version, reason=one.reason) for one in versions]
+    return [registry.promote(one.slot, one.version, reason=_why(one)) for one in versions]
+
+
+def _why(version: VersionRecord) -> str:
+    """Say why a version is promoted; one that would not have been by itself was named."""
+    by_itself = version.chosen and version.held is None
+    return version.reason if by_itself else f"named by hand: {version.reason}"
 
 
 def held_back(workspace: Workspace, recipe: Recipe) -> list[str]:
-    """Say of each slot whose newest version failed a gate why, and who answers instead."""
-    registry, notices = workspace.registry, []
-    for slot in slots_of(recipe):
-        found = newest(workspace, recipe, slot)
-        if found is None or found.blocked is None:
-            continue
-        try:
-            goes_on = f"the champion stays {registry.champion(slot).version}"
-        except NoChampionError:
-            goes_on = "nothing answers for the slot yet"
-        notices.append(f"{slot}: {found.version} is not promoted: {found.blocked}; {goes_on}")
-    return notices
+    """Say of each slot whose newest version is not promoted why, who answers, and what to do."""
+    return [said for slot in champion_slots(recipe) if (said := stuck(workspace, recipe, slot))]
+
+
+def stuck(workspace: Workspace, recipe: Recipe, slot: Slot) -> str | None:
+    """Say why the newest version of a slot does not serve, and what to do; None if it may.
+
+    A version that failed a gate can be asked by its model's name only; one that was held can be
+    promoted by its own.
+    """
+    found, name = newest(workspace, recipe, slot), recipe.name
+    if found is None or (found.blocked is None and found.held is None):
+        return None
+    try:
+        champion = workspace.registry.champion(slot).version
+        goes_on = f"the champion stays {champion}"
+    except NoChampionError:
+        champion, goes_on = None, "nothing answers for the slot yet"
+    if champion == found.version and found.blocked is None:
+        return None
+    ask = f"`truecast predict {name} --model {shlex.quote(found.name)}` asks it all the same"
+    if found.blocked is not None:
+        do = (
+            f"{ask}; to let a model serve, change the gate or the models in the recipe and run "
+            f"`truecast train {name}` and `truecast promote {name}`"
+        )
+    else:
+        do = f"{ask}, `truecast promote {name} --version {found.version}` makes it the champion"
+    why = found.blocked or found.held
+    return f"{slot}: {found.version} is not promoted: {why}; {goes_on}; {do}"
 
 
 def named(workspace: Workspace, recipe: Recipe, version: str) -> list[VersionRecord]:
@@ -177,7 +226,7 @@ def named(workspace: Workspace, recipe: Recipe, version: str) -> list[VersionRec
         If there is none of that name, it failed a gate, or another version of the recipe trained
         it.
     """
-    trained = [one for slot in slots_of(recipe) for one in workspace.registry.versions(slot)]
+    trained = [one for slot in champion_slots(recipe) for one in workspace.registry.versions(slot)]
     found = [one for one in trained if one.version == version]
     if not found:
         known = [one.version for one in trained]
@@ -203,7 +252,7 @@ def rollback(
     UsageError
         If the recipe has no such target, or a slot has no champion to go back to.
     """
-    slots = [slot for slot in slots_of(recipe) if target in {None, slot.target}]
+    slots = [slot for slot in champion_slots(recipe) if target in {None, slot.target}]
     if not slots:
         raise UnknownNameError("target", str(target), recipe.targets)
     for slot in slots:  # all are looked at before any is changed

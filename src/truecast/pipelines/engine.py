@@ -79,6 +79,11 @@ def workers_for(settings: Settings, items: int) -> int:
     return max(1, min(available_cores(), MOST_PROCESSES, items // 2))
 
 
+def works_here(settings: Settings, items: int) -> bool:
+    """Say whether so many items are worked on in this process."""
+    return items < 2 or (settings.engine == "local" and workers_for(settings, items) == 1)
+
+
 def run(
     function: Callable[[Item], Result],
     items: Mapping[str, Item],
@@ -119,7 +124,7 @@ def run(
     """
     if len(items) < 2:
         return {name: function(item) for name, item in items.items()}
-    if settings.engine == "local" and workers_for(settings, len(items)) == 1:
+    if works_here(settings, len(items)):
         return _here(function, items, tell)
     with _opened(settings, len(items)) as workers:
         done: dict[str, Result] = {}

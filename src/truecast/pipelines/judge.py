@@ -19,14 +19,17 @@ from truecast.evaluation.slots import (
     SHOWN,
     IntervalForecasts,
     SlotForecasts,
+    Trading,
+    by_session,
 )
+from truecast.models.base import Model
 from truecast.pipelines.study import Researcher, Study, evenly, in_units, price_of
 from truecast.serving.workspace import candidates
 
 #: Probabilities of the forecast distribution that the CRPS is computed from.
 LEVELS = tuple(round(0.01 * step, 2) for step in range(1, 100))
 #: Evaluation rows that importances are measured on: each feature is shuffled and asked once.
-IMPORTANCE_ROWS = 20_000
+IMPORTANCE_ROWS = 5_000
 
 
 def evaluated_rows(study: Study, as_of: np.datetime64 | None = None) -> NDArray[np.intp]:
@@ -112,6 +115,7 @@ def slot_forecasts(
         },
         data_versions=dict(data_versions or {}),
         parts=part_cards(study),
+        trading=_trading(study, recipe, rows),
         notes=(f"{missing} sessions lack a bar, a forecast or an outcome: not judged",)
         if missing
         else (),
@@ -191,6 +195,24 @@ def interval_of(study: Study, rows: NDArray[np.intp], recipe: Recipe) -> Interva
     )
 
 
+def _trading(study: Study, recipe: Recipe, rows: NDArray[np.intp]) -> Trading | None:
+    """Return what the illustration needs; None for volatility and regime, and without rows."""
+    if study.slot.target in {"volatility", "regime"} or not len(rows):
+        return None
+    dataset, due = study.dataset, study.outcomes.due_session[rows]
+    every = dataset.decisions.session
+    days = dataset.calendar.ordinals(np.array([every[0], every[-1], every[rows[0]], due[-1]]))
+    a_year = (days[1] - days[0]) / max((every[-1] - every[0]).astype(int), 1) * 365.25
+    sessions = days[3] - days[2] + (0 if dataset.interval.is_daily else 1)
+    return Trading(
+        log_return=study.outcomes.log_return[rows],
+        due=study.outcomes.due[rows],
+        years=float(max(sessions, 1) / max(a_year, 1.0)),
+        cost_bps=recipe.evaluate.backtest.cost_bps,
+        position=recipe.evaluate.backtest.position,
+    )
+
+
 def _naive_scale(study: Study) -> float | None:
     """Return what no change lost on the training rows: the unit of MASE."""
     if study.slot.target != "price":
@@ -220,11 +242,14 @@ def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
     truth = observed[metric.proxy][rows]
     if metric.loss is None:
         raise TypeError(f"{metric.name} is no mean of row losses")
-    own = metric.loss(truth, forecasts[study.champion][rows])
+    loss, sessions = metric.loss, study.outcomes.due_session[rows]
+
+    def lost(name: str) -> F64:
+        losses = loss(truth, forecasts[name][rows])
+        return by_session(sessions, losses)[1] if slot.is_pool else losses
+
     return [
-        compare(
-            name, metric.name, own, metric.loss(truth, forecasts[name][rows]), horizon=slot.horizon
-        )
+        compare(name, metric.name, lost(study.champion), lost(name), horizon=slot.horizon)
         for name in BASELINES[slot.target]
         if name != study.champion
     ]
@@ -233,10 +258,36 @@ def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
 def champion_importances(researcher: Researcher, study: Study) -> dict[str, float]:
     """Say which features the champion leans on: the last fold's model on the evaluation rows.
 
-    On all of them, or on 20,000 evenly spaced ones.
+    On all of them, or on 5,000 evenly spaced ones.
     """
-    rows = evenly(evaluated_rows(study), IMPORTANCE_ROWS)
     model, features = researcher.last_fit(study.slot, study.champion)
+    return importances_of(study, model, features, IMPORTANCE_ROWS)
+
+
+def importances_of(
+    study: Study, model: Model, features: tuple[str, ...], most: int
+) -> dict[str, float]:
+    """Say which features a model leans on, on all evaluation rows or so many of them.
+
+    Parameters
+    ----------
+    study : Study
+        Whose rows.
+    model : Model
+        Any of its slot.
+    features : tuple of str
+        The columns that it takes.
+    most : int
+        Evenly spaced rows at most.
+
+    Returns
+    -------
+    dict of str to float
+        See :func:`truecast.evaluation.importances.permutation_importances`; empty without rows.
+    """
+    rows = evenly(evaluated_rows(study), most)
+    if not len(rows):
+        return {}
     metric = METRICS[COMPARED[study.slot.target][0]]
 
     observed, _ = in_units(study.dataset, study.slot, study.outcomes, {})
@@ -252,26 +303,31 @@ def champion_importances(researcher: Researcher, study: Study) -> dict[str, floa
 
 
 def trial_keys(recipe: Recipe, study: Study) -> dict[str, str]:
-    """Name each candidate by everything that would make it another trial.
+    """Name each candidate, and each trial of its tuning, by what would make it another trial.
 
     Returns
     -------
     dict of str to str
-        Candidate to a hash of its features, parameters, dates, refits and training rows.
+        Candidate, or what its tuning tried, to a hash of its features, parameters, dates, refits
+        and training rows.
     """
+    keep = recipe.targets[study.slot.target].keep  # type: ignore[index]
     setting = {
+        **({} if keep is None else {"keep": keep}),
         "features": study.dataset.plan.hash,
         "inputs": list(study.dataset.inputs),
         "decide_after": str(recipe.decision_delay),
+        **({"pooled": [*recipe.instruments]} if recipe.pooled else {}),
         **{
             name: part.model_dump(mode="json", by_alias=True)
             for name, part in (("split", recipe.split), ("history", recipe.history))
         },
         "evaluate": recipe.evaluate.model_dump(
-            mode="json", by_alias=True, exclude={"prior_trials"}
+            mode="json", by_alias=True, exclude={"prior_trials", "backtest"}
         ),
     }
+    compared = candidates(recipe, study.slot.target) | {str(one): one for one in study.tried}
     return {
         name: hash_of({**setting, "model": choice.model_dump(mode="json")})
-        for name, choice in candidates(recipe, study.slot.target).items()
+        for name, choice in compared.items()
     }

@@ -7,16 +7,20 @@ from datetime import date, datetime
 from truecast.core.clock import frozen_at, now, to_utc
 from truecast.core.errors import UsageError
 from truecast.core.forecast import Forecast
+from truecast.core.names import UnknownNameError
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
 from truecast.datasets.splits import Fold
+from truecast.pipelines.champions import stuck
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
-from truecast.pipelines.train import train
+from truecast.registry.registry import NoChampionError
 from truecast.serving.forecaster import Forecaster, Series
 from truecast.serving.service import open_service
 from truecast.serving.workspace import (
     Workspace,
+    candidates,
+    champion_slots,
     decided_by,
     latest,
     series_of,
@@ -50,15 +54,52 @@ def predict(
     """
     registry = workspace.registry
     slots = slots_of(recipe) if slots is None else slots
-    for slot in slots:
-        champion = registry.champion(slot)
+    for slot in dict.fromkeys(slot.pool if recipe.pooled else slot for slot in slots):
+        try:
+            champion = registry.champion(slot)
+        except NoChampionError as error:
+            if said := stuck(workspace, recipe, slot):
+                raise UsageError(said) from error
+            raise
         if registry.find(slot, champion.version).recipe_hash != recipe.hash:
             raise UsageError(
                 f"{slot}: the champion was trained by another version of the recipe; "
-                f"run `truecast run {recipe.name}`, or `truecast train {recipe.name}` "
-                f"and `truecast promote {recipe.name}`"
+                + (
+                    stuck(workspace, recipe, slot)
+                    or f"run `truecast run {recipe.name}`, or `truecast train {recipe.name}` "
+                    f"and `truecast promote {recipe.name}`"
+                )
             )
     return open_service(workspace.settings).predict_slots(slots) if slots else []
+
+
+def predict_by(workspace: Workspace, recipe: Recipe, model: str) -> list[Forecast]:
+    """Let the newest version of one model say what comes next, whether it is champion or not.
+
+    Parameters
+    ----------
+    workspace, recipe
+        Who answers.
+    model : str
+        Name of a candidate; it is asked for every slot of the recipe of which it is one.
+
+    Returns
+    -------
+    list of Forecast
+        Written into the ledger; not scored, but where the version is the champion's.
+
+    Raises
+    ------
+    UsageError
+        If no slot has such a candidate, or it has not been trained by this recipe.
+    """
+    slots = champion_slots(recipe)
+    named = [slot for slot in slots if model in candidates(recipe, slot.target)]
+    if not named:
+        known = {name for slot in slots for name in candidates(recipe, slot.target)}
+        raise UnknownNameError("model", model, sorted(known), f"the recipe {recipe.name}")
+    versions = [workspace.registry.newest(slot, model, recipe.hash) for slot in named]
+    return open_service(workspace.settings).predict_versions(versions)
 
 
 def predict_as_of(studies: Studies, moment: datetime | date) -> list[Forecast]:
@@ -144,9 +185,10 @@ class Replay:
         key = (study.slot, study.champion, fold.number)
         if key not in self._forecasters:
             store = self.studies.workspace.bundles
-            researcher = self.studies.researcher(self.symbol)
-            manifest = train(store, self.studies.recipe, researcher, study, fold)
-            self._forecasters[key] = Forecaster(store.load(study.slot, manifest.version))
+            slot = self.studies.judged(study.slot)
+            version = self.studies.trained(slot, study.champion, fold)
+            bundle = store.load(slot, version)
+            self._forecasters[key] = Forecaster(bundle, study.slot.instrument)
         return self._forecasters[key]
 
 

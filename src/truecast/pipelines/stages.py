@@ -17,7 +17,6 @@ from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot, escape
 from truecast.datasets.assembly import Dataset
-from truecast.datasets.splits import parts_of
 from truecast.evaluation.metrics import metric_for
 from truecast.evaluation.report import write_report
 from truecast.evaluation.scorecard import Champion, Scorecard, SlotCard
@@ -26,6 +25,7 @@ from truecast.evaluation.slots import COMPARED
 from truecast.features.plan import FeaturePlan
 from truecast.lake.checks.options import ChecksOptions
 from truecast.models.catalog import create
+from truecast.pipelines.cards import write_cards
 from truecast.pipelines.champions import (
     UNTRAINED,
     held_back,
@@ -34,16 +34,19 @@ from truecast.pipelines.champions import (
     promote,
     train_slots,
 )
+from truecast.pipelines.fanout import walk
 from truecast.pipelines.intake import Intake, take_in
-from truecast.pipelines.judge import champion_importances, evaluated_rows, slot_forecasts
+from truecast.pipelines.judge import champion_importances, evaluated_rows
+from truecast.pipelines.pool import forecasts_of
 from truecast.pipelines.predict import predict
 from truecast.pipelines.studies import Studies
-from truecast.pipelines.study import Study
+from truecast.pipelines.study import Researcher, Study
 from truecast.registry.registry import ChampionRecord
 from truecast.sentiment.catalog import open_scorer
 from truecast.serving.errors import OverdueError
 from truecast.serving.workspace import (
     Workspace,
+    champion_slots,
     feature_plan,
     left_out,
     reads_news,
@@ -52,6 +55,7 @@ from truecast.serving.workspace import (
 )
 from truecast.sources.base import SourceError
 from truecast.sources.catalog import open_news_source
+from truecast.training.transfer import check_transfer
 
 SCORECARD, REPORT = "scorecard.json", "report.html"
 
@@ -74,6 +78,7 @@ def check_recipe(recipe: Recipe) -> None:
         for choice in spec.models:
             create(choice, where=f"targets.{target}.models", target=target)
         metric_for(spec.select or COMPARED[target][0], target, where=f"targets.{target}.select")
+    check_transfer(recipe)
 
 
 def ingest(workspace: Workspace, recipe: Recipe, *, leaving_out: Collection[str] = ()) -> Intake:
@@ -149,12 +154,13 @@ def build(
         Whose datasets are written, so that they are computed once; None to compute them here.
     """
     summaries = []
+    studies = studies or Studies(workspace, recipe)
     for symbol in recipe.instruments:
-        opened = None if studies is None else studies.researcher(symbol).dataset
-        dataset = opened or workspace.dataset(recipe, symbol)
+        researcher = studies.researcher(symbol)
+        dataset = researcher.dataset
         table = dataset_table(recipe, symbol)
         lineage = {**made_from(workspace, recipe, dataset.plan), **_scorer(dataset)}
-        workspace.lake.write_gold(table, _gold_rows(dataset, recipe), lineage)
+        workspace.lake.write_gold(table, _gold_rows(researcher), lineage)
         present = float(np.isfinite(dataset.X).mean())
         summaries.append(
             BuildSummary(symbol, len(dataset), len(dataset.plan.names), present, table)
@@ -183,14 +189,15 @@ def made_from(workspace: Workspace, recipe: Recipe, plan: FeaturePlan) -> dict[s
     }
 
 
-def _gold_rows(dataset: Dataset, recipe: Recipe) -> pl.DataFrame:
+def _gold_rows(researcher: Researcher) -> pl.DataFrame:
     """Join decisions, features and what came of each, for whoever reads the lake."""
+    recipe, dataset = researcher.recipe, researcher.dataset
     decisions = dataset.decisions
     columns: dict[str, pl.Series] = {
         "session": pl.Series(decisions.session),
         "event_time": pl.Series(decisions.event_time).dt.replace_time_zone("UTC"),
         "as_of": pl.Series(decisions.as_of).dt.replace_time_zone("UTC"),
-        "part": _parts(dataset, recipe),
+        "part": _parts(researcher),
         **{name: pl.Series(dataset.X[:, place]) for place, name in enumerate(dataset.plan.names)},
     }
     for target, spec in recipe.targets.items():
@@ -202,12 +209,11 @@ def _gold_rows(dataset: Dataset, recipe: Recipe) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _parts(dataset: Dataset, recipe: Recipe) -> pl.Series:
+def _parts(researcher: Researcher) -> pl.Series:
     """Name the part of the split that each row is in."""
-    parts = parts_of(recipe, dataset.decisions.session, dataset.calendar)
-    names = np.full(len(dataset), None, dtype=object)
+    names = np.full(len(researcher.dataset), None, dtype=object)
     for name in ("oot", "test", "validate", "train"):
-        names[getattr(parts, name)] = name
+        names[getattr(researcher.parts, name)] = name
     return pl.Series(names.tolist(), dtype=pl.String)
 
 
@@ -216,15 +222,17 @@ def evaluate(studies: Studies) -> tuple[Scorecard, list[SlotPlots]]:
     workspace, recipe = studies.workspace, studies.recipe
     cards: list[SlotCard] = []
     plots: list[SlotPlots] = []
-    for slot in slots_of(recipe):
-        study = studies.gated(slot)
-        forecasts = slot_forecasts(
+    walk(studies)
+    for slot in champion_slots(recipe):
+        study, researcher = studies.gated(slot), studies.researcher(slot.instrument)
+        forecasts = forecasts_of(
+            researcher,
             study,
             recipe,
             evaluated_rows(study),
             champion=_champion(workspace, recipe, study),
             trials=studies.trials(slot),
-            importances=champion_importances(studies.researcher(slot.instrument), study),
+            importances=champion_importances(researcher, study),
             data_versions=_versions(workspace),
         )
         card, drawn = score_slot(forecasts)
@@ -288,7 +296,7 @@ def read_scorecard(workspace: Workspace, recipe: Recipe) -> Scorecard:
 def evaluate_and_report(
     studies: Studies, forecasts: Sequence[Forecast] = ()
 ) -> tuple[Scorecard, Path]:
-    """Judge, keep the scorecard, and write the report with its plots.
+    """Judge, keep the scorecard, and write the report with its plots and the model cards.
 
     Returns
     -------
@@ -300,6 +308,7 @@ def evaluate_and_report(
     save_scorecard(workspace, recipe, card)
     judge_versions(workspace, card)
     path = write_report(workspace.report_folder(recipe) / REPORT, card, plots, forecasts)
+    write_cards(studies, card, plots)
     return card, path
 
 
@@ -342,8 +351,7 @@ def run(studies: Studies) -> RunResult:
     stage("build", " (the first time on a machine compiles the features)")
     built = build(workspace, recipe, studies)
     stage("walk forward")
-    for slot in slots_of(recipe):
-        studies.study(slot)
+    walk(studies)
     stage("train")
     versions = train_slots(studies)
     stage("evaluate")
@@ -356,6 +364,7 @@ def run(studies: Studies) -> RunResult:
     forecasts, overdue = _predicted(workspace, recipe)
     stage("report")
     report = write_report(workspace.report_folder(recipe) / REPORT, card, plots, forecasts)
+    write_cards(studies, card, plots)
     held = [*held_back(workspace, recipe), *overdue]
     costs = studies.meter.end()
     return RunResult(ingested, built, champions, card, report, forecasts, held, costs)
@@ -378,6 +387,6 @@ def _answering(workspace: Workspace, recipe: Recipe) -> list[Slot]:
     return [
         slot
         for slot in slots_of(recipe)
-        if slot in champions
-        and workspace.registry.find(slot, champions[slot]).recipe_hash == recipe.hash
+        if (seat := slot.pool if recipe.pooled else slot) in champions
+        and workspace.registry.find(seat, champions[seat]).recipe_hash == recipe.hash
     ]

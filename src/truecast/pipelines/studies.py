@@ -12,16 +12,20 @@ from truecast.core.hashing import code_hash, hash_of
 from truecast.core.meter import Meter
 from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Recipe
-from truecast.core.slot import Slot, escape
+from truecast.core.slot import POOLED, Slot, escape
+from truecast.datasets.pooled import PooledDataset
+from truecast.datasets.splits import Fold
 from truecast.datasets.targets import F64
 from truecast.evaluation.significance import Verdict, verdict
 from truecast.features.warmup import warm_up
-from truecast.lake.trials import Trials
+from truecast.lake.trials import Look, Trials
 from truecast.pipelines.judge import evaluated_rows, trial_keys, versus_baselines
+from truecast.pipelines.pool import Member, PoolResearcher, instruments_of
 from truecast.pipelines.study import Researcher, Study
-from truecast.pipelines.train import data_versions
+from truecast.pipelines.train import learned_from, train
 from truecast.pipelines.tuning import tuned
 from truecast.serving.workspace import Workspace, all_trials, feature_plan, own_trials, roster
+from truecast.training.transfer import Parent
 
 #: Predictions, variance and what models said of the rows that taught them; see ``Researcher``.
 Walked = tuple[dict[str, F64], F64, dict[str, F64]]
@@ -51,29 +55,70 @@ class Studies:
     meter: Meter = field(default_factory=Meter, repr=False)
     _researchers: dict[str, Researcher] = field(default_factory=dict, repr=False)
     _studies: dict[Slot, Study] = field(default_factory=dict, repr=False)
+    _versions: dict[tuple[Slot, str, int], str] = field(default_factory=dict, repr=False)
 
     def researcher(self, symbol: str) -> Researcher:
-        """Return the researcher of one instrument."""
+        """Return the researcher of one instrument; of all of them together for ``pooled``."""
         if symbol not in self._researchers:
             warm_up(feature_plan(self.recipe)[0], self.progress)
-            dataset = self.workspace.dataset(self.recipe, symbol)
-            self._researchers[symbol] = Researcher(self.recipe, dataset)
+            self._researchers[symbol] = self._open(symbol)
         return self._researchers[symbol]
 
+    def _open(self, symbol: str) -> Researcher:
+        if not self.recipe.pooled:
+            dataset = self.workspace.dataset(self.recipe, symbol)
+            return Researcher(self.recipe, dataset, self._parent(symbol))
+        if symbol != POOLED:
+            return Member(self.researcher(POOLED), symbol)
+        every = self.recipe.instruments
+        members = {name: self.workspace.dataset(self.recipe, name) for name in every}
+        return PoolResearcher(self.recipe, PooledDataset.over(members))
+
+    def _parent(self, symbol: str) -> Parent | None:
+        """Open the instrument whose networks an instrument's begin with, if there is one."""
+        transfer = self.recipe.transfer
+        if transfer is None or symbol == transfer.parent:
+            return None
+        return Parent(transfer.parent, transfer, self.researcher(transfer.parent).trainer)
+
+    def knows(self, slot: Slot) -> bool:
+        """Say whether a slot has been studied here already."""
+        return slot in self._studies
+
     def study(self, slot: Slot) -> Study:
-        """Return a slot's study, walking forward only if data, recipe or version are new."""
+        """Return a slot's study, walking forward only if data, recipe or version are new.
+
+        That of an instrument of a pool is its part of the pool's.
+        """
         if slot not in self._studies:
-            researcher = self.researcher(slot.instrument)
-            researcher.check(slot)
-            researcher.adopt(slot, tuned(self.workspace, researcher, slot, self.progress))
-            key = self._key(slot, researcher)
-            walked = self._read(slot, key)
-            if walked is None:
-                walked = self._walk(slot, researcher)
-                self._write(slot, key, researcher, *walked)
-            self._studies[slot] = researcher.study(slot, *walked)
-            self._record_trials(self._studies[slot])
+            study = self._studied(slot)
+            if study.slot == slot:
+                self._trials.record(self._looks(study))
+            self._studies[slot] = study
         return self._studies[slot]
+
+    def look(self, slot: Slot) -> Look:
+        """Study a slot as :meth:`study` does; return its trials, and leave them to be recorded."""
+        self._studies[slot] = self._studied(slot)
+        (look,) = self._looks(self._studies[slot])
+        return look
+
+    def judged(self, slot: Slot) -> Slot:
+        """Return the slot whose study says how good a slot's models are: its own, or its pool's."""
+        return slot.pool if self.recipe.pooled else slot
+
+    def _studied(self, slot: Slot) -> Study:
+        researcher = self.researcher(slot.instrument)
+        if isinstance(researcher, Member):
+            return researcher.part_of(self.study(slot.pool))
+        researcher.check(slot)
+        researcher.adopt(slot, tuned(self.workspace, researcher, slot, self.progress))
+        key = self._key(slot, researcher)
+        walked = self._read(slot, key)
+        if walked is None:
+            walked = self._walk(slot, researcher)
+            self._write(slot, key, researcher, *walked)
+        return researcher.study(slot, *walked)
 
     def gated(
         self, slot: Slot, as_of: np.datetime64 | None = None, trials: int | None = None
@@ -116,20 +161,51 @@ class Studies:
             recipe's own candidates and ``prior_trials``: what is tried later changes no forecast
             of before.
         """
+        if study.slot != self.judged(study.slot):
+            whole = self.study(self.judged(study.slot))
+            return self.verdict(replace(whole, champion=study.champion), as_of, trials)
         versus = versus_baselines(study, evaluated_rows(study, as_of))
         if trials is None:
             own = own_trials(self.recipe, study.slot.target) + len(study.tried)
             trials = self.trials(study.slot) if as_of is None else own
         return verdict(versus, trials)
 
+    def trained(self, slot: Slot, name: str, fold: Fold) -> str:
+        """Fit one of a slot's models for a fold, or find that this was done; return its version.
+
+        Parameters
+        ----------
+        slot : Slot
+            One that has a champion.
+        name : str
+            Of the model.
+        fold : Fold
+            One of the walk-forward; of a pool its number is looked at.
+        """
+        key = (slot, name, fold.number)
+        if key not in self._versions:
+            researcher, study = self.researcher(slot.instrument), self.study(slot)
+            whole = next(one for one in researcher.folds if one.number == fold.number)
+            store, chosen = self.workspace.bundles, replace(study, champion=name)
+            self._versions[key] = train(store, self.recipe, researcher, chosen, whole).version
+        return self._versions[key]
+
     def trials(self, slot: Slot) -> int:
         """Return how many models were compared on a slot's series and target, in all."""
-        return all_trials(self.workspace, self.recipe, slot)
+        return max(all_trials(self.workspace, self.recipe, one) for one in self._series(slot))
 
-    def _record_trials(self, study: Study) -> None:
-        """Write down that the study's candidates were compared: before anyone judges them."""
+    def _series(self, slot: Slot) -> list[Slot]:
+        """Return the slots of the series that are looked at with a slot: of a pool, of each."""
+        if not slot.is_pool:
+            return [slot]
+        return [slot, *(replace(slot, instrument=symbol) for symbol in self.recipe.instruments)]
+
+    def _looks(self, study: Study) -> list[Look]:
+        """Say that the study's candidates were compared: to be recorded before anyone judges."""
         sessions = study.dataset.decisions.session[study.parts.evaluation]
-        self._trials.record(study.slot, trial_keys(self.recipe, study), pl.Series(sessions))
+        first, last = sessions.min().item(), sessions.max().item()
+        keys = trial_keys(self.recipe, study)
+        return [Look(slot, keys, first, last) for slot in self._series(study.slot)]
 
     @property
     def _trials(self) -> Trials:
@@ -145,7 +221,7 @@ class Studies:
                 "plan": researcher.dataset.plan.hash,
                 "slot": str(slot),
                 "tuned": researcher.tuned_parameters(slot),
-                "data": data_versions(researcher.dataset.market, end),
+                "data": learned_from(researcher, end),
             }
         )
 
@@ -176,6 +252,7 @@ class Studies:
         decisions = researcher.dataset.decisions
         frame = pl.DataFrame(
             {
+                **instruments_of(researcher.dataset),
                 "event_time": pl.Series(decisions.event_time).dt.replace_time_zone("UTC"),
                 "as_of": pl.Series(decisions.as_of).dt.replace_time_zone("UTC"),
                 "variance": variance,

@@ -24,7 +24,6 @@ from truecast.datasets.splits import (
     Rows,
     fold_rows,
     part_folds,
-    parts_of,
 )
 from truecast.datasets.targets import F64, Outcomes
 from truecast.evaluation.metrics import Metric, metric_for
@@ -37,6 +36,7 @@ from truecast.models.ensemble import Ensemble, combined
 from truecast.models.shares import ShareCalibration
 from truecast.serving.workspace import candidates, roster, scales
 from truecast.training.fit import Trained, Trainer, TrainingError
+from truecast.training.transfer import Parent
 from truecast.training.tune import Tuned
 
 #: Training rows that a model is asked again: all, or so many evenly spaced ones.
@@ -129,15 +129,19 @@ class Researcher:
         What to study.
     dataset : Dataset
         Rows of one of its instruments.
+    parent : Parent or None
+        Whose networks its own begin with.
     """
 
-    def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
+    def __init__(self, recipe: Recipe, dataset: Dataset, parent: Parent | None = None) -> None:
         self.recipe = recipe
-        self.parts = parts_of(recipe, dataset.decisions.session, dataset.calendar)
+        self.parts = dataset.parts(recipe)
         # Rows of training say whether bars have a range, before anything is forecast.
         ratio = dataset.feature(RATIO)[: self.parts.validate.start]
         self.dataset = replace(dataset, ranged=bool(np.isfinite(ratio).sum() >= MIN_TRAINING_ROWS))
-        self.trainer = Trainer(self.dataset, recipe.evaluate.window, recipe.split.embargo or 0)
+        self.trainer = Trainer(
+            self.dataset, recipe.evaluate.window, recipe.split.embargo or 0, parent
+        )
         self.folds = tuple(self._cut())
         self._rows = range(self.parts.validate.start, len(dataset))
         self._variances: dict[int, F64] = {}
@@ -290,7 +294,8 @@ class Researcher:
         for name, choice in list(fitted.items()):
             of = [Choice.model_validate(one) for one in choice.parameters.get("of", ())]
             members = [other for member in of for other in fitted if fitted[other] == member]
-            if choice.name == Ensemble.name and len(members) == len(of):
+            weighed = choice.parameters.get("weights", "equal") != "equal"
+            if choice.name == Ensemble.name and not weighed and len(members) == len(of):
                 means[name] = members
                 del fitted[name]
         return fitted, means

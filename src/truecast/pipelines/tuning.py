@@ -14,7 +14,7 @@ from truecast.datasets.splits import Fold
 from truecast.models.catalog import MODELS
 from truecast.models.space import Space, space_of
 from truecast.pipelines.study import Researcher
-from truecast.pipelines.train import data_versions
+from truecast.pipelines.train import learned_from
 from truecast.serving.workspace import Workspace, candidates
 from truecast.training.tune import Tuned, Tuner
 
@@ -115,8 +115,9 @@ def _search(researcher: Researcher, slot: Slot, choice: Choice, space: Space) ->
             "recipe": _settings(recipe, slot.target),
             "plan": dataset.plan.hash,
             "inputs": list(dataset.inputs),
-            "data": data_versions(dataset.market, to_utc(begin)),
+            "data": learned_from(researcher, to_utc(begin)),
             "choice": choice.model_dump(mode="json"),
+            "transfer": recipe.transfer and recipe.transfer.model_dump(mode="json"),
             "space": {name: str(one) for name, one in space.items()},
             "seed": recipe.tune.seed if recipe.tune else None,
         }

@@ -11,6 +11,7 @@ from truecast.core.clock import to_utc
 from truecast.core.forecast import Forecast
 from truecast.core.labels import LABELS, code_of
 from truecast.core.recipe import Recipe
+from truecast.core.slot import Slot
 from truecast.datasets.checks import check_folds, check_outcomes
 from truecast.datasets.targets import F64
 from truecast.features.checks import check_features
@@ -22,7 +23,7 @@ from truecast.pipelines.predict import Replay
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study, in_units
 from truecast.pipelines.verify_ledger import AGREEMENT, check_ledger
-from truecast.serving.workspace import series_of
+from truecast.serving.workspace import champion_slots, series_of
 from truecast.sources.catalog import open_news_source
 
 #: Where the future is cut off, and how many forecasts are made again.
@@ -58,6 +59,10 @@ def verify(studies: Studies, *, seed: int = 0) -> list[CheckResult]:
         results += check_news(researcher.dataset.plan, researcher.dataset.market, seed=seed)
         results += check_stories(studies, researcher)
         results += _checks_of_slots(studies, symbol, researcher, seed)
+    for slot in champion_slots(studies.recipe):
+        if slot.is_pool:  # what is of all instruments is checked once
+            studies.progress.stage(f"verify {slot}")
+            results += _checks_of_models(studies, slot, seed)
     studies.progress.stage("verify the ledger")
     # Whoever changes rows must not know which of them are made again.
     chance = secrets.randbelow(2**32)
@@ -90,27 +95,35 @@ def check_stories(studies: Studies, researcher: Researcher) -> Iterator[CheckRes
 def _checks_of_slots(
     studies: Studies, symbol: str, researcher: Researcher, seed: int
 ) -> Iterator[CheckResult]:
+    """Check outcomes, intervals and issued forecasts of one instrument."""
     replay = Replay(studies, symbol)
-    parts = researcher.parts
-    evaluation = range(parts.evaluation.start, parts.evaluation.stop)
-    every = range(parts.validate.start, parts.evaluation.stop)
+    part = researcher.parts.evaluation
+    evaluation = range(part.start, part.stop)
     cuts = np.linspace(evaluation.start, evaluation.stop - 1, CUTS).astype(int).tolist()
-    rows, more = (_sample(part, seed) for part in (evaluation, every))
+    rows = _sample(evaluation, seed)
     for slot in replay.slots:
         study = studies.study(slot)
         yield check_outcomes(study.dataset, slot.target, slot.horizon, cuts)
-        yield check_folds(
-            study.dataset,
-            slot.target,
-            study.outcomes,
-            researcher.folds_over(every),
-            partial(researcher.trainer.rows, slot.target, slot.horizon),
-        )
-        yield check_choice(study, researcher)
-        yield check_cut_forecasts(study, researcher, more)
+        if slot == studies.judged(slot):
+            yield from _checks_of_models(studies, slot, seed)
         if slot.target not in LABELS:
             yield check_cut_intervals(studies, study, rows)
     yield from check_tail_forecasts(studies, replay, rows)
+
+
+def _checks_of_models(studies: Studies, slot: Slot, seed: int) -> Iterator[CheckResult]:
+    """Check folds, choice and forecasts of a slot's models, over all rows that they forecast."""
+    study, researcher = studies.study(slot), studies.researcher(slot.instrument)
+    every = range(study.parts.validate.start, study.parts.evaluation.stop)
+    yield check_folds(
+        study.dataset,
+        slot.target,
+        study.outcomes,
+        researcher.folds_over(every),
+        partial(researcher.trainer.rows, slot.target, slot.horizon),
+    )
+    yield check_choice(study, researcher)
+    yield check_cut_forecasts(study, researcher, _sample(every, seed))
 
 
 def _sample(part: range, seed: int) -> list[int]:
@@ -148,8 +161,8 @@ def check_cut_forecasts(study: Study, researcher: Researcher, rows: list[int]) -
     """
     for row in rows:
         fold = next(fold for fold in study.folds if fold.start <= row < fold.stop)
-        cut = study.dataset.known_by(study.dataset.decisions.as_of[row])
-        trainer = replace(researcher.trainer, dataset=cut)
+        trainer = researcher.trainer.known_by(study.dataset.decisions.as_of[row])
+        cut = trainer.dataset
         said = {name: (choice, study.slot.target) for name, choice in study.choices.items()}
         said[SCALE] = (researcher.scale, "volatility")
         for name, (choice, target) in said.items():

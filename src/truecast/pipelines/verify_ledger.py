@@ -64,7 +64,7 @@ def check_ledger(studies: Studies, ledger: Ledger, *, seed: int) -> Iterator[Che
             continue
         dataset = studies.researcher(slot.instrument).dataset
         chosen = np.random.default_rng(seed).permutation(len(entries))[:FORECASTS]
-        batch = _Batch(studies.workspace.bundles, slot, dataset)
+        batch = _Batch(studies.workspace.bundles, slot, dataset, studies.judged(slot))
         sample = [entries[::-1][place] for place in sorted(chosen)]
         yield _check(batch, entries[::-1], sample, _first(every))
 
@@ -149,6 +149,7 @@ class _Batch:
     store: BundleStore
     slot: Slot
     dataset: Dataset
+    trained_for: Slot
     _forecasters: dict[str, Forecaster] = field(default_factory=dict)
 
     def difference(self, said: Forecast) -> str | None:
@@ -166,7 +167,8 @@ class _Batch:
 
     def _forecaster(self, version: str) -> Forecaster:
         if version not in self._forecasters:
-            self._forecasters[version] = Forecaster(self.store.load(self.slot, version))
+            bundle = self.store.load(self.trained_for, version)
+            self._forecasters[version] = Forecaster(bundle, self.slot.instrument)
         return self._forecasters[version]
 
 

@@ -123,7 +123,7 @@ class Question:
     def key(self) -> _Key:
         """What an answer depends on."""
         champion = self.seat.champion
-        given = (champion.slot, champion.version, self.as_of, self.mode)
+        given = (self.seat.slot, champion.version, self.as_of, self.mode)
         return *given, self.seat.refused, self.lake
 
     @property

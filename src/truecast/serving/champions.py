@@ -18,7 +18,7 @@ from truecast.core.forecast import Forecast, Mode
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
 from truecast.features.compute import Decisions
-from truecast.registry.registry import ChampionRecord, Registry
+from truecast.registry.registry import ChampionRecord, Registry, VersionRecord
 from truecast.serving.errors import ServingError
 from truecast.serving.forecaster import NOT_EVALUATED, RECIPE, Forecaster, Series
 from truecast.serving.workspace import Workspace, latest, series_of, source_of
@@ -80,7 +80,8 @@ class Seat:
     Parameters
     ----------
     champion : ChampionRecord
-        Whose version answers; not the registry's champion where that one was refused.
+        Whose version answers; not the registry's champion where that one was refused. A pool's
+        answers for each of its instruments, from a seat of its own.
     forecaster : Forecaster
         Its bundle, loaded and checked.
     recipe : Recipe
@@ -88,7 +89,10 @@ class Seat:
     live : bool
         Whether new bars of its source still arrive.
     refused : str or None
-        Why the registry's champion does not answer.
+        Why the registry's champion does not answer, or why this version may not be the champion.
+    serves : bool
+        Whether it answers for the slot. A model that is asked by its name and does not is never
+        scored: its forecasts are ``whatif``.
     """
 
     champion: ChampionRecord
@@ -96,15 +100,18 @@ class Seat:
     recipe: Recipe
     live: bool
     refused: str | None = None
+    serves: bool = True
 
     @property
     def slot(self) -> Slot:
         """What it answers for."""
-        return self.champion.slot
+        return self.forecaster.slot
 
     @property
     def mode(self) -> Mode:
         """What a forecast of the newest decision counts as."""
+        if not self.serves:
+            return "whatif"
         return "live" if self.live else "historical"
 
     def forecast(self, series: Series, as_of: datetime, mode: Mode) -> Forecast:
@@ -170,8 +177,9 @@ class View:
 
     @property
     def slots(self) -> tuple[Slot, ...]:
-        """Every slot that has a champion, whether it answers or not."""
-        return tuple(dict.fromkeys((*self.seats, *self.refusals)))
+        """Every slot that has a champion, whether it answers or not; of a pool each that it has."""
+        refused = (slot for slot in self.refusals if not slot.is_pool)
+        return tuple(dict.fromkeys((*self.seats, *refused)))
 
 
 class Champions:
@@ -222,8 +230,35 @@ class Champions:
         TruecastError
             If the registry or the lake cannot be read.
         """
-        champions = [record for record in self._registry.champions() if record.slot in slots]
+        wanted = {*slots, *(slot.pool for slot in slots)}
+        champions = [record for record in self._registry.champions() if record.slot in wanted]
         return self._found(champions, self._workspace.lake.versions(), self._nothing())
+
+    def look_for(self, versions: Sequence[VersionRecord]) -> View:
+        """Load versions whether they are champions or not, at most one a slot.
+
+        Raises
+        ------
+        ServingError
+            If one cannot be loaded, or does not forecast.
+        TruecastError
+            If the registry or the lake cannot be read.
+        """
+        champions = {record.slot: record for record in self._registry.champions()}
+        bars = OpenSeries(self._workspace, self._workspace.lake.versions())
+        seats: dict[Slot, Seat] = {}
+        for one in versions:
+            champion = champions.get(one.slot)
+            if champion is not None and champion.version == one.version:
+                seats |= {seat.slot: seat for seat in self._load(champion, bars)}
+                continue
+            asked = ChampionRecord(
+                one.slot, one.version, one.name, one.reason, one.skill, one.trained_at
+            )
+            refused = None if one.blocked is None else f"{one.version} failed a gate: {one.blocked}"
+            for seat in self._load(asked, bars):
+                seats[seat.slot] = replace(seat, serves=False, refused=refused)
+        return View(seats, {}, bars)
 
     def _nothing(self) -> View:
         return View({}, {}, OpenSeries(self._workspace, {}))
@@ -249,67 +284,77 @@ class Champions:
             bars = OpenSeries(self._workspace, versions)
         seats: dict[Slot, Seat] = {}
         refusals: dict[Slot, Refusal] = {}
-        for record in champions:
-            seat, refusal = self._seated(record, before, bars)
-            if seat is not None:
-                seats[record.slot] = seat
+        # A slot that has been its own and a pool's is answered for by who was promoted last.
+        for record in sorted(champions, key=lambda one: one.promoted_at):
+            seated, refusal = self._seated(record, before, bars)
+            seats |= {seat.slot: seat for seat in seated}
             if refusal is not None:
                 refusals[record.slot] = refusal
-        view = View(seats, refusals, bars)
+        view = View(dict(sorted(seats.items(), key=lambda one: str(one[0]))), refusals, bars)
         return before if view == before else view
 
     def _seated(
         self, record: ChampionRecord, before: View, bars: OpenSeries
-    ) -> tuple[Seat | None, Refusal | None]:
+    ) -> tuple[list[Seat], Refusal | None]:
         """Keep who answers if it is the champion, else try the champion, else fall back."""
-        seat, refusal = before.seats.get(record.slot), before.refusals.get(record.slot)
-        if seat is not None and seat.champion.version == record.version:
-            same = seat.champion == record and seat.refused is None
-            return (seat if same else replace(seat, champion=record, refused=None)), None
+        seats = [seat for seat in before.seats.values() if seat.champion.slot == record.slot]
+        refusal = before.refusals.get(record.slot)
+        if seats and all(seat.champion.version == record.version for seat in seats):
+            return [_renewed(seat, record) for seat in seats], None
         if refusal is not None and refusal.version == record.version and not _due(refusal):
-            return seat, refusal
+            return seats, refusal
         try:
             return self._load(record, bars), None
         except _UnfitError as error:
             reason = f"the champion {record.version} was refused: {error}"
             if refusal is None or refusal.version != record.version:
                 _log.warning("%s: %s", record.slot, reason)
-        seat = seat or self._fallback(record, bars)
-        if seat is not None:
-            said = f"the champion {record.version} was refused (see /health)"
-            seat = replace(seat, refused=f"{said}; version {seat.champion.version} answers")
-        return seat, Refusal(record.slot, record.version, reason, now(), time.monotonic())
+        said = f"the champion {record.version} was refused (see /health)"
+        seats = [
+            replace(seat, refused=f"{said}; version {seat.champion.version} answers")
+            for seat in seats or self._fallback(record, bars)
+        ]
+        return seats, Refusal(record.slot, record.version, reason, now(), time.monotonic())
 
-    def _fallback(self, refused: ChampionRecord, bars: OpenSeries) -> Seat | None:
+    def _fallback(self, refused: ChampionRecord, bars: OpenSeries) -> list[Seat]:
         """Return the newest of the champions before that can answer."""
         for record in self._earlier(refused):
             try:
                 return self._load(record, bars)
             except _UnfitError as error:
                 _log.warning("%s: version %s too: %s", record.slot, record.version, error)
-        return None
+        return []
 
     def _earlier(self, refused: ChampionRecord) -> Iterator[ChampionRecord]:
         for record in self._registry.standing(refused.slot):
             if record.version != refused.version:
                 yield record
 
-    def _load(self, record: ChampionRecord, bars: OpenSeries) -> Seat:
+    def _load(self, record: ChampionRecord, bars: OpenSeries) -> list[Seat]:
         """Load and check a version, and let it forecast once, before anyone is answered by it."""
         try:
             bundle = self._registry.bundle(record.slot, record.version)
             recipe = Recipe.model_validate(bundle.documents[RECIPE])
-            seat = Seat(record, Forecaster(bundle), recipe, source_of(recipe).live)
-            opened = bars.of(recipe, record.slot.instrument)
-            with self._computing:
-                seat.forecast(opened.series, latest(opened.decisions, recipe), "whatif")
+            symbols = recipe.instruments if record.slot.is_pool else (record.slot.instrument,)
+            live = source_of(recipe).live
+            seats = [Seat(record, Forecaster(bundle, one), recipe, live) for one in symbols]
+            for seat in seats:
+                opened = bars.of(recipe, seat.slot.instrument)
+                with self._computing:
+                    seat.forecast(opened.series, latest(opened.decisions, recipe), "whatif")
         except TruecastError as error:
             raise _UnfitError(str(error)) from error
         except Exception as error:
             # Whatever is wrong with it, the one before goes on answering.
             _log.exception("%s: version %s", record.slot, record.version)
             raise _UnfitError(f"{type(error).__name__} at its first forecast") from error
-        return seat
+        return seats
+
+
+def _renewed(seat: Seat, record: ChampionRecord) -> Seat:
+    """Return a seat with what the registry says of its champion now."""
+    same = seat.champion == record and seat.refused is None
+    return seat if same else replace(seat, champion=record, refused=None)
 
 
 class _UnfitError(ServingError):

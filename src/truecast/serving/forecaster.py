@@ -96,14 +96,34 @@ class Forecaster:
     ----------
     bundle : Bundle
         Loaded and checked.
+    instrument : str or None
+        Of which it speaks where the bundle is a pool's; None for the bundle's own.
     """
 
     bundle: Bundle
+    instrument: str | None = None
 
     @cached_property
     def slot(self) -> Slot:
         """What it answers for."""
-        return Slot.parse(self.bundle.manifest.slot)
+        trained_for = Slot.parse(self.bundle.manifest.slot)
+        if not trained_for.is_pool:
+            return trained_for
+        if self.instrument is None:
+            raise ServingError(f"{trained_for} forecasts each of a pool's instruments: say which")
+        return replace(trained_for, instrument=self.instrument)
+
+    def _past(self, label: str) -> Any:
+        """Return a document about past forecasts: of a pool the instrument's own."""
+        document = self.bundle.documents[label]
+        if not Slot.parse(self.bundle.manifest.slot).is_pool:
+            return document
+        if self.instrument not in document:
+            raise ServingError(
+                f"{self.slot}: version {self.bundle.manifest.version} was trained when there were "
+                "no bars of it yet; train again"
+            )
+        return document[self.instrument]
 
     @property
     def trained_through(self) -> datetime:
@@ -123,14 +143,12 @@ class Forecaster:
     @cached_property
     def calibration(self) -> ScaleCalibration:
         """Scores of the past, up to the moment of training."""
-        return ScaleCalibration.from_document(
-            self.bundle.documents[CALIBRATION], horizon=self.slot.horizon
-        )
+        return ScaleCalibration.from_document(self._past(CALIBRATION), horizon=self.slot.horizon)
 
     @cached_property
     def shares(self) -> ShareCalibration:
         """What came of the model's past probabilities; for direction only."""
-        return ShareCalibration.from_document(self.bundle.documents[SHARES])
+        return ShareCalibration.from_document(self._past(SHARES))
 
     def forecast(self, series: Series, as_of: datetime, *, mode: Mode, skill: str) -> Forecast:
         """Say what comes after the last decision up to a moment.
@@ -272,12 +290,12 @@ class Forecaster:
     @property
     def _since(self) -> np.datetime64:
         """Close of the first row whose outcome may become known after the fit."""
-        pending = self.bundle.documents[PENDING]
+        pending = self._past(PENDING)
         return np.datetime64(min([*pending["event_time"], pending["until"]]), "us")
 
     def _as_said(self, rows: Dataset, own: Vector, label: str) -> Vector:
         """Put what earlier models said of rows before the fit where this one would have spoken."""
-        pending = self.bundle.documents[PENDING]
+        pending = self._past(PENDING)
         closes = rows.decisions.event_time
         said = np.where(closes > np.datetime64(pending["until"]), own, np.nan)
         waiting = np.array(pending["event_time"], dtype="datetime64[us]")

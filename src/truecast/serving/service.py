@@ -19,7 +19,7 @@ from truecast.core.slot import Slot
 from truecast.evaluation.trackrecord import TrackRecord
 from truecast.ledger.ledger import Ledger
 from truecast.ledger.query import Entry, Query
-from truecast.registry.registry import Registry
+from truecast.registry.registry import Registry, VersionRecord
 from truecast.serving.answers import Answer, Answers, Question
 from truecast.serving.champions import Champions, Seat, View
 from truecast.serving.choosing import choose
@@ -131,6 +131,26 @@ class Service:
         questions = [Question.of(view, _seat(view, slot), None) for slot in slots]
         return [answer.forecast for answer in self._answers.of(questions)]
 
+    def predict_versions(self, versions: Sequence[VersionRecord]) -> list[Forecast]:
+        """Return what versions say of the newest decision, champions or not, at most one a slot.
+
+        Parameters
+        ----------
+        versions : sequence of VersionRecord
+            Such as the newest ones of a model's name; see :meth:`Registry.newest`. What one says
+            that is not the champion is ``whatif``: written down, and never scored.
+
+        Raises
+        ------
+        ServingError
+            If one cannot be loaded, or does not forecast.
+        """
+        view = self._champions.look_for(versions)
+        asked = {one.slot for one in versions}
+        seats = [seat for seat in view.seats.values() if seat.champion.slot in asked]
+        questions = [Question.of(view, seat, None) for seat in seats]
+        return [answer.forecast for answer in self._answers.of(questions)]
+
     def history(self, asked: HistoryAsked) -> History:
         """Return forecasts as they were issued, the newest first, with what came of them."""
         end = now()
@@ -181,6 +201,7 @@ class Service:
         view = self._champions.look()
         reasons = [refusal.reason for refusal in view.refusals.values()]
         reasons += [view.trouble] if view.trouble else []
+        answering = {seat.champion.slot: seat.champion.version for seat in view.seats.values()}
         if not view.slots:
             reasons.append("no model has been promoted yet: run `truecast run sp500-daily`")
         return Health(
@@ -198,7 +219,7 @@ class Service:
                     version=refusal.version,
                     reason=refusal.reason,
                     at=refusal.at,
-                    answering=view.seats[slot].champion.version if slot in view.seats else None,
+                    answering=answering.get(slot),
                 )
                 for slot, refusal in view.refusals.items()
             ],
@@ -256,7 +277,7 @@ def open_service(settings: Settings) -> Service:
 def _seat(view: View, slot: Slot) -> Seat:
     if slot in view.seats:
         return view.seats[slot]
-    refusal = view.refusals.get(slot)
+    refusal = view.refusals.get(slot) or view.refusals.get(slot.pool)
     raise NotReadyError(
         f"{slot} has no champion yet" if refusal is None else f"{slot}: {refusal.reason}",
         f"run `truecast run {slot.recipe}`",

@@ -333,6 +333,15 @@ def slots_of(recipe: Recipe) -> tuple[Slot, ...]:
     )
 
 
+def champion_slots(recipe: Recipe) -> tuple[Slot, ...]:
+    """Return the slots of a recipe that have a champion: all, or where it is pooled one for all.
+
+    A pool's champion forecasts every instrument, each in its own slot.
+    """
+    every = slots_of(recipe)
+    return tuple(dict.fromkeys(slot.pool for slot in every)) if recipe.pooled else every
+
+
 def latest(decisions: Decisions, recipe: Recipe) -> datetime:
     """Return the moment that "now" is for a series: the present, or its end if it has ended."""
     if source_of(recipe).live or not len(decisions):
