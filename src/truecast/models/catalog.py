@@ -3,10 +3,13 @@
 from truecast.core.errors import UsageError
 from truecast.core.names import Registry
 from truecast.core.recipe_parts import Choice
+from truecast.models.arima import Arima
 from truecast.models.base import Model
+from truecast.models.drift import Drift
 from truecast.models.egarch import Egarch
 from truecast.models.ensemble import Ensemble
 from truecast.models.ewma import Ewma
+from truecast.models.forests import ExtraTrees, RandomForest
 from truecast.models.garch import Garch
 from truecast.models.gjr import Gjr
 from truecast.models.har import Har, HarLeverage, HarVix
@@ -20,8 +23,12 @@ from truecast.models.xgboost import XGBoost
 
 _KINDS: tuple[type[Model], ...] = (
     Naive,
+    Drift,
     Ridge,
     Logistic,
+    Arima,
+    RandomForest,
+    ExtraTrees,
     LightGBM,
     XGBoost,
     Garch,
@@ -44,8 +51,8 @@ def supporting(target: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> supporting("direction")
-    ('ensemble', 'lightgbm', 'logistic', 'naive', 'xgboost')
+    >>> supporting("regime")
+    ('hmm', 'naive')
     """
     return tuple(sorted(name for name, kind in MODELS.items() if target in kind.targets))
 
