@@ -124,6 +124,24 @@ class Tuning(Part):
     seed: int = Field(default=1, ge=0, lt=2**31)
 
 
+class Transfer(Part):
+    """Networks of each instrument begin with what those of one of them, the parent, have learned.
+
+    Parameters
+    ----------
+    parent : str
+        One of the instruments.
+    mode : {"finetune", "frozen"}
+        Whether all weights go on learning, or those of the last layer alone.
+    learning_rate : float or None
+        Of the children; None for the model's own.
+    """
+
+    parent: str
+    mode: Literal["finetune", "frozen"] = "finetune"
+    learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+
 class Segments(Part):
     """Consecutive parts of the rows, in time: fractions, bar counts, or last sessions.
 

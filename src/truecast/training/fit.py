@@ -1,7 +1,6 @@
 """Fit a model with what was known at a moment, and nothing else."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -14,7 +13,9 @@ from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold, Rows, teachable
 from truecast.datasets.targets import F64
 from truecast.models.base import Model
 from truecast.models.catalog import create
+from truecast.models.nets import Net
 from truecast.training.select import strongest
+from truecast.training.transfer import Origin, Parent
 
 
 class TrainingError(TruecastError):
@@ -37,6 +38,8 @@ class Trained:
         Decision of the first training row.
     trained_through : datetime
         Moment of the fit: nothing that became known later was seen.
+    origin : Origin or None
+        What the model began with, if it is a parent's child.
     """
 
     model: Model
@@ -44,6 +47,7 @@ class Trained:
     rows: int
     trained_from: datetime
     trained_through: datetime
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,19 @@ class Trainer:
         Training rows at most; None for all that are known.
     embargo : int
         Rows left out before each fold.
+    parent : Parent or None
+        Whose networks those of this instrument begin with; None for chance.
     """
 
     dataset: Dataset
     window: int | None = None
     embargo: int = 0
+    parent: Parent | None = None
+
+    def known_by(self, moment: np.datetime64) -> "Trainer":
+        """Return a trainer on what was known at a moment, of the parent too, and no more."""
+        parent = None if self.parent is None else self.parent.known_by(moment)
+        return replace(self, dataset=self.dataset.known_by(moment), parent=parent)
 
     def fit(
         self,
@@ -106,9 +118,15 @@ class Trainer:
             )
         features = self._features(model, rows, y[rows], keep)
         X = self.dataset.windows(features, model.window, rows)
-        fitted = model.fit(X, y[rows], target=target, horizon=horizon)
-        first = to_utc(self.dataset.decisions.as_of[rows[0]])
-        return Trained(fitted, features, len(rows), first, to_utc(fold.as_of))
+        first, origin = to_utc(self.dataset.decisions.as_of[rows[0]]), None
+        if self.parent is not None and isinstance(model, Net):
+            start, origin = self.parent.start(
+                model, choice, target=target, horizon=horizon, fold=fold
+            )
+            model.fit_from(start, X, y[rows], target=target, horizon=horizon)
+        else:
+            model.fit(X, y[rows], target=target, horizon=horizon)
+        return Trained(model, features, len(rows), first, to_utc(fold.as_of), origin)
 
     def _features(self, model: Model, rows: Rows, y: F64, keep: int | None) -> tuple[str, ...]:
         inputs = self.dataset.inputs
@@ -130,19 +148,6 @@ class Trainer:
             window=self.window,
             embargo=self.embargo,
         )
-
-    def first_teachable(self, folds: Sequence[Fold], horizon: int) -> int:
-        """Return the first fold at whose moment enough outcomes of variance were known.
-
-        Returns
-        -------
-        int
-            Place in ``folds``; their number if there is none.
-        """
-        for place, fold in enumerate(folds):
-            if len(self.rows("volatility", horizon, fold)) >= MIN_TRAINING_ROWS:
-                return place
-        return len(folds)
 
     def _response(self, target: str, horizon: int, fold: Fold) -> F64:
         known = self.dataset.outcomes(horizon, to_utc(fold.as_of))
