@@ -19,7 +19,7 @@ from truecast.core.labels import LABELS
 from truecast.core.slot import Slot
 from truecast.evaluation.arrays import Floats
 from truecast.evaluation.errors import EvaluationError
-from truecast.evaluation.intervals import covered
+from truecast.evaluation.intervals import covered, rolling_coverage
 from truecast.evaluation.metrics import METRICS, Metric, wrong
 from truecast.evaluation.probabilities import accuracy
 from truecast.evaluation.scorecard import Window
@@ -58,12 +58,15 @@ class IntervalRecord(_Part):
     """How well the intervals that went out held the outcomes.
 
     ``nominal`` is the coverage that was promised, on average; ``mean_width`` is in percent
-    return, for volatility in percent standard deviation.
+    return, for volatility in percent standard deviation. ``min_coverage_250`` is the least share
+    held of 250 forecasts in a row; null with fewer. Forecasts whose outcome cannot be measured, as
+    the range of a bar that has none, do not count.
     """
 
     nominal: float
     coverage: Share
     mean_width: float
+    min_coverage_250: float | None = None
 
 
 class TrackRecord(_Part):
@@ -301,18 +304,18 @@ def _hits(issued: IssuedForecasts) -> Share | None:
 
 def _intervals(issued: IssuedForecasts) -> IntervalRecord | None:
     """Say how intervals did; that of a direction bounds the probability and holds no outcome."""
-    rows = np.isfinite(issued.lower) & np.isfinite(issued.upper)
+    volatility = issued.slot.target == "volatility"
+    outcomes = np.sqrt(issued.outcomes["gk"]) if volatility else issued.outcomes["value"]
+    rows = np.isfinite(issued.lower) & np.isfinite(issued.upper) & np.isfinite(outcomes)
     if issued.slot.target == "direction" or not rows.any():
         return None
     lower, upper = issued.lower[rows], issued.upper[rows]
-    if issued.slot.target == "volatility":
-        outcome = np.sqrt(issued.outcomes["gk"][rows])
-    else:
-        outcome = issued.outcomes["value"][rows]
-    hits = covered(outcome, lower, upper)
+    hits = covered(outcomes[rows], lower, upper)
+    rolling = rolling_coverage(hits)
     width = 100 * np.log(upper / lower) if issued.slot.target == "price" else upper - lower
     return IntervalRecord(
         nominal=fmean(issued.nominal[rows]),
         coverage=_share(int(hits.sum()), len(hits), issued.slot.horizon),
         mean_width=float(width.mean()),
+        min_coverage_250=float(rolling.min()) if len(rolling) else None,
     )

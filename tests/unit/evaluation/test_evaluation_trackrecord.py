@@ -257,3 +257,33 @@ def test_whatever_was_said_no_figure_is_nan(
     assert record["settled"] == len(rows)
     for versus in record["versus"]:
         assert 0 <= versus["p_value"] <= 1
+
+
+def test_the_worst_250_intervals_in_a_row_are_told() -> None:
+    outcomes = [0.0] * 400
+    outcomes[60:100] = [9.0] * 40
+    outcomes[340:] = [9.0] * 60
+    given = {"forecasts": [0.0] * 400, "lower": [-1.0] * 400, "upper": [1.0] * 400}
+    nominal = {"nominal": [0.9] * 400}
+    said = document(
+        track_record(issued("return", outcomes={"value": outcomes}, **given, **nominal))
+    )
+    assert said["intervals"]["coverage"]["share"] == 0.75
+    assert said["intervals"]["min_coverage_250"] == (250 - 60) / 250
+    few = issued("return", lower=[0.0, 0.0], upper=[1.0, 2.0], nominal=[0.9, 0.9])
+    assert document(track_record(few))["intervals"]["min_coverage_250"] is None
+
+
+def test_a_volatility_without_a_range_counts_for_no_interval() -> None:
+    record = track_record(
+        issued(
+            "volatility",
+            baseline="garch",
+            outcomes={"gk": [1.0, None], "r2": [1.0, 1.0]},
+            lower=[0.5, 0.5],
+            upper=[1.5, 1.5],
+            nominal=[0.9, 0.9],
+        )
+    )
+    coverage = document(record)["intervals"]["coverage"]
+    assert (coverage["share"], coverage["n"]) == (1.0, 1)
