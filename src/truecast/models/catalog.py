@@ -16,6 +16,7 @@ from truecast.models.har import Har, HarLeverage, HarVix
 from truecast.models.hmm import Hmm
 from truecast.models.linear import Logistic, Ridge
 from truecast.models.naive import Naive
+from truecast.models.nets import CNN, LSTM, MLP
 from truecast.models.parameters import check_parameters
 from truecast.models.prophet import Prophet
 from truecast.models.trees import LightGBM
@@ -31,6 +32,9 @@ _KINDS: tuple[type[Model], ...] = (
     ExtraTrees,
     LightGBM,
     XGBoost,
+    MLP,
+    CNN,
+    LSTM,
     Garch,
     Gjr,
     Egarch,
