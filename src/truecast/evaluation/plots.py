@@ -9,7 +9,7 @@ from truecast.evaluation.arrays import Floats
 from truecast.evaluation.probabilities import CalibrationBins
 from truecast.evaluation.scorecard import IntervalCard, SlotCard
 from truecast.evaluation.scoring import SlotPlots
-from truecast.evaluation.slots import SlotForecasts
+from truecast.evaluation.slots import SlotForecasts, one_of
 from truecast.evaluation.words import label
 from truecast.models.intervals import wilson_interval
 
@@ -118,7 +118,7 @@ def _recent(slot: SlotForecasts) -> go.Figure:
 
 
 def _lines(slot: SlotForecasts) -> list[tuple[str, str, str]]:
-    baseline = slot.naive[-1]
+    baseline = one_of(slot.naive)
     lines = [(baseline, _BASELINE, "dot")] if slot.champion.name != baseline else []
     return [*lines, (slot.champion.name, _MODEL, "solid")]
 

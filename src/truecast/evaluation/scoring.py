@@ -82,6 +82,7 @@ def score_slot(slot: SlotForecasts) -> tuple[SlotCard, SlotPlots]:
         finite.
     """
     _check(slot)
+    slot = slot.with_drift()
     losses = _row_losses(slot)
     deciding = losses[COMPARED[slot.target][0]]
     best = model_confidence_set(deciding, horizon=slot.horizon, seed=slot.seed)
@@ -309,7 +310,10 @@ def _intervals(slot: SlotForecasts, name: str) -> IntervalCard | None:
         model=name,
         nominal=given.nominal,
         coverage=float(hits.mean()),
-        coverage_ci95=wilson_interval(round(float(shares.sum())), len(shares)),
+        # Outcomes h bars ahead overlap: h of them tell as much as one.
+        coverage_ci95=wilson_interval(
+            float(shares.sum()) / slot.horizon, len(shares) / slot.horizon
+        ),
         coverage_top_volatility_tercile=terciles[2] if terciles else None,
         coverage_by_tercile=terciles,
         min_coverage_250=float(rolling.min()) if len(rolling) else None,

@@ -1,7 +1,7 @@
 """A slot's forecasts and outcomes as arrays: what a walk-forward hands over to be judged."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -35,6 +35,9 @@ BASELINES: Mapping[str, tuple[str, ...]] = {
     "regime": ("naive",),
     "volatility": ("naive", "garch"),
 }
+#: The naive forecast that a price goes on as it went on average. Whoever forecasts a rise each day
+#: of a rising market beats no change by that alone.
+DRIFT = "drift"
 #: Good forecasts that every model is compared with as well, without part in the verdict.
 REFERENCES: Mapping[str, tuple[str, ...]] = {"volatility": ("har_leverage",)}
 
@@ -60,6 +63,36 @@ class IntervalForecasts:
     upper: Floats
     levels: tuple[float, ...] = ()
     quantiles: Floats | None = None
+
+
+def one_of(baselines: tuple[str, ...]) -> str:
+    """Return the baseline that is shown where there is room for one: the last but for drift."""
+    others = [name for name in baselines if name != DRIFT]
+    return (others or baselines)[-1]
+
+
+def drift_of(target: str, mean_return: Floats, last_close: Floats | None) -> Floats | None:
+    """Return the forecast of the mean return so far, in the unit of a target.
+
+    Parameters
+    ----------
+    target : str
+        Price or return; all others have no drift.
+    mean_return : array of float64, shape (n,)
+        Mean of the horizon returns known at each ``as_of``, percent.
+    last_close : array of float64, shape (n,), or None
+        The closes forecast from, for price.
+
+    Returns
+    -------
+    array of float64, shape (n,), or None
+        Prices, or percent.
+    """
+    if target == "return":
+        return mean_return
+    if target != "price" or last_close is None:
+        return None
+    return np.asarray(last_close * np.exp(mean_return / 100), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -208,8 +241,19 @@ class SlotForecasts:
 
     @property
     def naive(self) -> tuple[str, ...]:
-        """The baselines that the verdict is about."""
+        """The baselines that the verdict is about, no change before drift."""
         return BASELINES[self.target] if self.baselines is None else self.baselines
+
+    def with_drift(self) -> "SlotForecasts":
+        """Return these with the mean return so far as a further baseline, where it is known."""
+        if self.mean_return is None or DRIFT in self.naive:
+            return self
+        said = drift_of(self.target, self.mean_return, self.last_close)
+        if said is None:
+            return self
+        return replace(
+            self, forecasts={**self.forecasts, DRIFT: said}, baselines=(*self.naive, DRIFT)
+        )
 
     @property
     def compared_with(self) -> tuple[str, ...]:

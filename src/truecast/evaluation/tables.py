@@ -6,6 +6,7 @@ from rich.text import Text
 
 from truecast.evaluation.scorecard import IntervalCard, ModelCard, Scorecard, SlotCard
 from truecast.evaluation.significance import Versus
+from truecast.evaluation.slots import one_of
 from truecast.evaluation.words import (
     between,
     figure,
@@ -60,8 +61,7 @@ def _models(card: SlotCard) -> Table:
     table.add_column("model", no_wrap=True)
     for name in shown:
         table.add_column(label(name), justify="right", no_wrap=True)
-    # Of several naive forecasts the last is the hardest to beat; the report shows them all.
-    baseline = card.baselines[-1]
+    baseline = one_of(card.baselines)
     table.add_column(f"better than {baseline}\nby, 95% interval", justify="right", no_wrap=True)
     table.add_column("DM", justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)

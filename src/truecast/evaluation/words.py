@@ -3,7 +3,8 @@
 from truecast.core.forecast import Forecast
 from truecast.evaluation.metrics import LEVEL_R2
 from truecast.evaluation.scorecard import BacktestCard, ModelCard, SlotCard
-from truecast.evaluation.significance import Versus, adjusted_p
+from truecast.evaluation.significance import Versus, adjusted_p, verdict
+from truecast.evaluation.slots import DRIFT
 
 #: Metric to its label, the places after the point, and whether it is a share shown in percent.
 _METRICS: dict[str, tuple[str, int, bool]] = {
@@ -111,8 +112,10 @@ def verdict_sentence(card: SlotCard) -> str:
             f"{champion.name} is a naive forecast itself: it serves because no model has been "
             "promoted over it."
         )
-    # The baseline that is hardest to beat tells most.
-    hardest = min(beside, key=lambda one: one.improvement_pct)
+    # Of those that are not beaten, the hardest to beat tells most, and drift least.
+    unbeaten = [one for one in beside if verdict([one], champion.trials) != "beats naive"]
+    told = [one for one in unbeaten if one.baseline != DRIFT] or unbeaten or beside
+    hardest = min(told, key=lambda one: one.improvement_pct)
     size = f"{abs(hardest.improvement_pct):.1f}%"
     lead = (
         f"{champion.name} beats {' and '.join(card.baselines)}."
@@ -121,6 +124,8 @@ def verdict_sentence(card: SlotCard) -> str:
         if hardest.p_value >= 0.05 or hardest.improvement_pct > 0
         else f"No skill shown: {champion.name} is worse than {hardest.baseline}."
     )
+    if hardest.baseline == DRIFT and champion.verdict != "beats naive":
+        lead += " That prices rose on average is all it knows that no change does not."
     direction = "lower" if hardest.improvement_pct >= 0 else "higher"
     return (
         f"{lead} Its loss ({label(card.metric).removesuffix(' %')}) is {size} {direction} than "

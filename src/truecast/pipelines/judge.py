@@ -16,11 +16,13 @@ from truecast.evaluation.significance import LEAST_ROWS, Versus, compare
 from truecast.evaluation.slots import (
     BASELINES,
     COMPARED,
+    DRIFT,
     SHOWN,
     IntervalForecasts,
     SlotForecasts,
     Trading,
     by_session,
+    drift_of,
 )
 from truecast.models.base import Model
 from truecast.pipelines.study import Researcher, Study, evenly, in_units, price_of
@@ -243,6 +245,9 @@ def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
     if metric.loss is None:
         raise TypeError(f"{metric.name} is no mean of row losses")
     loss, sessions = metric.loss, study.outcomes.due_session[rows]
+    if slot.target in {"price", "return"} and not slot.is_pool and DRIFT not in forecasts:
+        drifted = drift_of(slot.target, _mean_return(study), study.dataset.last_close)
+        forecasts |= {} if drifted is None else {DRIFT: drifted}
 
     def lost(name: str) -> F64:
         losses = loss(truth, forecasts[name][rows])
@@ -250,7 +255,7 @@ def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
 
     return [
         compare(name, metric.name, lost(study.champion), lost(name), horizon=slot.horizon)
-        for name in BASELINES[slot.target]
+        for name in (*BASELINES[slot.target], *({DRIFT} & forecasts.keys()))
         if name != study.champion
     ]
 

@@ -212,8 +212,8 @@ def test_plots_and_forecasts_of_another_recipe_are_refused(
     only = card.model_copy(update={"slots": card.slots[:1]})
     with pytest.raises(EvaluationError, match="has no slot sp500-daily@sample:~5EGSPC:price:1"):
         write_report(tmp_path / "report.html", only, [scored["price"][1]])
-    with pytest.raises(EvaluationError, match="has no slot elsewhere"):
-        write_report(tmp_path / "report.html", only, [], [forecast("elsewhere")])
+    with pytest.raises(EvaluationError, match="has no slot else@where:x:price:1"):
+        write_report(tmp_path / "report.html", only, [], [forecast("else@where:x:price:1")])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ from truecast.evaluation.scorecard import Champion, Scorecard
 from truecast.evaluation.scoring import score_slot
 from truecast.evaluation.significance import diebold_mariano
 from truecast.evaluation.slots import SlotForecasts
+from truecast.evaluation.words import verdict_sentence
 
 Slots = dict[str, SlotForecasts]
 
@@ -64,7 +65,15 @@ def test_a_price_card(slots: Slots) -> None:
     returns = 100 * np.log(outcome / last)
     sse_mean = np.sum((returns - slot.mean_return) ** 2)
     assert naive.losses["r2_oos"] == pytest.approx(1 - np.sum(returns**2) / sse_mean)
-    assert naive.versus == ()
+    drift = card.by_name["drift"]
+    assert (card.baselines, drift.verdict) == (("naive", "drift"), "baseline")
+    by_drift = last * np.exp(slot.mean_return / 100)
+    assert drift.losses["mape"] == pytest.approx(
+        100 * np.mean(np.abs(outcome - by_drift) / outcome)
+    )
+    assert drift.losses["r2_oos"] == pytest.approx(0, abs=1e-12)
+    assert [one.baseline for one in naive.versus] == ["drift"]
+    assert [one.baseline for one in ridge.versus] == ["naive", "drift"]
     assert ridge.verdict == "no skill shown"
     assert ridge.trials == 43
     assert plots.calibration is not None
@@ -73,6 +82,35 @@ def test_a_price_card(slots: Slots) -> None:
     spread = np.sum((outcome - outcome.mean()) ** 2)
     level = 1 - np.sum((outcome - last) ** 2) / spread
     assert naive.losses["r2_level_uninformative"] == pytest.approx(level)
+
+
+def test_a_rise_each_day_is_no_skill_in_a_rising_market(slots: Slots) -> None:
+    """Gold rose: whoever says so each day beats no change, with p < 0.05, and knows nothing."""
+    slot = slots["price"]
+    rng = np.random.default_rng(3)
+    returns = 0.1 + rng.standard_normal(1250)
+    last = 1000 * np.exp(np.cumsum(np.r_[0, returns[:-1]]) / 100)
+    rise = last * np.exp((0.1 + 0.002 * rng.standard_normal(1250)) / 100)
+    rising = replace(
+        slot,
+        outcomes={"value": last * np.exp(returns / 100)},
+        forecasts={"naive": last, "ridge": rise},
+        last_close=last,
+        mean_return=np.full(1250, 0.1),
+        intervals={},
+        trials=1,
+    )
+    card, _ = score_slot(rising)
+    beside = {one.baseline: one for one in card.judged.versus}
+    assert beside["naive"].p_value < 0.01
+    assert beside["naive"].ci95[0] > 0
+    assert beside["drift"].p_value > 0.05
+    assert card.judged.verdict == "no skill shown"
+    assert verdict_sentence(card).startswith(
+        "No skill shown: ridge cannot be told from drift. That prices rose on average is all"
+    )
+    alone, _ = score_slot(replace(rising, mean_return=None))
+    assert (alone.judged.verdict, alone.baselines) == ("beats naive", ("naive",))
 
 
 def test_intervals_are_judged_in_percent_return(slots: Slots) -> None:
