@@ -16,6 +16,7 @@ from truecast.cli import (
     lake,
     mlflow,
     operate,
+    regimes,
     reproduce,
     serve,
     simulate,
@@ -48,6 +49,7 @@ for command in (
     commands.report,
     commands.verify,
     reproduce.reproduce,
+    regimes.regimes,
     inspect.inspect,
 ):
     app.command()(command)
