@@ -42,7 +42,8 @@ def choose(asked: Asked, served: Sequence[Slot], recipes: Sequence[Recipe]) -> S
             "no model has been promoted yet", f"run `truecast run {DEFAULT_RECIPE}`"
         )
     left = list(served)
-    known = [*recipes, *(load_recipe(name) for name in shipped_recipes())]
+    shipped = sorted(shipped_recipes(), key=lambda name: name != DEFAULT_RECIPE)
+    known = [*recipes, *(load_recipe(name) for name in shipped)]
     for part in _PARTS:
         if (wanted := getattr(asked, part)) is not None:
             left = _narrowed(left, part, wanted, known)
