@@ -126,9 +126,9 @@ forecasts = Table(
 )
 
 #: What came of a forecast. ``value`` is in the forecast's unit: a price, a log return in percent,
-#: 1 for up and 0 for not, or for volatility the standard deviation a bar in percent, from
-#: Garman-Klass times its trailing ratio. ``squared_return`` is volatility's second proxy, the mean
-#: squared return a bar in percent squared.
+#: 1 for up and 0 for not, 0 bear, 1 neutral or 2 bull for a regime, or for volatility the standard
+#: deviation a bar in percent, from Garman-Klass times its trailing ratio. ``squared_return`` is
+#: volatility's second proxy, the mean squared return a bar in percent squared.
 outcomes = Table(
     "outcomes",
     metadata,

@@ -45,7 +45,8 @@ class PointModel:
         array of float64, shape (n,)
             As models forecast (see :class:`truecast.models.base.Model`): the log return in
             percent for price and return, the probability of a rise for direction, the variance a
-            day in percent squared for volatility. NaN where a row lacks a value.
+            day in percent squared for volatility, 0 bear, 1 neutral or 2 bull for regime. NaN
+            where a row lacks a value.
         """
         del params
         entry = self.bundle.manifest.models[POINT]
