@@ -72,7 +72,7 @@ def test_mistakes_are_named() -> None:
 
 
 def test_weights_are_of_rows_that_taught_no_member_then() -> None:
-    """Ridge follows the first 240 rows; what it says of the 60 that are held out is worth little."""
+    """Ridge follows the first 240 rows; what it says of those that are held out is wrong."""
     X = RNG.standard_normal((300, 1, 3)).astype(np.float32)
     y = X[:, 0, 1] * np.where(np.arange(300) < 240, 1.0, -1.0) + 0.1 * RNG.standard_normal(300)
     of = ["naive", {"ridge": {"alpha": 1.0}}]
