@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,17 @@ from truecast.core.names import suggestion
 from truecast.core.recipe import Recipe
 from truecast.core.recipe_parts import Choice
 from truecast.core.slot import Slot
-from truecast.datasets.assembly import Dataset
+from truecast.datasets.assembly import RATIO, Dataset
 from truecast.datasets.pooled import PooledDataset
-from truecast.datasets.splits import Fold
+from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold
 from truecast.datasets.targets import F64
 from truecast.models.bundle import Bundle
 from truecast.models.manifest import CANARY_FILE, ModelEntry
-from truecast.pipelines.train import data_versions
+from truecast.pipelines.train import learned_from
 from truecast.serving.forecaster import PENDING, POINT, RECIPE, SCALE, TERMS
 from truecast.serving.workspace import Workspace
 from truecast.training.fit import Trainer
+from truecast.training.transfer import Parent
 
 #: Newest rows before the fit that both are asked about, besides the bundle's canary rows.
 ASKED_ROWS = 250
@@ -155,11 +157,10 @@ def reproduce(workspace: Workspace, run: str) -> Reproduction:
     recipe = Recipe.model_validate(bundle.documents[RECIPE])
     moment = bundle.manifest.trained_through
     try:
-        dataset = _dataset(workspace, recipe, slot, moment)
-        dataset = replace(dataset, ranged=bool(bundle.documents[TERMS]["ranged"]))
-        fold = _fold(dataset, bundle)
+        trainer = _trainer(workspace, recipe, slot, bundle)
+        folder = workspace.bundles.path(slot, version)
         models = tuple(
-            _rebuilt(workspace, recipe, dataset, fold, bundle, label)
+            _rebuilt(recipe, trainer, bundle, label, folder / label)
             for label in bundle.manifest.models
         )
     except TruecastError as error:
@@ -167,16 +168,31 @@ def reproduce(workspace: Workspace, run: str) -> Reproduction:
             f"{slot}@{version} cannot be built again from what the lake knew at "
             f"{moment.isoformat()}: {error}"
         ) from error
-    found = data_versions(dataset, moment)
-    differing = tuple(_differences(bundle.manifest.data_versions, found))
+    differing = tuple(_differences(bundle.manifest.data_versions, learned_from(trainer, moment)))
     return Reproduction(slot, version, moment, models, differing)
 
 
-def _dataset(workspace: Workspace, recipe: Recipe, slot: Slot, moment: datetime) -> Dataset:
-    if not slot.is_pool:
-        return workspace.dataset(recipe, slot.instrument, moment)
-    members = {name: workspace.dataset(recipe, name, moment) for name in recipe.instruments}
-    return PooledDataset.over(members)
+def _trainer(workspace: Workspace, recipe: Recipe, slot: Slot, bundle: Bundle) -> Trainer:
+    """Open what taught the bundle's models, as of then: the instrument, its pool, or its parent."""
+    moment, window = bundle.manifest.trained_through, recipe.evaluate.window
+    transfer, embargo = recipe.transfer, recipe.split.embargo or 0
+
+    def read(symbol: str) -> Dataset:
+        return workspace.dataset(recipe, symbol, moment)
+
+    parent = None
+    if transfer is not None and slot.instrument != transfer.parent:
+        first = read(transfer.parent)
+        ranged = np.isfinite(first.feature(RATIO)).sum() >= MIN_TRAINING_ROWS
+        origin = Trainer(replace(first, ranged=bool(ranged)), window, embargo)
+        parent = Parent(transfer.parent, transfer, origin)
+    dataset: Dataset
+    if slot.is_pool:
+        dataset = PooledDataset.over({name: read(name) for name in recipe.instruments})
+    else:
+        dataset = read(slot.instrument)
+    ranged = bool(bundle.documents[TERMS]["ranged"])
+    return Trainer(replace(dataset, ranged=ranged), window, embargo, parent)
 
 
 def _fold(dataset: Dataset, bundle: Bundle) -> Fold:
@@ -188,18 +204,11 @@ def _fold(dataset: Dataset, bundle: Bundle) -> Fold:
     return Fold(0, start, start, to_datetime64(bundle.manifest.trained_through))
 
 
-def _rebuilt(
-    workspace: Workspace,
-    recipe: Recipe,
-    dataset: Dataset,
-    fold: Fold,
-    bundle: Bundle,
-    label: str,
-) -> Rebuilt:
+def _rebuilt(recipe: Recipe, trainer: Trainer, bundle: Bundle, label: str, folder: Path) -> Rebuilt:
     """Fit one of a bundle's models again, and ask both."""
     manifest, entry = bundle.manifest, bundle.manifest.models[label]
+    fold, dataset = _fold(trainer.dataset, bundle), trainer.dataset
     spec = recipe.targets[manifest.target]  # type: ignore[index]
-    trainer = Trainer(dataset, recipe.evaluate.window, recipe.split.embargo or 0)
     trained = trainer.fit(
         Choice(name=entry.name, parameters=entry.parameters),
         target="volatility" if label == SCALE else manifest.target,
@@ -214,8 +223,7 @@ def _rebuilt(
         return Rebuilt(label, entry.name, 0, np.inf, np.inf, tolerance, words)
     asked = np.arange(max(0, fold.start - ASKED_ROWS), fold.start)
     rows = dataset.windows(entry.features, entry.window, asked)
-    folder = workspace.bundles.path(Slot.parse(manifest.slot), manifest.version)
-    canary = json.loads((folder / label / CANARY_FILE).read_bytes())
+    canary = json.loads((folder / CANARY_FILE).read_bytes())
     inputs = np.array(canary["inputs"], dtype=np.float32)
     expected = np.array(canary["expected"], dtype=np.float64)
     return Rebuilt(

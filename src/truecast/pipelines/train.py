@@ -34,7 +34,7 @@ from truecast.serving.forecaster import (
     SHARES,
     TERMS,
 )
-from truecast.training.fit import Trained
+from truecast.training.fit import Trained, Trainer
 
 #: Label of the document that says what a child's network began with.
 PARENT = "parent"
@@ -112,7 +112,7 @@ def train_models(
         "ranged": dataset.ranged,
         "simulated": any(_simulated(one.market) for one in dataset.members.values()),
     }
-    versions = learned_from(researcher, as_of)
+    versions = learned_from(researcher.trainer, as_of)
     manifests = {}
     for name in names:
         point = researcher.trained(study.choices[name], slot, fold)
@@ -199,11 +199,11 @@ def _simulated(market: Market) -> bool:
     return bars or (market.news is not None and market.news.simulated)
 
 
-def learned_from(researcher: Researcher, as_of: datetime) -> dict[str, str]:
+def learned_from(trainer: Trainer, as_of: datetime) -> dict[str, str]:
     """Name what was known of all that an instrument's models learn from: its parent's too."""
-    parent = researcher.trainer.parent
+    parent = trainer.parent
     inherited = {} if parent is None else data_versions(parent.trainer.dataset, as_of)
-    return {**inherited, **data_versions(researcher.dataset, as_of)}
+    return {**inherited, **data_versions(trainer.dataset, as_of)}
 
 
 def data_versions(dataset: Dataset, as_of: datetime) -> dict[str, str]:

@@ -115,7 +115,7 @@ def _search(researcher: Researcher, slot: Slot, choice: Choice, space: Space) ->
             "recipe": _settings(recipe, slot.target),
             "plan": dataset.plan.hash,
             "inputs": list(dataset.inputs),
-            "data": learned_from(researcher, to_utc(begin)),
+            "data": learned_from(researcher.trainer, to_utc(begin)),
             "choice": choice.model_dump(mode="json"),
             "transfer": recipe.transfer and recipe.transfer.model_dump(mode="json"),
             "space": {name: str(one) for name, one in space.items()},
