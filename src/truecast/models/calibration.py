@@ -18,6 +18,7 @@ from truecast.models.intervals import (
     RETURN_SPREAD,
     VOLATILITY_RATE,
     VOLATILITY_SPREAD,
+    Bounds,
     gaussian,
     step,
     track,
@@ -77,6 +78,10 @@ class ScaleCalibration:
     start : dict of str to Trail
         Where earlier scores, which are not kept, have left the trackers: ``return`` and
         ``volatility``; empty if there were none.
+    dated : bool
+        Whether a bundle says when its scores were forecast. One of version 0.1.0 does not, and
+        goes on as it did then: its returns are bounded by one number above and below, with one
+        step at every horizon, and each score is held against the newest bounds.
     """
 
     known_at: Times
@@ -85,6 +90,7 @@ class ScaleCalibration:
     log_ratio: F64
     horizon: int
     start: dict[str, Trail] = field(default_factory=dict)
+    dated: bool = True
 
     @classmethod
     def of(
@@ -170,6 +176,8 @@ class ScaleCalibration:
         known_at = np.r_[start.known_at, self.known_at[there]]
         issued = np.searchsorted(known_at, self.as_of[there], side="right") - 1
         before = np.arange(len(issued)) + len(start.known_at) - 1
+        if not self.dated:
+            return Trail(known_at, _as_first(name, scores[there], before, coverage, start.bounds))
         bounds = track(
             scores[there],
             np.clip(issued, 0, before),
@@ -263,8 +271,7 @@ class ScaleCalibration:
         Parameters
         ----------
         document : dict
-            One of version 0.1.0 lacks ``as_of``: its scores count as though each had been
-            forecast when the one before it was known, as they did then.
+            One of version 0.1.0 lacks ``as_of``; see ``dated``.
         horizon : int
             Bars.
         """
@@ -276,4 +283,17 @@ class ScaleCalibration:
             np.array(document["log_ratio"], dtype=np.float64),
             horizon,
             {name: Trail.from_document(one) for name, one in document.get("start", {}).items()},
+            "as_of" in document,
         )
+
+
+def _as_first(
+    name: str, scores: F64, newest: NDArray[np.intp], coverage: float, before: Bounds
+) -> Bounds:
+    """Track as version 0.1.0 did: see :attr:`ScaleCalibration.dated`."""
+    rate, _ = _TRACKED[name]
+    if name == "volatility":
+        return track(scores, newest, coverage=coverage, rate=rate, before=before)
+    # Of sizes all that may fall outside is above.
+    above = track(np.abs(scores), newest, coverage=2 * coverage - 1, rate=rate, before=before)
+    return Bounds(-above.upper, above.upper)

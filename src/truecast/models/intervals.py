@@ -103,7 +103,7 @@ def step(rate: float, horizon: int) -> float:
 
     Outcomes that overlap fall outside together, up to ``horizon`` of them: with this step the
     bounds are as noisy as those of one bar ahead. On the S&P 500 and NASDAQ of 2006–2013, 5 and 22
-    days ahead, the whole rate held as much with intervals that scored 1% to 9% worse, and
+    days ahead, the whole rate held as much with intervals that scored 1% to 10% worse, and
     ``rate / horizon`` was too slow to leave where it starts.
     """
     return rate / float(np.sqrt(horizon))

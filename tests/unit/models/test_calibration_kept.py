@@ -9,6 +9,7 @@ from truecast.models.shares import ShareCalibration
 
 rng = np.random.default_rng(3)
 N = 3000
+NORMAL_95 = 1.6448536269514722
 TIMES = np.datetime64("2014-01-01", "us") + np.arange(N + 500) * np.timedelta64(1, "m")
 
 
@@ -52,13 +53,20 @@ def test_scores_that_were_cut_off_before_are_not_forgotten_by_a_second_cut() -> 
 
 def test_a_document_of_the_first_version_goes_on_as_it_did() -> None:
     """It has no moments of forecast, and of what was cut off the last bounds alone."""
-    whole, old = scores(0, N), scores(0, N).to_document()
+    old = scores(0, N, horizon=30).to_document()
     del old["as_of"]
-    plain = ScaleCalibration.from_document(old, horizon=1)
-    now = TIMES[[N]]
-    for name in ("return_band", "volatility_band"):
-        bands = [getattr(one, name)(np.ones(1), now, coverage=0.9) for one in (whole, plain)]
-        np.testing.assert_array_equal(bands[0], bands[1])
+    went_on = ScaleCalibration.from_document(old, horizon=30).joined(scores(N, N + 50, horizon=30))
+    quantile, low, high = gaussian(0.9, 1.0).upper[0], *(0.4 * np.array([-1, 1]) * NORMAL_95)
+    for score, ratio in zip(went_on.standardised, went_on.log_ratio, strict=True):
+        quantile += 0.05 * ((abs(score) > quantile) - 0.1)
+        if ratio == ratio:
+            low, high = low - 0.02 * ((ratio < low) - 0.05), high + 0.02 * ((ratio > high) - 0.05)
+    now = TIMES[[N + 100]]
+    band = went_on.return_band(np.ones(1), now, coverage=0.9)
+    expected = np.array([-quantile, quantile]) * np.sqrt(30)
+    np.testing.assert_allclose(np.ravel(band), expected, rtol=1e-10)
+    band = went_on.volatility_band(np.ones(1), now, coverage=0.9)
+    np.testing.assert_allclose(np.ravel(band), np.exp([low, high]), rtol=1e-10)
     empty = {"known_at": [], "standardised": [], "log_ratio": []}
     cut = {**empty, "start": {"return": [1.5], "volatility": [-0.7, 0.9]}}
     left = ScaleCalibration.from_document(cut, horizon=4)
