@@ -1,7 +1,8 @@
 """From trained versions to the one that answers: train, judge, promote, roll back."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from truecast.core.errors import UsageError
 from truecast.core.names import UnknownNameError, suggestion
@@ -10,10 +11,9 @@ from truecast.core.slot import Slot
 from truecast.evaluation.scorecard import Champion, Scorecard
 from truecast.models.manifest import Manifest
 from truecast.pipelines.contest import contest
-from truecast.pipelines.gates import Gatekeeper
+from truecast.pipelines.fanout import Fitted, Plan, fit, walk
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
-from truecast.pipelines.train import final_fold, train_models
 from truecast.registry.registry import ChampionRecord, NoChampionError, VersionRecord
 from truecast.serving.workspace import (
     Workspace,
@@ -39,25 +39,31 @@ def train_slots(studies: Studies) -> list[VersionRecord]:
         forecast where the recipe requires skill and none was shown. ``held`` says why it does not
         replace the champion, if so; see :func:`truecast.pipelines.contest.contest`.
     """
-    return [_train_slot(studies, slot) for slot in champion_slots(studies.recipe)]
+    walk(studies)
+    plans = [_plan(studies, slot) for slot in champion_slots(studies.recipe)]
+    fitted = fit(studies, plans)
+    return [_register(studies, plan, fitted[plan.slot]) for plan in plans]
 
 
-def _train_slot(studies: Studies, slot: Slot) -> VersionRecord:
-    recipe, workspace = studies.recipe, studies.workspace
-    researcher = studies.researcher(slot.instrument)
-    decisions = researcher.dataset.decisions
-    newest_row = decided_by(decisions, latest(decisions, recipe))
-    found = studies.study(slot)  # its own look counts as well
-    study = studies.gated(slot, decisions.as_of[newest_row], studies.trials(slot))
-    fold, metric = final_fold(study, newest_row), researcher.metric(slot).name
+def _plan(studies: Studies, slot: Slot) -> Plan:
+    """Choose a slot's champion, and say what is fitted of it."""
+    decisions = studies.researcher(slot.instrument).dataset.decisions
+    newest_row = decided_by(decisions, latest(decisions, studies.recipe))
+    studies.study(slot)  # its own look counts as well
+    champion = studies.gated(slot, decisions.as_of[newest_row], studies.trials(slot)).champion
     # The chosen one last: what is registered last is the newest of equals.
-    names = [*dict.fromkeys([*candidates(recipe, slot.target), study.champion])]
-    names.sort(key=study.champion.__eq__)
-    manifests = train_models(workspace.bundles, recipe, researcher, study, fold, names)
-    gates = Gatekeeper(workspace, recipe, researcher, study, fold)
+    names = [*dict.fromkeys([*candidates(studies.recipe, slot.target), champion])]
+    return Plan(slot, champion, tuple(sorted(names, key=champion.__eq__)), newest_row)
+
+
+def _register(studies: Studies, plan: Plan, fitted: Mapping[str, Fitted]) -> VersionRecord:
+    recipe, workspace, slot = studies.recipe, studies.workspace, plan.slot
+    found = studies.study(slot)
+    study = replace(found, champion=plan.champion)
+    metric = studies.researcher(slot.instrument).metric(slot).name
     beside = contest(workspace, recipe, study, shown=study.champion == found.champion)
-    for name in names:
-        gated = gates.judge(name, manifests[name])
+    for name in plan.names:
+        manifest, gated = workspace.bundles.manifest(slot, fitted[name].version), fitted[name].gated
         losses = {f"validation_{metric}": found.validation_losses.get(name)}
         chosen = name == study.champion
         said, held = _reason(found, study, name, metric), None
@@ -65,9 +71,9 @@ def _train_slot(studies: Studies, slot: Slot) -> VersionRecord:
             said, held = f"{said}; {beside.said}", None if beside.won else beside.said
         record = workspace.registry.register(
             slot,
-            manifests[name],
+            manifest,
             name=name,
-            reason=_kept(workspace, slot, manifests[name]) or said,
+            reason=_kept(workspace, slot, manifest) or said,
             metrics={
                 **{name: loss for name, loss in losses.items() if loss is not None},
                 **{f"gate_{one.gate}": one.value for one in gated},

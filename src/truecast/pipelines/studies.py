@@ -97,11 +97,10 @@ class Studies:
             self._studies[slot] = study
         return self._studies[slot]
 
-    def look(self, slot: Slot) -> Look:
+    def look(self, slot: Slot) -> list[Look]:
         """Study a slot as :meth:`study` does; return its trials, and leave them to be recorded."""
         self._studies[slot] = self._studied(slot)
-        (look,) = self._looks(self._studies[slot])
-        return look
+        return self._looks(self._studies[slot])
 
     def judged(self, slot: Slot) -> Slot:
         """Return the slot whose study says how good a slot's models are: its own, or its pool's."""
@@ -221,7 +220,7 @@ class Studies:
                 "plan": researcher.dataset.plan.hash,
                 "slot": str(slot),
                 "tuned": researcher.tuned_parameters(slot),
-                "data": learned_from(researcher, end),
+                "data": learned_from(researcher.trainer, end),
             }
         )
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from truecast.core.clock import now
 from truecast.core.slot import Slot, escape
-from truecast.models.bundle import Bundle, Part, load_bundle, save_bundle
+from truecast.models.bundle import Bundle, Part, load_bundle, read_manifest, save_bundle
 from truecast.models.manifest import BundleError, Manifest, Training
 from truecast.registry.errors import RegistryError
 
@@ -87,6 +87,10 @@ class BundleStore:
     def load(self, slot: Slot, version: str) -> Bundle:
         """Read a version, refusing it unless it is exactly as written."""
         return load_bundle(self.path(slot, version), expected_version=version)
+
+    def manifest(self, slot: Slot, version: str) -> Manifest:
+        """Read what a version says of itself; the rest is not looked at."""
+        return read_manifest(self.path(slot, version), expected_version=version)
 
     def sweep(self) -> int:
         """Remove drafts that killed processes left over an hour ago; return how many."""
