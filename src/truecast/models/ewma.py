@@ -8,6 +8,7 @@ from pydantic import Field
 from truecast.models.archfamily import ArchFamily, MeanOf, Returns, filtered
 from truecast.models.base import Vector
 from truecast.models.parameters import Count
+from truecast.models.space import Range, Space
 
 #: What a bar may keep of its weight.
 Decay = Annotated[float, Field(gt=0, lt=1)]
@@ -40,6 +41,7 @@ class Ewma(ArchFamily):
     """
 
     name: ClassVar[str] = "ewma"
+    SPACE: ClassVar[Space] = {"decay": Range(0.8, 0.99)}
     mean: MeanOf = "zero"
 
     def __init__(self, *, decay: Decay = 0.94, window: Count = 1000) -> None:

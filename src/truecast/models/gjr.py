@@ -7,6 +7,7 @@ import numpy as np
 from truecast.models.archfamily import ArchFamily, MeanOf, Returns, filtered, mean_ahead
 from truecast.models.base import Vector
 from truecast.models.parameters import Count
+from truecast.models.space import Choices, Space
 
 #: Omega as a share of the sample variance, alpha, gamma, beta; degrees of freedom.
 SECOND_START = (0.03, 0.02, 0.15, 0.88)
@@ -46,6 +47,7 @@ class Gjr(ArchFamily):
     """
 
     name: ClassVar[str] = "gjr"
+    SPACE: ClassVar[Space] = {"errors": Choices(("t", "normal"))}
 
     def __init__(
         self,

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from truecast.core.units import VARIANCE_FLOOR
-from truecast.features.declaration import slug
 from truecast.models.base import (
     ModelError,
     Vector,
@@ -136,8 +135,9 @@ class HarVix(HarLeverage):
     Parameters
     ----------
     index : str
-        Symbol of the index, which the recipe must have in its ``context``: what its last close
-        known at the decision was is the term.
+        The feature that holds that logarithm: of another index than ``^VIX`` such as
+        ``log_close__gvz``. The recipe must have the index in its ``context``. The term is its last
+        close known at the decision.
 
     References
     ----------
@@ -146,13 +146,13 @@ class HarVix(HarLeverage):
 
     name: ClassVar[str] = "har_vix"
 
-    def __init__(self, *, index: Annotated[str, Field(min_length=1)] = "^VIX") -> None:
+    def __init__(self, *, index: Annotated[str, Field(min_length=1)] = "log_close__vix") -> None:
         self.index = index
 
     @property
     def terms(self) -> tuple[str, ...]:
         """What the line is in."""
-        return (*TERMS, f"log_close__{slug(self.index)}")
+        return (*TERMS, self.index)
 
 
 def _present(rows: NDArray[np.float64]) -> NDArray[np.bool_]:

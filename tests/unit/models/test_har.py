@@ -95,7 +95,7 @@ def test_too_few_whole_rows_are_refused(table: np.ndarray) -> None:
     [
         (Har(), TERMS[:3]),
         (HarVix(), (*TERMS, "log_close__vix")),
-        (HarVix(index="^GVZ"), (*TERMS, "log_close__gvz")),
+        (HarVix(index="log_close__gvz"), (*TERMS, "log_close__gvz")),
     ],
 )
 def test_relatives_are_least_squares_in_their_own_terms(model: Har, terms: tuple) -> None:
