@@ -224,14 +224,21 @@ def _naive_scale(study: Study) -> float | None:
 
 
 def _mean_return(study: Study) -> F64:
-    """Return the mean of the horizon returns that were known at each row's decision, percent."""
-    known_at = study.outcomes.known_at
-    # A bar that was withdrawn by the time its outcome settled has a moment and no return.
-    order = np.flatnonzero(~np.isnat(known_at) & np.isfinite(study.outcomes.log_return))
-    order = order[np.argsort(known_at[order], kind="stable")]
-    totals = np.r_[0.0, np.cumsum(study.outcomes.log_return[order])]
-    counts = np.searchsorted(known_at[order], study.dataset.decisions.as_of, side="right")
-    return np.asarray(totals[counts] / np.maximum(counts, 1))
+    """Return the mean of the horizon returns that were known at each row's decision, percent.
+
+    Those of the row's own instrument.
+    """
+    means = np.empty(len(study.outcomes.known_at))
+    for rows in study.dataset.rows_of.values():
+        known_at, returns = study.outcomes.known_at[rows], study.outcomes.log_return[rows]
+        # A bar that was withdrawn by the time its outcome settled has a moment and no return.
+        order = np.flatnonzero(~np.isnat(known_at) & np.isfinite(returns))
+        order = order[np.argsort(known_at[order], kind="stable")]
+        totals = np.r_[0.0, np.cumsum(returns[order])]
+        as_of = study.dataset.decisions.as_of[rows]
+        counts = np.searchsorted(known_at[order], as_of, side="right")
+        means[rows] = totals[counts] / np.maximum(counts, 1)
+    return means
 
 
 def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
@@ -245,7 +252,7 @@ def versus_baselines(study: Study, rows: NDArray[np.intp]) -> list[Versus]:
     if metric.loss is None:
         raise TypeError(f"{metric.name} is no mean of row losses")
     loss, sessions = metric.loss, study.outcomes.due_session[rows]
-    if slot.target in {"price", "return"} and not slot.is_pool and DRIFT not in forecasts:
+    if slot.target in {"price", "return"} and DRIFT not in forecasts:
         drifted = drift_of(slot.target, _mean_return(study), study.dataset.last_close)
         forecasts |= {} if drifted is None else {DRIFT: drifted}
 

@@ -294,3 +294,34 @@ def test_a_forecast_that_is_missing_names_its_model_and_row(slots: Slots) -> Non
         score_slot(replace(slot, forecasts={**slot.forecasts, "ridge": holes}))
     with pytest.raises(EvaluationError, match="rows in time order"):
         score_slot(replace(slot, event_time=slot.event_time[::-1]))
+
+
+def test_losses_of_a_pool_are_averaged_by_session(slots: Slots) -> None:
+    slot = slots["price"]
+    # Two instruments of the same sessions: every other row is the other one's.
+    n = len(slot.session) // 2
+    session = np.repeat(slot.session[:n], 2)
+    kept = {"session": session, "pooled": True, "naive_scale": None, "trading": None}
+    rows = slice(0, 2 * n)
+    halves = replace(
+        slot,
+        **kept,
+        event_time=slot.event_time[rows],
+        outcomes={name: values[rows] for name, values in slot.outcomes.items()},
+        forecasts={name: values[rows] for name, values in slot.forecasts.items()},
+        last_close=slot.last_close[rows],
+        mean_return=slot.mean_return[rows],
+        volatility=None if slot.volatility is None else slot.volatility[rows],
+        intervals={},
+    )
+    card, _ = score_slot(halves)
+    outcome = halves.outcomes["value"]
+    ridge, naive = (
+        (100 * np.abs(halves.forecasts[name] / outcome - 1)).reshape(n, 2).mean(axis=1)
+        for name in ("ridge", "naive")
+    )
+    versus = card.by_name["ridge"].versus[0]
+    assert (versus.baseline, versus.n) == ("naive", n)
+    assert versus.dm == pytest.approx(diebold_mariano(ridge, naive).statistic)
+    assert card.by_name["ridge"].losses["mape"] == pytest.approx(ridge.mean())
+    assert card.window.n == 2 * n

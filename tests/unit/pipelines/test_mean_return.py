@@ -13,6 +13,8 @@ def test_a_withdrawn_bar_leaves_the_mean_of_the_others() -> None:
     known_at = np.append(TIMES[1:5], [np.datetime64("NaT")] * 2)  # the second is known and gone
     study = SimpleNamespace(
         outcomes=SimpleNamespace(known_at=known_at, log_return=returns),
-        dataset=SimpleNamespace(decisions=SimpleNamespace(as_of=TIMES)),
+        dataset=SimpleNamespace(
+            decisions=SimpleNamespace(as_of=TIMES), rows_of={"X": np.arange(6)}
+        ),
     )
     np.testing.assert_allclose(_mean_return(study), [0, 1, 1, 2, 3, 3])  # type: ignore[arg-type]
