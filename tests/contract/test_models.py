@@ -44,11 +44,12 @@ class Case:
 #: Parameters without which a model cannot be built.
 NEEDED = {"ensemble": {"of": [{"lightgbm": {"rounds": 5}}, "naive"]}}
 #: Networks are fitted many times here: small ones.
-NEEDED |= dict.fromkeys(("mlp", "cnn", "lstm"), {"window": 4, "units": 3, "epochs": 2})
+NEEDED |= {name: {"window": 4, "units": 3, "epochs": 2} for name in ("mlp", "cnn", "lstm")}
 
 
-#: And forests of the fewest trees.
-NEEDED |= dict.fromkeys(("random_forest", "extra_trees"), {"n_estimators": 50})
+#: And forests of the fewest trees, and a short autoregression.
+NEEDED |= {name: {"n_estimators": 50} for name in ("random_forest", "extra_trees")}
+NEEDED["arima"] = {"q": 0, "window": 50}
 
 
 def column(name: str, rng: np.random.Generator, size: int) -> Any:
@@ -350,7 +351,7 @@ from pathlib import Path
 
 class Blocked:
     fitting = {
-        "arch", "hmmlearn", "keras", "lightgbm", "onnx", "pandas", "polars", "prophet", "scipy",
+        "arch", "hmmlearn", "keras", "lightgbm", "onnx", "pandas", "prophet",
         "sklearn", "statsmodels", "tensorflow", "tf2onnx", "torch", "xgboost",
     }
 

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Self
 
+import numpy as np
 from pydantic import Field
 
 from truecast.models.base import Vector, Windows
@@ -64,6 +65,7 @@ class _Forest(TreeModel):
         """Grow the trees; see :class:`truecast.models.base.Model`."""
         parameters, rows, label = self._prepared(X, y, target, horizon)
         check_finite(self, rows)
+        rows = np.require(rows, requirements="W")  # scikit-learn fails on read-only gaps
         forest = self._kind()(
             n_estimators=self.n_estimators,
             max_depth=self.max_depth,
