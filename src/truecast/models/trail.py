@@ -60,8 +60,7 @@ class Trail:
     def from_document(cls, document: Any) -> Self:
         """Read :meth:`to_document` back; one of version 0.1.0 has the last bounds alone."""
         if isinstance(document, list):
-            ends = np.array([[-document[-1]], [document[-1]]])
-            ends[0] = document[0] if len(document) == 2 else ends[0]
-            return cls(np.array([BEGINNING]), Bounds(ends[0], ends[1]))
+            low = document[0] if len(document) == 2 else -document[0]
+            return cls(np.array([BEGINNING]), Bounds(np.array([low]), np.array([document[-1]])))
         ends = np.array([document["lower"], document["upper"]], dtype=np.float64)
         return cls(times_of(document), Bounds(ends[0], ends[1]))

@@ -23,7 +23,7 @@ def scores(begin: int, end: int, horizon: int = 1) -> ScaleCalibration:
 
 
 @pytest.mark.parametrize("horizon", [1, 30])
-@pytest.mark.parametrize("most", [0, 1, 400, N])
+@pytest.mark.parametrize("most", [0, 1, 400, N - 10, N])
 def test_what_is_kept_bounds_the_same(most: int, horizon: int) -> None:
     whole = scores(0, N, horizon)
     kept = whole.recent(0.9, most)
