@@ -2,6 +2,12 @@
 
 All sides give one float32 column a feature. ``copy`` writes our result to new memory once more:
 what it costs to make that many numbers at all.
+
+pandas is written as one writes a module of features by hand: what several of them need is a named
+column, computed once (logarithms of prices, 1-bar returns and their squares, true ranges, the means
+of closes and of volume, highest highs and lowest lows, deviations of returns). Each feature is then
+one expression of these, by pandas' own rolling windows and exponential means. Nothing is computed
+twice that a person would see to be the same, so pandas is as fast here as it is likely to get.
 """
 
 from collections.abc import Sequence

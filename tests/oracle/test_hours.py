@@ -10,7 +10,7 @@ import pytest
 from truecast.core.calendars import get_calendar
 from truecast.features import hours
 from truecast.features.catalog import FAMILIES, members, resolve
-from truecast.features.clock import clock_columns
+from truecast.features.clock import clock_at, clock_columns
 from truecast.features.compute import Market, compute_at, compute_columns
 from truecast.features.plan import FeaturePlan
 from truecast.lake.history import BarHistory
@@ -127,6 +127,10 @@ def test_equals_plain_datetime(name, seconds):
     stamps = np.array([moment.replace(tzinfo=None) for moment in moments], "datetime64[us]")
     days = np.array([day_of(moment) for moment in moments], "datetime64[D]")
     columns = clock_columns(stamps, days, get_calendar(name))
+    for place in range(0, len(stamps), 97):  # one bar alone is the same to the bit
+        alone = clock_at(stamps[place], days[place], get_calendar(name))
+        together = {name: column[place] for name, column in columns.items()}
+        np.testing.assert_equal(alone, together)
     columns["session"] = days.astype(np.int64).astype(np.float64)
     features = [resolve(feature, {}, None, "") for feature in NAMES]
     ours = compute_columns(features, columns, np.float64)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cache, lru_cache
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from truecast.core.calendars import Calendar, Days, Moments, get_calendar
 from truecast.features.declaration import CLOCK, Column
+
+#: The numbers of :data:`truecast.features.declaration.CLOCK` of one bar.
+Clock: TypeAlias = dict[str, float]
 
 _MINUTE = np.timedelta64(1, "m")
 _START = np.datetime64(0, "us")
@@ -57,6 +61,33 @@ def clock_columns(event_time: Moments, sessions: Days, calendar: Calendar) -> di
     }
 
 
+def clock_at(moment: np.datetime64, session: np.datetime64, calendar: Calendar) -> Clock:
+    """Return what :func:`clock_columns` gives of one bar: for one, arrays cost more than the rest.
+
+    Parameters
+    ----------
+    moment : datetime64[us], UTC
+        The close of the bar.
+    session : datetime64[D]
+        Its session.
+    calendar : Calendar
+        Of its market.
+    """
+    minute = int(moment.astype(np.int64)) / 60_000_000
+    half_hour = int(minute // _HALF_HOUR)
+    york = _new_york()
+    opens, closes = _hours(calendar, int(session.astype(np.int64)))
+    us_day = int((minute + _offset(york.zone, half_hour)) // 1440)
+    us_opens, us_closes = _hours(york, us_day)
+    return {
+        "local_minute": (minute + _offset(calendar.zone, half_hour)) % 1440,
+        "since_open": minute - opens,
+        "until_close": closes - minute,
+        "us_since_open": minute - us_opens,
+        "us_until_close": us_closes - minute,
+    }
+
+
 @cache
 def _new_york() -> Calendar:
     return get_calendar("XNYS")
@@ -97,8 +128,6 @@ def _looked_up(
     keys: NDArray[np.int64], find: Callable[[int], tuple[float, ...]]
 ) -> NDArray[np.float64]:
     """Find what belongs to each key, once a run of equal ones; a row for each number found."""
-    if len(keys) == 1:  # one new bar: what follows costs more than the rest of it
-        return np.array([find(int(keys[0]))]).T
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     found = np.array([find(int(key)) for key in keys[starts]])
     return np.asarray(np.repeat(found, np.diff(np.r_[starts, len(keys)]), axis=0).T)

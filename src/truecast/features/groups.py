@@ -50,18 +50,17 @@ class Group:
 
     def run(self, x: NDArray[np.float64], begin: int, out: Output, start: int) -> None:
         """Write the group's features; see ``features/kernels``."""
-        self._kernel(x, begin, self.halo, out, start, *self._asked)
+        kernel, asked = self._call
+        kernel(x, begin, self.halo, out, start, *asked)
 
     @cached_property
-    def _kernel(self) -> Any:
-        return kernel_of(self.family.kernel)
-
-    @cached_property
-    def _asked(self) -> tuple[Asked, ...]:
+    def _call(self) -> tuple[Any, tuple[Asked, ...]]:
+        """The kernel, and what is asked of each of its families."""
         from truecast.features.kernels.compiling import FIRST
 
-        names = [*inspect.signature(self._kernel.py_func).parameters][FIRST:]
-        return tuple(self._asked_of(name) for name in names)
+        kernel = kernel_of(self.family.kernel)
+        names = [*inspect.signature(kernel.py_func).parameters][FIRST:]
+        return kernel, tuple(self._asked_of(name) for name in names)
 
     def _asked_of(self, family: str) -> Asked:
         asked = [

@@ -4,6 +4,7 @@ The kernels are those of the batch, on a block of one row. A tail goes forward o
 revision of an earlier bar make a new one.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Self
@@ -14,10 +15,10 @@ from numpy.typing import DTypeLike, NDArray
 from truecast.core.calendars import Calendar
 from truecast.core.clock import to_datetime64
 from truecast.features.blocks import complete
-from truecast.features.clock import clock_columns
+from truecast.features.clock import clock_at
 from truecast.features.compute import CONTEXT_AGE
 from truecast.features.declaration import CLOCK, FeatureError, Output
-from truecast.features.groups import Group
+from truecast.features.groups import Group, kernel_of
 from truecast.features.market import Bars, Market
 from truecast.features.news import Stories, write_news
 from truecast.features.plan import FeaturePlan
@@ -130,7 +131,9 @@ class _SeriesTail:
     """The newest bars of one series as the kernels' input."""
 
     def __init__(self, groups: Sequence[Group], calendar: Calendar | None) -> None:
-        self._groups, self._calendar = groups, calendar
+        self._calendar = calendar
+        self._compiled = [group for group in groups if group.family.function is None]
+        self._own = [group for group in groups if group.family.function is not None]
         self.length = 1 + max((group.halo for group in groups), default=0)
         names = groups[0].rows if groups else ()
         read = dict.fromkeys(name for group in groups for name in group.inputs)
@@ -143,6 +146,8 @@ class _SeriesTail:
         self._warm_up = max((bars for _, bars in self._warm_ups), default=0)
         self._last: dict[str, float] = {}
         self._x = np.full((len(names), self.length), np.nan)
+        self._places = np.array([*self._rows.values()], np.int64)
+        self._newest = np.empty(len(self._rows))
         self._bars = 0
         self.newest: np.datetime64 | None = None
 
@@ -154,6 +159,7 @@ class _SeriesTail:
         for name, row in self._rows.items():
             if name not in self._beside:
                 self._x[row, self.length - self._bars :] = bars.values(name)
+        complete(self._x, self._rows)
         self.newest = bars.times("event_time")[-1]
         self._last = {"close": float(bars.values("close")[-1])}
 
@@ -166,10 +172,10 @@ class _SeriesTail:
                 "make a new tail after a revision"
             )
         values = self._values(bar, moment)
-        for name, row in self._rows.items():
-            line = self._x[row]
-            line[:-1] = line[1:]
-            line[-1] = values.get(name, np.nan)
+        if self._rows:
+            for place, name in enumerate(self._rows):
+                self._newest[place] = values.get(name, math.nan)
+            kernel_of("price:push_bar")(self._x, self._places, self._newest)
         self.newest, self._last = moment, values
         self._bars += 1
 
@@ -183,8 +189,7 @@ class _SeriesTail:
         session = np.datetime64(bar.get("session", moment), "D")  # type: ignore[call-overload]
         values["session"] = float(session.astype(np.int64))
         if self._timed and self._calendar is not None:
-            found = clock_columns(np.array([moment]), np.array([session]), self._calendar)
-            values |= {name: float(column[0]) for name, column in found.items()}
+            values |= clock_at(moment, session, self._calendar)
         return values
 
     def set_beside(self, of: str, other: "_SeriesTail", current: bool) -> None:
@@ -196,11 +201,10 @@ class _SeriesTail:
 
     def write(self, out: Output, current: bool) -> None:
         """Write the features of the newest bar, NaN where there is none that counts."""
-        complete(self._x, self._rows)
-        for group in self._groups:
-            if current and group.family.function is None:
+        if current:
+            for group in self._compiled:
                 group.run(self._x, self.length - 1 - group.halo, out, 0)
-            elif current:
+            for group in self._own:
                 for place, feature in group.members:
                     out[place] = self._called(group, feature.lookback)
         if not current or self._bars < self._warm_up:

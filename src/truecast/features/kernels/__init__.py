@@ -9,7 +9,9 @@ A kernel takes ``(x, begin, halo, out, start, *asked)``:
 - After ``start`` comes one argument for each family, named as the family: what is asked of it, one
   row a feature, its place in ``out`` and then its parameters.
 
-It computes in float64, indexes from 0 so that the compiler can vectorise it, and never changes
-the order of additions with the place of a row: the same bars give the same bits. Modules are
-imported at the first use of one of their kernels, since importing numba takes a while.
+What only kernels call is a ``helper``: it has no way in from Python, which takes a third of the
+time to compile. All of them compute in float64, index from 0 so that the compiler can vectorise
+it, and never change the order of additions with the place of a row: the same bars give the same
+bits. Modules are imported at the first use of one of their kernels, since importing numba
+takes a while.
 """

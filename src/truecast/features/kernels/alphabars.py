@@ -6,12 +6,12 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Outputs
 from truecast.features.kernels.alpharatios import EPSILON, share
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import larger_of, quotient
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
 
 
-@kernel
+@helper
 def body_end(opened: Column, close: Column, sign: float) -> Column:
     """Return the top (``sign`` 1) or the bottom (−1) of the body of each bar."""
     out = np.empty(close.size)
@@ -19,7 +19,7 @@ def body_end(opened: Column, close: Column, sign: float) -> Column:
     return out
 
 
-@kernel
+@helper
 def weighted(a: Column, b: Column, of_a: float, of_b: float) -> Column:
     """Return ``of_a·a + of_b·b``."""
     out = np.empty(a.size)

@@ -9,7 +9,7 @@ import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
 from truecast.features.kernels.alpharatios import EPSILON, mean_difference, share
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import difference, quotient, scaled
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW
 from truecast.features.kernels.windows import blank, row_of, windows_of
@@ -57,7 +57,7 @@ def extremes(
         )
 
 
-@kernel
+@helper
 def window_peaks(x: Column, sign: float, windows: Windows) -> tuple[Matrix, Matrix]:
     """Return the largest (``sign`` 1) or smallest (−1) of each window, and how long ago it was.
 
@@ -94,7 +94,7 @@ def window_peaks(x: Column, sign: float, windows: Windows) -> tuple[Matrix, Matr
     return peaks, ages
 
 
-@kernel
+@helper
 def older_or_newer(block: Column, age: Column, shift: int, peak: Column, when: Column) -> None:
     """Write the larger of each row and the one ``shift`` rows before, the older if equal."""
     shift = min(shift, block.size)
@@ -110,7 +110,7 @@ def older_or_newer(block: Column, age: Column, shift: int, peak: Column, when: C
         ages[i] = (old[i] + shift if b >= a else young[i]) + 0.0 * (a + b)
 
 
-@kernel
+@helper
 def place_share(age: Column, window: int, out: Output) -> None:
     """Write the place in the window, the oldest row 1, over the window's length."""
     for i in range(out.size):
@@ -149,7 +149,7 @@ def quantiles(
         scaled(rank, 0.5 / asked[1], out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def window_ranks(x: Column, halo: int, windows: Windows, out: Matrix) -> None:
     """Write twice the rank of each row in each window ending with it, ties at their mean.
 
@@ -172,7 +172,7 @@ def window_ranks(x: Column, halo: int, windows: Windows, out: Matrix) -> None:
             at += 1
 
 
-@kernel
+@helper
 def window_quantiles(x: Column, window: int, share_below: float, low: Column, high: Column) -> None:
     """Write the quantiles ``share_below`` and ``1 − share_below`` of each window.
 
@@ -211,7 +211,7 @@ def window_quantiles(x: Column, window: int, share_below: float, low: Column, hi
             high[row] = between(ordered, below_upper, upper, missing)
 
 
-@kernel
+@helper
 def between(ordered: Column, below: int, place: float, missing: int) -> float:
     """Return the value at a place between two rows; NaN if any is missing."""
     if missing:
@@ -221,7 +221,7 @@ def between(ordered: Column, below: int, place: float, missing: int) -> float:
     return value + (above - value) * (place - below)
 
 
-@kernel
+@helper
 def replace_in_order(ordered: Column, gone: float, new: float) -> None:
     """Replace a value by another, and keep the order."""
     place, stop = 0, ordered.size - 1

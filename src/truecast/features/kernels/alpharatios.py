@@ -3,13 +3,13 @@
 import math
 
 from truecast.features.declaration import Column, Output
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper
 
 #: Added to denominators.
 EPSILON = 1e-12
 
 
-@kernel
+@helper
 def share(a: Column, b: Column, base: Column, epsilon: float, nothing: float, out: Output) -> None:
     """Write ``(a − b)/(base + epsilon)``, ``nothing`` where the base is 0; NaN if not finite."""
     for i in range(out.size):
@@ -18,7 +18,7 @@ def share(a: Column, b: Column, base: Column, epsilon: float, nothing: float, ou
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@kernel
+@helper
 def mean_share(total: Column, window: int, base: Column, out: Output) -> None:
     """Write ``total/window/(base + ε)``; NaN where the base is 0."""
     for i in range(out.size):
@@ -26,7 +26,7 @@ def mean_share(total: Column, window: int, base: Column, out: Output) -> None:
         out[i] = value if value - value == 0.0 and base[i] != 0.0 else math.nan
 
 
-@kernel
+@helper
 def deviation_share(
     squares: Column,
     window: int,
@@ -43,7 +43,7 @@ def deviation_share(
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@kernel
+@helper
 def mean_difference(a: Column, b: Column, window: int, out: Output) -> None:
     """Write ``(a − b)/window``."""
     for i in range(out.size):

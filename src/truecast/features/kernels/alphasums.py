@@ -19,7 +19,7 @@ from truecast.features.kernels.alpharatios import (
     mean_share,
     share,
 )
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import quotient, scaled, sum_of
 from truecast.features.kernels.inputs import CLOSE, VOLUME
 from truecast.features.kernels.price import moves_of
@@ -55,7 +55,7 @@ def prices(
         deviation_share(square, asked[1], now, 1.0, 0.0, math.nan, target)
 
 
-@kernel
+@helper
 def price_weighted_volume(close: Column, volume: Column) -> Column:
     """Return ``|C/C[1] − 1|·V``; the first is NaN."""
     out = np.empty(close.size)
@@ -146,7 +146,7 @@ def volume_moves(
     shares_of_moves(gain, loss, halo, out, start, alpha_vsump, alpha_vsumn, alpha_vsumd)
 
 
-@kernel
+@helper
 def counts(x: Column, windows: Windows) -> Matrix:
     """Return how many values of each window are positive; NaN where one is NaN."""
     positive = np.empty(x.size if windows.size else 0)
@@ -156,7 +156,7 @@ def counts(x: Column, windows: Windows) -> Matrix:
     return found
 
 
-@kernel
+@helper
 def shares_of_moves(
     gain: Column,
     loss: Column,

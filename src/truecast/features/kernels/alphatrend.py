@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import NOTHING, product, quotient
 from truecast.features.kernels.inputs import CLOSE, VOLUME
 from truecast.features.kernels.logarithm import ln
@@ -53,13 +53,13 @@ def regressions(
         last_residual(now, slopes[at, halo:], sums[at, halo:], asked[1], target)
 
 
-@kernel
+@helper
 def spread_of_places(window: int) -> float:
     """Return the sum of squared distances of 1, 2, … from their mean."""
     return window * (window * window - 1.0) / 12.0
 
 
-@kernel
+@helper
 def window_slope(x: Column, window: int, out: Column) -> None:
     """Write the slope of each window by its row's number.
 
@@ -86,7 +86,7 @@ def window_slope(x: Column, window: int, out: Column) -> None:
         slope[i] *= scale
 
 
-@kernel
+@helper
 def explained(slope: Column, total: Column, squares: Column, window: int, out: Output) -> None:
     """Write R² of windows given by slope and moments; NaN where nothing moved."""
     scale = spread_of_places(window)
@@ -99,7 +99,7 @@ def explained(slope: Column, total: Column, squares: Column, window: int, out: O
         out[i] = math.nan if constant else value
 
 
-@kernel
+@helper
 def last_residual(x: Column, slope: Column, total: Column, window: int, out: Output) -> None:
     """Write the distance of ``x`` from the end of its window's line, over ``x``."""
     for i in range(out.size):
@@ -128,14 +128,14 @@ def correlations(
         change_correlations(close, volume, halo, out, start, alpha_cord)
 
 
-@kernel
+@helper
 def one_more(x: Column, out: Output) -> None:
     """Write ``ln(x + 1)``."""
     for i in range(out.size):
         out[i] = ln(x[i] + 1.0)
 
 
-@kernel
+@helper
 def window_correlations(
     a: Column, b: Column, halo: int, out: Outputs, start: int, wanted: Asked
 ) -> None:
@@ -165,7 +165,7 @@ def window_correlations(
         blank_constant(mean_b, spread_b, window, target)
 
 
-@kernel
+@helper
 def of_products(product: Column, squares_a: Column, squares_b: Column, out: Output) -> None:
     """Write ``product/√(squares_a·squares_b)``, within −1 and 1."""
     for i in range(out.size):
@@ -174,7 +174,7 @@ def of_products(product: Column, squares_a: Column, squares_b: Column, out: Outp
         out[i] = -1.0 if value < -1.0 else value
 
 
-@kernel
+@helper
 def blank_constant(mean: Column, squares: Column, window: int, out: Output) -> None:
     """Write NaN where a window's standard deviation is 0."""
     for i in range(out.size):
@@ -182,7 +182,7 @@ def blank_constant(mean: Column, squares: Column, window: int, out: Output) -> N
         out[i] = math.nan if squares[i] <= floor else out[i]
 
 
-@kernel
+@helper
 def change_correlations(
     close: Column, volume: Column, halo: int, out: Outputs, start: int, wanted: Asked
 ) -> None:
@@ -222,7 +222,7 @@ def change_correlations(
             target[i] = target[i] if count[i] >= FEWEST else math.nan
 
 
-@kernel
+@helper
 def price_changes(now: Column, before: Column, volume_before: Column, out: Output) -> None:
     """Write ``now/before − 1``; 0 after a bar without volume, NaN if not finite."""
     for i in range(out.size):
@@ -231,7 +231,7 @@ def price_changes(now: Column, before: Column, volume_before: Column, out: Outpu
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@kernel
+@helper
 def volume_changes(now: Column, before: Column, out: Output, known: Output) -> None:
     """Write ``ln((now/before + 1)/2)`` and 1; after a bar without volume 0 and 0."""
     for i in range(out.size):
@@ -240,14 +240,14 @@ def volume_changes(now: Column, before: Column, out: Output, known: Output) -> N
         known[i] = 0.0 if before[i] == 0.0 else 1.0
 
 
-@kernel
+@helper
 def about_mean(products: Column, a: Column, b: Column, count: Column, out: Output) -> None:
     """Write ``products − a·b/count``: a sum of products about the means."""
     for i in range(out.size):
         out[i] = products[i] - a[i] * b[i] / count[i]
 
 
-@kernel
+@helper
 def blank_rounded(spread: Column, squares: Column, out: Output) -> None:
     """Write NaN where what is left of the squares about the mean is but rounding."""
     for i in range(out.size):

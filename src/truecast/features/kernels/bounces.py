@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import distance, larger_of, log_ratio, product, scaled
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, RETURN
 from truecast.features.kernels.windows import blank, row_of, window_sums, windows_of
@@ -13,7 +13,7 @@ from truecast.features.kernels.windows import blank, row_of, window_sums, window
 ROOTS = 1.0 + math.sqrt(2.0)
 
 
-@kernel
+@helper
 def half_tanh(x: float) -> float:
     """Return ``tanh(x/2)`` for x >= 0, to 1 part in 10⁹ up to x = 7.
 
@@ -30,7 +30,7 @@ def half_tanh(x: float) -> float:
     return y * above / below
 
 
-@kernel
+@helper
 def two_bar_spread(width: Column, before: Column, both: Column, out: Output) -> None:
     """Write Corwin and Schultz's spread in percent, of log ranges of each bar and of both."""
     for i in range(out.size):
@@ -38,7 +38,7 @@ def two_bar_spread(width: Column, before: Column, both: Column, out: Output) -> 
         out[i] = 200.0 * half_tanh(0.0 if alpha < 0.0 else alpha)
 
 
-@kernel
+@helper
 def bounce(products: Column, total: Column, before: Column, window: int, out: Output) -> None:
     """Write ``2·√(max(−cov, 0))`` of a window's sums of products and of either factor."""
     for i in range(out.size):
@@ -46,7 +46,7 @@ def bounce(products: Column, total: Column, before: Column, window: int, out: Ou
         out[i] = 2.0 * math.sqrt(0.0 if covariance > 0.0 else -covariance)
 
 
-@kernel
+@helper
 def distance_over(now: Column, then: Column, path: Column, out: Output) -> None:
     """Write ``|now − then|/path``; 0 where the path is."""
     for i in range(out.size):
@@ -97,7 +97,7 @@ def bounces(
             distance_over(close[halo:], then, path, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def _two_bar_spreads(high: Column, low: Column) -> Column:
     """Return Corwin and Schultz's spread of each bar and the one before; the first is NaN."""
     rows = high.size

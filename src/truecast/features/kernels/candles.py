@@ -3,10 +3,10 @@
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import difference, distance, exceeds, log_ratio, quotient
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN
-from truecast.features.kernels.windows import row_of, window_extreme, window_sums, windows_of
+from truecast.features.kernels.windows import row_of, window_sums, windows_of, write_extreme
 
 #: Bars before, to whose mean body a body is compared.
 BODIES = 20
@@ -16,7 +16,7 @@ TENTH = 0.1
 TIE = 1e-14
 
 
-@kernel
+@helper
 def upper_shadows(high: Column, opened: Column, close: Column, out: Output) -> None:
     """Write ``high − max(opened, close)``."""
     for i in range(out.size):
@@ -24,7 +24,7 @@ def upper_shadows(high: Column, opened: Column, close: Column, out: Output) -> N
         out[i] = high[i] - top + 0.0 * close[i]
 
 
-@kernel
+@helper
 def lower_shadows(low: Column, opened: Column, close: Column, out: Output) -> None:
     """Write ``min(opened, close) − low``."""
     for i in range(out.size):
@@ -32,7 +32,7 @@ def lower_shadows(low: Column, opened: Column, close: Column, out: Output) -> No
         out[i] = bottom - low[i] + 0.0 * close[i]
 
 
-@kernel
+@helper
 def dojis(body: Column, width: Column, close: Column, out: Output) -> None:
     """Write 1 where the body is at most a tenth of the range, else 0."""
     for i in range(out.size):
@@ -40,7 +40,7 @@ def dojis(body: Column, width: Column, close: Column, out: Output) -> None:
         out[i] = found + 0.0 * (body[i] + width[i])
 
 
-@kernel
+@helper
 def hammers(body: Column, width: Column, lower: Column, close: Column, out: Output) -> None:
     """Write 1 where the lower shadow is long and the upper one short, else 0."""
     for i in range(out.size):
@@ -51,7 +51,7 @@ def hammers(body: Column, width: Column, lower: Column, close: Column, out: Outp
         out[i] = found + 0.0 * upper
 
 
-@kernel
+@helper
 def engulfings(
     opened: Column, close: Column, opened_before: Column, close_before: Column, out: Output
 ) -> None:
@@ -109,7 +109,7 @@ def candlesticks(
         engulfings(opened, close, there, then, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def near(now: Column, top: Column, bottom: Column, sign: float, out: Output) -> None:
     """Write 1 where ``now`` is in the top (``sign`` 1) or bottom (−1) tenth, else 0."""
     for i in range(out.size):
@@ -120,14 +120,12 @@ def near(now: Column, top: Column, bottom: Column, sign: float, out: Output) -> 
         out[i] = found + 0.0 * (now[i] + width)
 
 
-@kernel
+@helper
 def edges(x: Column, windows: Windows, sign: float) -> Matrix:
     """Return the largest (``sign`` 1) or smallest (−1) value of each window, a row a window."""
     out = np.empty((windows.size, x.size))
     for j in range(windows.size):
-        found = window_extreme(x, windows[j], sign)
-        for i in range(x.size):
-            out[j, i] = found[i]
+        write_extreme(x, windows[j], sign, out[j])
     return out
 
 

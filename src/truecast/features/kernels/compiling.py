@@ -27,11 +27,21 @@ FIRST = 5
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a loop at its first use; it releases the interpreter while it runs."""
+    """Compile a loop that Python calls, at its first use; it releases the interpreter."""
+    return _compiled(function, nogil=True)
+
+
+def helper(function: Callable[..., Any]) -> Any:
+    """Compile what only kernels call: without a way in from Python, in two thirds of the time."""
+    return _compiled(function, no_cpython_wrapper=True)
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
+    options |= {"cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
     before = config.CACHE_DIR  # type: ignore[attr-defined]
     config.CACHE_DIR = str(_folder(function))  # type: ignore[attr-defined]
     try:
-        return njit(cache=True, error_model="numpy", nogil=True)(function)
+        return njit(**options)(function)
     finally:
         config.CACHE_DIR = before  # type: ignore[attr-defined]
 

@@ -6,7 +6,7 @@ What cannot be told (a ratio to zero, the logarithm of nothing) is NaN, never in
 import math
 
 from truecast.features.declaration import Column, Output
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper
 from truecast.features.kernels.logarithm import ln
 
 #: A standard deviation below this share of the mean is what rounding leaves of a constant.
@@ -16,14 +16,14 @@ NOTHING = 1e-12
 STILL = 1e-8
 
 
-@kernel
+@helper
 def log_ratio(a: Column, b: Column, scale: float, out: Output) -> None:
     """Write ``scale·ln(a/b)``; NaN unless the ratio is positive and finite."""
     for i in range(out.size):
         out[i] = scale * ln(a[i] / b[i])
 
 
-@kernel
+@helper
 def scaled_log(x: Column, scale: float, floor: float, out: Output) -> None:
     """Write ``ln(max(scale·x, floor))``; NaN where x is."""
     for i in range(out.size):
@@ -31,14 +31,14 @@ def scaled_log(x: Column, scale: float, floor: float, out: Output) -> None:
         out[i] = ln(floor if value < floor else value)
 
 
-@kernel
+@helper
 def scaled(x: Column, scale: float, out: Output) -> None:
     """Write ``scale·x``."""
     for i in range(out.size):
         out[i] = scale * x[i]
 
 
-@kernel
+@helper
 def root_of(x: Column, scale: float, out: Output) -> None:
     """Write ``√(max(scale·x, 0))``."""
     for i in range(out.size):
@@ -46,7 +46,7 @@ def root_of(x: Column, scale: float, out: Output) -> None:
         out[i] = math.sqrt(0.0 if value < 0.0 else value)
 
 
-@kernel
+@helper
 def over_root(
     x: Column, scale: float, squares: Column, square_scale: float, floor: float, out: Output
 ) -> None:
@@ -56,7 +56,7 @@ def over_root(
         out[i] = scale * x[i] / math.sqrt(floor if value < floor else value)
 
 
-@kernel
+@helper
 def paired(a: Column, b: Column, out_a: Column, out_b: Column) -> None:
     """Write ``a`` and ``b`` where both are numbers, and 0 for both elsewhere."""
     for i in range(out_a.size):
@@ -65,28 +65,28 @@ def paired(a: Column, b: Column, out_a: Column, out_b: Column) -> None:
         out_b[i] = b[i] if both else 0.0
 
 
-@kernel
+@helper
 def product(a: Column, b: Column, out: Output) -> None:
     """Write ``a·b``."""
     for i in range(out.size):
         out[i] = a[i] * b[i]
 
 
-@kernel
+@helper
 def sum_of(a: Column, b: Column, out: Output) -> None:
     """Write ``a + b``."""
     for i in range(out.size):
         out[i] = a[i] + b[i]
 
 
-@kernel
+@helper
 def distance(a: Column, b: Column, out: Output) -> None:
     """Write ``|a − b|``."""
     for i in range(out.size):
         out[i] = abs(a[i] - b[i])
 
 
-@kernel
+@helper
 def exceeds(a: Column, of_a: float, b: Column, of_b: float, out: Output) -> None:
     """Write 1 where ``of_a·a > of_b·b`` and 0 elsewhere; NaN where either is not finite."""
     for i in range(out.size):
@@ -94,14 +94,14 @@ def exceeds(a: Column, of_a: float, b: Column, of_b: float, out: Output) -> None
         out[i] = (1.0 if left > right else 0.0) + 0.0 * (left + right)
 
 
-@kernel
+@helper
 def difference(a: Column, b: Column, out: Output) -> None:
     """Write ``a − b``."""
     for i in range(out.size):
         out[i] = a[i] - b[i]
 
 
-@kernel
+@helper
 def root_of_sum(
     a: Column, b: Column, c: Column, of_a: float, of_b: float, of_c: float, out: Output
 ) -> None:
@@ -111,7 +111,7 @@ def root_of_sum(
         out[i] = math.sqrt(0.0 if value < 0.0 else value)
 
 
-@kernel
+@helper
 def quotient(a: Column, b: Column, scale: float, out: Output) -> None:
     """Write ``scale·a/b``; NaN where that is not finite."""
     for i in range(out.size):
@@ -119,7 +119,7 @@ def quotient(a: Column, b: Column, scale: float, out: Output) -> None:
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@kernel
+@helper
 def relative_difference(a: Column, b: Column, scale: float, out: Output) -> None:
     """Write ``(a − scale·b)/(scale·b)`` in percent; NaN where that is not finite."""
     for i in range(out.size):
@@ -128,7 +128,7 @@ def relative_difference(a: Column, b: Column, scale: float, out: Output) -> None
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@kernel
+@helper
 def place_between(x: Column, low: Column, high: Column, empty: float, out: Output) -> None:
     """Write ``(x − low)/(high − low)``, and ``empty`` where high is low."""
     for i in range(out.size):
@@ -136,7 +136,7 @@ def place_between(x: Column, low: Column, high: Column, empty: float, out: Outpu
         out[i] = (x[i] - low[i]) / width if width != 0.0 else empty
 
 
-@kernel
+@helper
 def moves(now: Column, before: Column, gain: Output, loss: Output) -> None:
     """Write ``max(now − before, 0)`` and ``max(before − now, 0)``; NaN where either is."""
     for i in range(gain.size):
@@ -145,7 +145,7 @@ def moves(now: Column, before: Column, gain: Output, loss: Output) -> None:
         loss[i] = 0.0 if change > 0.0 else -change
 
 
-@kernel
+@helper
 def relative_strength(gain: Column, loss: Column, close: Column, out: Output) -> None:
     """Write ``100·gain/(gain + loss)``; 50 where the price stands still."""
     for i in range(out.size):
@@ -153,7 +153,7 @@ def relative_strength(gain: Column, loss: Column, close: Column, out: Output) ->
         out[i] = 50.0 if total <= STILL * abs(close[i]) else 100.0 * gain[i] / total
 
 
-@kernel
+@helper
 def true_range(high: Column, low: Column, before: Column, out: Output) -> None:
     """Write ``max(high, before) − min(low, before)``, where before is the close before."""
     for i in range(out.size):
@@ -162,7 +162,7 @@ def true_range(high: Column, low: Column, before: Column, out: Output) -> None:
         out[i] = top - bottom + 0.0 * before[i]
 
 
-@kernel
+@helper
 def garman_klass_term(high: Column, low: Column, close: Column, out: Output) -> None:
     """Write ``½(h − l)² − (2ln2 − 1)c²`` of logarithms h, l, c relative to the open."""
     for i in range(out.size):
@@ -170,14 +170,14 @@ def garman_klass_term(high: Column, low: Column, close: Column, out: Output) -> 
         out[i] = 0.5 * width * width - 0.3862943611198906 * close[i] * close[i]
 
 
-@kernel
+@helper
 def rogers_satchell_term(high: Column, low: Column, close: Column, out: Output) -> None:
     """Write ``h(h − c) + l(l − c)`` of logarithms h, l, c relative to the open."""
     for i in range(out.size):
         out[i] = high[i] * (high[i] - close[i]) + low[i] * (low[i] - close[i])
 
 
-@kernel
+@helper
 def weekdays_of(session: Column, table: Column, out: Output) -> None:
     """Write ``table[weekday]`` (Monday is 0) of days since 1970-01-01; NaN where unknown."""
     before, value = math.nan, math.nan
@@ -189,7 +189,7 @@ def weekdays_of(session: Column, table: Column, out: Output) -> None:
         out[i] = value
 
 
-@kernel
+@helper
 def months_of(session: Column, table: Column, out: Output) -> None:
     """Write ``table[month]`` (January is 0) of days since 1970-01-01; NaN where unknown.
 
@@ -210,7 +210,7 @@ def months_of(session: Column, table: Column, out: Output) -> None:
         out[i] = value
 
 
-@kernel
+@helper
 def band_position(x: Column, total: Column, squares: Column, window: int, out: Output) -> None:
     """Write ``½ + (x − mean)/(4·SD)`` of windows given by their moments; ½ where SD is 0."""
     for i in range(out.size):
@@ -220,7 +220,7 @@ def band_position(x: Column, total: Column, squares: Column, window: int, out: O
         out[i] = 0.5 if constant else 0.5 + (x[i] - mean) / (4.0 * deviation)
 
 
-@kernel
+@helper
 def band_width(total: Column, squares: Column, window: int, out: Output) -> None:
     """Write ``100·4·SD/mean`` of windows given by their moments; NaN where the mean is 0."""
     for i in range(out.size):
@@ -229,7 +229,7 @@ def band_width(total: Column, squares: Column, window: int, out: Output) -> None
         out[i] = 400.0 * deviation / mean if mean != 0.0 else math.nan
 
 
-@kernel
+@helper
 def standard_score(x: Column, total: Column, squares: Column, window: int, out: Output) -> None:
     """Write ``(x − mean)/SD`` of windows given by their moments; 0 where SD is 0."""
     for i in range(out.size):
@@ -239,7 +239,7 @@ def standard_score(x: Column, total: Column, squares: Column, window: int, out: 
         out[i] = 0.0 if constant else (x[i] - mean) / deviation
 
 
-@kernel
+@helper
 def log_premium_of(level: Column, squares: Column, scale: float, floor: float, out: Output) -> None:
     """Write ``ln(level) − ½·ln(max(scale·squares, floor))``; NaN unless the level is positive."""
     for i in range(out.size):
@@ -247,7 +247,7 @@ def log_premium_of(level: Column, squares: Column, scale: float, floor: float, o
         out[i] = ln(level[i]) - 0.5 * ln(floor if variance < floor else variance)
 
 
-@kernel
+@helper
 def larger_of(a: Column, b: Column, sign: float, out: Output) -> None:
     """Write the larger (``sign`` 1) or smaller (−1) of two; NaN where one is."""
     for i in range(out.size):

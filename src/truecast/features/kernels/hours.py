@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import scaled, weekdays_of
 from truecast.features.kernels.inputs import (
     LOCAL_MINUTE,
@@ -27,7 +27,7 @@ _SLOPE_OF_COS = -_SIN
 _MONDAY, _FRIDAY = np.eye(7)[0], np.eye(7)[4]
 
 
-@kernel
+@helper
 def _on_the_day(minute: Column, wave: Column, slope: Column, out: Output) -> None:
     """Write the wave of the minute of the day, given it and its slope at whole minutes.
 
@@ -46,7 +46,7 @@ def _on_the_day(minute: Column, wave: Column, slope: Column, out: Output) -> Non
         out[i] = value
 
 
-@kernel
+@helper
 def _progress(since: Column, until: Column, out: Output) -> None:
     """Write ``since/(since + until)``, not below 0 and not above 1."""
     for i in range(out.size):
@@ -55,7 +55,7 @@ def _progress(since: Column, until: Column, out: Output) -> None:
         out[i] = 1.0 if share > 1.0 else share
 
 
-@kernel
+@helper
 def _inside(
     since: Column, until: Column, after: float, up_to: float, most: float, least: float, out: Output
 ) -> None:

@@ -3,13 +3,13 @@
 import math
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, OPEN, VOLUME
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import row_of, window_moments, window_sums, windows_of
 
 
-@kernel
+@helper
 def finite(x: Column, scale: float, out: Output) -> None:
     """Write ``x/scale``; NaN where that is not finite."""
     for i in range(out.size):
@@ -67,7 +67,7 @@ def exponential_levels(
         finite(mean[halo:], 1.0, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def band_distance(
     x: Column, total: Column, squares: Column, window: int, width: float, out: Output
 ) -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import (
     difference,
     product,
@@ -21,14 +21,14 @@ USUAL = 20
 MILLION = 1e6
 
 
-@kernel
+@helper
 def traded(volume: Column, out: Output) -> None:
     """Write 1 where something was traded, else 0; NaN where volume is."""
     for i in range(out.size):
         out[i] = 1.0 if volume[i] > 0.0 else 0.0 * volume[i]
 
 
-@kernel
+@helper
 def impact(returns: Column, usual: Column, amount: Column, empty: float, out: Output) -> None:
     """Write ``|returns|·usual/amount``, and ``empty`` where the amount is 0."""
     for i in range(out.size):
@@ -38,7 +38,7 @@ def impact(returns: Column, usual: Column, amount: Column, empty: float, out: Ou
         out[i] = nothing if amount[i] == 0.0 else known
 
 
-@kernel
+@helper
 def per_turnover(returns: Column, close: Column, volume: Column, out: Output) -> None:
     """Write ``|returns|/(close·volume)``, and 0 where nothing was traded."""
     for i in range(out.size):
@@ -47,7 +47,7 @@ def per_turnover(returns: Column, close: Column, volume: Column, out: Output) ->
         out[i] = 0.0 * returns[i] if volume[i] == 0.0 else known
 
 
-@kernel
+@helper
 def slope(products: Column, total: Column, squares: Column, scale: float, out: Output) -> None:
     """Write ``scale·products·total/squares``; NaN where that is not finite."""
     for i in range(out.size):
@@ -55,7 +55,7 @@ def slope(products: Column, total: Column, squares: Column, scale: float, out: O
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@kernel
+@helper
 def signed(returns: Column, volume: Column, out: Output) -> None:
     """Write ``sign(returns)·volume``."""
     for i in range(out.size):
@@ -65,7 +65,7 @@ def signed(returns: Column, volume: Column, out: Output) -> None:
         out[i] = side * volume[i]
 
 
-@kernel
+@helper
 def with_a_move(returns: Column, volume: Column, products: Output, squares: Output) -> None:
     """Write ``|returns|·volume``, and ``volume²`` where there was a move."""
     for i in range(products.size):
@@ -123,7 +123,7 @@ def impacts(
             quotient(sides[at, halo:], total, 1.0, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def _means(
     term: Column,
     windows: Windows,
@@ -141,7 +141,7 @@ def _means(
         quotient(totals[at, halo:], counts[at, halo:], scale, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def _slopes(
     returns: Column,
     volume: Column,
@@ -164,7 +164,7 @@ def _slopes(
             slope(products[at, halo:], total, squares[at, halo:], 1.0 / asked[1], target)
 
 
-@kernel
+@helper
 def over_range(close: Column, opened: Column, width: Column, out: Output) -> None:
     """Write ``(close − opened)/width``, and 0 where there is no width."""
     for i in range(out.size):
@@ -172,7 +172,7 @@ def over_range(close: Column, opened: Column, width: Column, out: Output) -> Non
         out[i] = value / width[i] if width[i] != 0.0 else 0.0 * value
 
 
-@kernel
+@helper
 def pressure(high: Column, low: Column, close: Column, out: Output) -> None:
     """Write ``((close − low) − (high − close))/(high − low)``, and 0 where there is no range."""
     for i in range(out.size):
@@ -181,7 +181,7 @@ def pressure(high: Column, low: Column, close: Column, out: Output) -> None:
         out[i] = value / width if width != 0.0 else 0.0 * value
 
 
-@kernel
+@helper
 def typical(high: Column, low: Column, close: Column, out: Output) -> None:
     """Write ``(high + low + close)/3``."""
     for i in range(out.size):

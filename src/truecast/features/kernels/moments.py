@@ -5,13 +5,16 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import NOTHING, log_ratio, relative_difference, root_of
 from truecast.features.kernels.inputs import CLOSE, RETURN, VOLUME
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import (
+    add,
     blank,
+    copy,
     row_of,
+    tile_of,
     window_moments,
     window_sums,
     windows_of,
@@ -50,7 +53,7 @@ def return_moments(
         kurtosis(total[0, halo:], total[1, halo:], total[3, halo:], asked[1], target)
 
 
-@kernel
+@helper
 def window_powers(x: Column, windows: Windows) -> Matrix:
     """Return sums over each window, and sums of powers 2, 3 and 4 of distances from its mean.
 
@@ -73,52 +76,74 @@ def window_powers(x: Column, windows: Windows) -> Matrix:
     Pébay (2008), Formulas for robust, one-pass parallel computation of covariances and
     arbitrary-order statistical moments.
     """
-    rows, count = x.size, windows.size
-    totals = np.zeros((count, 4, rows))
-    work, gap = np.zeros((2, 4, rows)), np.empty(rows)
-    block, wider = work[0], work[1]
-    for i in range(rows):
-        block[0, i] = x[i]
-    size = 1
-    while count and size <= windows[-1]:
-        for j in range(count + 1):
-            doubled = j == count  # after the windows, the blocks themselves become longer
-            if doubled and 2 * size <= windows[-1]:
-                _copy(block, min(size, rows), wider)
-            elif doubled or not windows[j] & size:
-                continue
-            have = size if doubled else windows[j] & (size - 1)
-            _join(wider if doubled else totals[j], have, block, size, gap)
-        block, wider = wider, block
-        size *= 2
-    for j in range(count):
+    rows = x.size
+    totals = np.empty((windows.size, 4, rows))
+    if windows.size == 0:
+        return totals
+    longest = windows[-1]
+    tile = tile_of(longest)
+    work = np.empty((2, 4, min(rows, tile + longest)))
+    for first in range(0, rows, tile):
+        begin, stop = max(0, first - longest + 1), min(first + tile, rows)
+        _tile_powers(x[begin:stop], windows, first - begin, first, work, totals)
+    for j in range(windows.size):
         for k in range(4):
             blank(totals[j, k], windows[j] - 1)
     return totals
 
 
-@kernel
-def _copy(block: Matrix, unknown: int, out: Matrix) -> None:
-    """Write a block of powers, and NaN to its first rows."""
+@helper
+def _tile_powers(
+    x: Column, windows: Windows, history: int, first: int, work: Matrix, totals: Matrix
+) -> None:
+    """Write what :func:`window_powers` returns from row ``first`` on, of rows with history."""
+    count, block, wider, gap = x.size, work[0], work[1], np.empty(x.size)
+    copy(x, block[0, :count])
+    for k in range(1, 4):
+        for i in range(count):
+            block[k, i] = 0.0
+    size = 1
+    while True:
+        for j in range(windows.size):
+            if windows[j] & size:
+                have = windows[j] & (size - 1)
+                early = max(have - history, 0)
+                earlier, rows = history + early - have, count - history - early
+                if have == 0:
+                    _copy(block, earlier, totals[j], first, rows)
+                else:
+                    _join(totals[j], first + early, have, block, earlier, size, gap[:rows])
+        if 2 * size > windows[-1]:
+            return
+        shift = min(size, count)
+        _copy(block, shift, wider, shift, count - shift)
+        _join(wider, shift, size, block, 0, size, gap[: count - shift])
+        block, wider = wider, block
+        size *= 2
+
+
+@helper
+def _copy(block: Matrix, begin: int, out: Matrix, at: int, rows: int) -> None:
+    """Write rows of a block of powers."""
     for k in range(4):
-        for i in range(out.shape[1]):
-            out[k, i] = block[k, i]
-        blank(out[k], unknown)
+        copy(block[k, begin : begin + rows], out[k, at : at + rows])
 
 
-@kernel
-def _join(totals: Matrix, a: int, block: Matrix, b: int, gap: Column) -> None:
+@helper
+def _join(totals: Matrix, at: int, a: int, block: Matrix, begin: int, b: int, gap: Column) -> None:
     """Add a block of ``b`` rows to totals over the ``a`` rows after it, highest power first.
 
-    Loops of few arrays, for the compiler to show that none overlap.
+    It is done for as many rows as ``gap`` has, in ``totals`` from ``at`` on and in ``block`` from
+    ``begin`` on. Loops of few arrays, for the compiler to show that none overlap.
     """
-    shift = min(a, gap.size)
-    total, square = totals[0, shift:], totals[1, shift:]
-    cube, fourth = totals[2, shift:], totals[3, shift:]
-    one, two, three, four = block[0], block[1], block[2], block[3]
-    n, own, other = float(a + b), 1.0 / max(a, 1), 1.0 / b
+    stop, end = at + gap.size, begin + gap.size
+    total, square = totals[0, at:stop], totals[1, at:stop]
+    cube, fourth = totals[2, at:stop], totals[3, at:stop]
+    one, two = block[0, begin:end], block[1, begin:end]
+    three, four = block[2, begin:end], block[3, begin:end]
+    n, own, other = float(a + b), 1.0 / a, 1.0 / b
     for i in range(total.size):
-        gap[i] = one[i] * other - total[i] * own if a else 0.0
+        gap[i] = one[i] * other - total[i] * own
     quartic = a * b * (a * a - a * b + b * b) / (n * n * n)
     of_two, of_square = 6.0 * a * a / (n * n), 6.0 * b * b / (n * n)
     for i in range(total.size):
@@ -135,11 +160,10 @@ def _join(totals: Matrix, a: int, block: Matrix, b: int, gap: Column) -> None:
     quadratic = a * b / n
     for i in range(total.size):
         square[i] += two[i] + quadratic * gap[i] * gap[i]
-    for i in range(total.size):
-        total[i] += one[i]
+    add(one, total)
 
 
-@kernel
+@helper
 def skewness(total: Column, squares: Column, cubes: Column, window: int, out: Output) -> None:
     """Write the sample skewness of windows given by their moments; 0 where SD is 0."""
     scale = window * math.sqrt(window - 1.0) / (window - 2.0)
@@ -150,7 +174,7 @@ def skewness(total: Column, squares: Column, cubes: Column, window: int, out: Ou
         out[i] = 0.0 if constant else scale * cubes[i] / (square * math.sqrt(square))
 
 
-@kernel
+@helper
 def kurtosis(total: Column, squares: Column, fourths: Column, window: int, out: Output) -> None:
     """Write the sample excess kurtosis of windows given by their moments; 0 where SD is 0."""
     n = float(window)
@@ -163,7 +187,7 @@ def kurtosis(total: Column, squares: Column, fourths: Column, window: int, out: 
         out[i] = 0.0 if constant else scale * fourths[i] / (square * square) - normal
 
 
-@kernel
+@helper
 def _times_relative_volume(x: Column, volume: Column, window: int, base: int, out: Output) -> None:
     """Write ``x·SMA(volume, window)/SMA(volume, base)``; NaN where that is not finite."""
     history = volume.size - out.size

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from truecast.features.declaration import Asked, Column, Inputs, Outputs
-from truecast.features.kernels.compiling import kernel
+from truecast.features.declaration import Asked, Column, Inputs, Outputs, Windows
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import (
     band_position,
     band_width,
@@ -19,6 +19,7 @@ from truecast.features.kernels.elementwise import (
     scaled,
 )
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, RETURN
+from truecast.features.kernels.logarithm import ln
 from truecast.features.kernels.recursive import exponential_mean
 from truecast.features.kernels.windows import (
     row_of,
@@ -35,6 +36,34 @@ def fill_returns(x: Inputs) -> None:
     x[RETURN, 0] = math.nan
     close, returns = x[CLOSE], x[RETURN]
     log_ratio(close[1:], close[:-1], 100.0, returns[1:])
+
+
+@kernel
+def push_bar(x: Inputs, rows: Windows, values: Column) -> None:
+    """Move rows back by one bar and write the newest one's values, and its return.
+
+    Parameters
+    ----------
+    x : float64, shape (i, m)
+    rows : int64, shape (r,)
+        The rows of ``x`` that hold columns of the bar.
+    values : float64, shape (r,)
+    """
+    last = x.shape[1] - 1
+    for k in range(rows.size):
+        back_by_one(x[rows[k]], values[k])
+    back_by_one(x[RETURN], math.nan)
+    if last > 0:
+        x[RETURN, last] = 100.0 * ln(x[CLOSE, last] / x[CLOSE, last - 1])
+    x[RETURN, 0] = math.nan
+
+
+@helper
+def back_by_one(line: Column, newest: float) -> None:
+    """Move a row back by one bar, and write the newest."""
+    for i in range(line.size - 1):
+        line[i] = line[i + 1]
+    line[line.size - 1] = newest
 
 
 @kernel
@@ -91,7 +120,7 @@ def exponential_averages(
         relative_difference(close[halo:], mean[halo:], 1.0, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def moves_of(x: Column) -> tuple[Column, Column]:
     """Return rises and falls from row to row; the first are NaN."""
     gain, loss = np.empty(x.size), np.empty(x.size)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import log_ratio, product, quotient, scaled, sum_of
 from truecast.features.kernels.inputs import (
     ASK_CLOSE,
@@ -19,14 +19,14 @@ from truecast.features.kernels.logarithm import ln
 from truecast.features.kernels.windows import blank, row_of, window_sums, windows_of
 
 
-@kernel
+@helper
 def midpoints(bid: Column, ask: Column, out: Output) -> None:
     """Write the midpoint; NaN unless there is a bid and an ask."""
     for i in range(out.size):
         out[i] = 0.5 * (bid[i] + ask[i]) if bid[i] > 0.0 and ask[i] > 0.0 else math.nan
 
 
-@kernel
+@helper
 def relative_spreads(bid: Column, ask: Column, mid: Column, out: Output) -> None:
     """Write ``10⁴·(ask − bid)/mid``; NaN where that is not finite."""
     for i in range(out.size):
@@ -34,7 +34,7 @@ def relative_spreads(bid: Column, ask: Column, mid: Column, out: Output) -> None
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@kernel
+@helper
 def effective_spreads(close: Column, mid: Column, out: Output) -> None:
     """Write ``2·10⁴·|close − mid|/mid``; NaN where that is not finite."""
     for i in range(out.size):
@@ -74,14 +74,14 @@ def spreads(
         log_ratio(mid[halo:], then, 100.0, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def log_depths(bid: Column, ask: Column, out: Output) -> None:
     """Write ``ln(bid + ask)``; NaN where there is nothing."""
     for i in range(out.size):
         out[i] = ln(bid[i] + ask[i])
 
 
-@kernel
+@helper
 def imbalances(bid: Column, ask: Column, out: Output) -> None:
     """Write ``(bid − ask)/(bid + ask)``; NaN where there is nothing."""
     for i in range(out.size):
@@ -89,7 +89,7 @@ def imbalances(bid: Column, ask: Column, out: Output) -> None:
         out[i] = value if value - value == 0.0 else math.nan
 
 
-@kernel
+@helper
 def add_arrivals(now: Column, before: Column, size: Column, sign: float, out: Output) -> None:
     """Add ``sign·size`` where the price is no worse than the other one; NaN where either is."""
     for i in range(out.size):
@@ -97,7 +97,7 @@ def add_arrivals(now: Column, before: Column, size: Column, sign: float, out: Ou
         out[i] = out[i] + sign * there
 
 
-@kernel
+@helper
 def order_flow(bid: Column, ask: Column, bid_size: Column, ask_size: Column) -> Column:
     """Return what came to the bid less what came to the ask since the bar before."""
     out = np.zeros(bid.size)
@@ -139,7 +139,7 @@ def depths(
             quotient(flows[at, halo:], total[at, halo:], 2.0 * asked[1], target)
 
 
-@kernel
+@helper
 def signs_of_moves(now: Column, before: Column, out: Output) -> None:
     """Write the sign of ``now − before``."""
     for i in range(out.size):
@@ -148,7 +148,7 @@ def signs_of_moves(now: Column, before: Column, out: Output) -> None:
         out[i] = rose - fell + 0.0 * change
 
 
-@kernel
+@helper
 def sign_trades(close: Column, bid: Column, ask: Column, side: Output) -> None:
     """Write 1 where only the ask is reached and −1 where only the bid is; leave the others."""
     for i in range(side.size):
@@ -157,7 +157,7 @@ def sign_trades(close: Column, bid: Column, ask: Column, side: Output) -> None:
         side[i] = (known if bought != sold else side[i]) + 0.0 * (close[i] + side[i])
 
 
-@kernel
+@helper
 def sides_of(x: Inputs, begin: int, mid: Column) -> Column:
     """Return who pressed in each bar: 1 buyers, −1 sellers, 0 neither; the first is NaN."""
     out = np.empty(mid.size)
@@ -167,7 +167,7 @@ def sides_of(x: Inputs, begin: int, mid: Column) -> Column:
     return out
 
 
-@kernel
+@helper
 def moves_with(side: Column, now: Column, then: Column, out: Output) -> None:
     """Write ``2·10⁴·side·ln(now/then)``."""
     for i in range(out.size):

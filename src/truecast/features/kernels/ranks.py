@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from truecast.features.declaration import Column, Windows
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper
 from truecast.features.kernels.logarithm import float_bits
 
 #: Sorting is by the first KEY bits in which values of a block differ, DIGIT at a time.
@@ -56,7 +56,7 @@ zeros_above: Any = intrinsic(_zeros_above)
 zeros_below: Any = intrinsic(_zeros_below)
 
 
-@kernel
+@helper
 def _by_first_bits(x: Column) -> Windows:
     """Return the rows of ``x`` in the order of the first bits in which its values differ."""
     rows = x.size
@@ -93,7 +93,7 @@ def _by_first_bits(x: Column) -> Windows:
     return keys
 
 
-@kernel
+@helper
 def sorted_rows(x: Column) -> tuple[Column, Windows]:
     """Sort a column.
 
@@ -125,19 +125,31 @@ def sorted_rows(x: Column) -> tuple[Column, Windows]:
     return values, rows
 
 
-@kernel
-def _bits_up_to(words: Windows, held: Windows, place: int) -> int:
-    """Count the bits that are set up to a place, its own included."""
+@helper
+def _bits_up_to(words: Windows, before: Windows, place: int) -> int:
+    """Count the bits that are set up to a place, its own included.
+
+    All words of a run are counted, those after the place with no bit: a loop of a known length
+    is faster than one that ends sooner and cannot be foreseen.
+    """
     word = place >> 6
-    found: int = count_bits(words[word] & ~(-2 << (place & 63)))
-    for i in range(word >> 3):
-        found += held[i]
-    for i in range(word >> 3 << 3, word):
-        found += count_bits(words[i])
+    run = word >> 3
+    found: int = before[run]
+    for k in range(8):
+        i = (run << 3) + k
+        kept = ~(-2 << (place & 63)) if i == word else -(1 if i < word else 0)
+        found += count_bits(words[i] & kept)
     return found
 
 
-@kernel
+@helper
+def _moved(before: Windows, new: int, old: int) -> None:
+    """Count a bit that was set in a run, and one that was cleared in another."""
+    for run in range(before.size):
+        before[run] += (1 if new < run else 0) - (1 if old < run else 0)
+
+
+@helper
 def _next_bit(words: Windows, place: int) -> int:
     """Return the first place after this one whose bit is set; there must be one."""
     word = place >> 6
@@ -149,7 +161,7 @@ def _next_bit(words: Windows, place: int) -> int:
     return found
 
 
-@kernel
+@helper
 def _bit_before(words: Windows, place: int) -> int:
     """Return the last place before this one whose bit is set; there must be one."""
     word = place >> 6
@@ -161,7 +173,7 @@ def _bit_before(words: Windows, place: int) -> int:
     return found
 
 
-@kernel
+@helper
 def _places(x: Column) -> tuple[Column, Windows, Windows]:
     """Return sorted values, the place of each row among them, and the last that is equal to it.
 
@@ -182,7 +194,7 @@ def _places(x: Column) -> tuple[Column, Windows, Windows]:
     return values, place, equal
 
 
-@kernel
+@helper
 def window_ranks(x: Column, window: int, share: Column, median: Column) -> None:
     """Write the percentile rank of each value in its window, and the window's median.
 
@@ -202,16 +214,18 @@ def window_ranks(x: Column, window: int, share: Column, median: Column) -> None:
     """
     rows = x.size
     values, place, equal = _places(x)
-    # The window's bits, and how many of each eight words; the place of the lower median and how
-    # many bits are below it.
-    words, held = np.zeros((rows >> 6) + 1, np.int64), np.zeros((rows >> 9) + 1, np.int64)
+    # The window's bits, in runs of eight words, and how many there are before each run (as many
+    # runs as fill whole vectors); the place of the lower median and how many bits are below it.
+    before = np.zeros(((rows >> 9) & ~15) + 16, np.int64)
+    words = np.zeros(8 * before.size, np.int64)
     half, middle, below = (window - 1) >> 1, 0, 0
     missing = 0
     for i in range(rows):
         new = place[i]
         words[new >> 6] |= 1 << (new & 63)
-        held[new >> 9] += 1
         missing += x[i] != x[i]
+        if i < window:
+            _moved(before, new >> 9, before.size)
         if i < window - 1:
             share[i] = median[i] = math.nan
             continue
@@ -223,7 +237,7 @@ def window_ranks(x: Column, window: int, share: Column, median: Column) -> None:
         else:
             old = place[i - window]
             words[old >> 6] &= ~(1 << (old & 63))
-            held[old >> 9] -= 1
+            _moved(before, new >> 9, old >> 9)
             missing -= x[i - window] != x[i - window]
             below += (new < middle) - (old < middle)
             if below > half:
@@ -232,4 +246,4 @@ def window_ranks(x: Column, window: int, share: Column, median: Column) -> None:
                 middle, below = _next_bit(words, middle), half
         upper = middle if window & 1 else _next_bit(words, middle)
         median[i] = 0.5 * (values[middle] + values[upper]) if missing == 0 else math.nan
-        share[i] = _bits_up_to(words, held, equal[i]) / window if missing == 0 else math.nan
+        share[i] = _bits_up_to(words, before, equal[i]) / window if missing == 0 else math.nan

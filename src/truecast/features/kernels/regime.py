@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import difference, exceeds, quotient, root_of, scaled
 from truecast.features.kernels.inputs import CLOSE, HIGH, LOW, RETURN, VOLUME
 from truecast.features.kernels.ranks import window_ranks
@@ -23,7 +23,7 @@ NEWEST, SLOW, PAST = 20, 50, 252
 HIGH_VOLATILITY, LOW_VOLATILITY, HIGH_VOLUME = 1.5, 0.7, 1.2
 
 
-@kernel
+@helper
 def _deviations(returns: Column, windows: Windows) -> Matrix:
     """Return the sample standard deviation of returns over each window."""
     _, squares = window_moments(returns, windows)
@@ -71,7 +71,7 @@ def volatility_states(
         _stress(newest, slow, x[VOLUME, begin:], halo, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def _stress(newest: Column, slow: Column, volume: Column, halo: int, out: Output) -> None:
     """Write the weighted sum of what is unusual: volatility, volume, volatility of its past."""
     rows = out.size
@@ -87,7 +87,7 @@ def _stress(newest: Column, slow: Column, volume: Column, halo: int, out: Output
         out[i] = 0.5 * volatile[i] + 0.3 * busy[i] + 0.2 * extreme[i]
 
 
-@kernel
+@helper
 def _two_above(total: Column, squares: Column, out: Column) -> None:
     """Write the mean of the past and two standard deviations."""
     for i in range(out.size):

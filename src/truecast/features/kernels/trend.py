@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Output, Outputs
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import (
     NOTHING,
     STILL,
@@ -27,7 +27,7 @@ from truecast.features.kernels.windows import (
 )
 
 
-@kernel
+@helper
 def _per_range(now: Column, then: Column, ranges: Column, window: int, out: Output) -> None:
     """Write ``(now − then)/(ranges/window)``; 0 where there was no range, NaN if not finite."""
     for i in range(out.size):
@@ -99,7 +99,7 @@ def crossed_exponential_averages(
         relative_difference(fast[halo:], slow[halo:], 1.0, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def _larger_move(own: Column, other: Column, out: Column) -> None:
     """Write a move where it is above 0 and above the other one, and 0 elsewhere."""
     for i in range(out.size):
@@ -107,7 +107,7 @@ def _larger_move(own: Column, other: Column, out: Column) -> None:
         out[i] = (own[i] if counts else 0.0) + 0.0 * (own[i] + other[i])
 
 
-@kernel
+@helper
 def _apart(rise: Column, fall: Column, close: Column, out: Column) -> None:
     """Write ``100·|rise − fall|/(rise + fall)``; 0 where both are nothing beside the close."""
     for i in range(out.size):
@@ -116,14 +116,14 @@ def _apart(rise: Column, fall: Column, close: Column, out: Column) -> None:
         out[i] = 0.0 if nothing else 100.0 * abs(rise[i] - fall[i]) / total
 
 
-@kernel
+@helper
 def _still(values: Column, ranges: Column, close: Column, out: Column) -> None:
     """Write values, and 0 where the mean true range is nothing beside the close."""
     for i in range(out.size):
         out[i] = 0.0 if ranges[i] <= STILL * abs(close[i]) else values[i] + 0.0 * ranges[i]
 
 
-@kernel
+@helper
 def _per_mean_range(rise: Column, fall: Column, ranges: Column, out: Column) -> None:
     """Write ``100·(rise − fall)/ranges``; 0 where there are no ranges."""
     for i in range(out.size):

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from truecast.core.units import VARIANCE_FLOOR
-from truecast.features.declaration import Asked, Column, Inputs, Outputs
-from truecast.features.kernels.compiling import kernel
+from truecast.features.declaration import Asked, Column, Inputs, Matrix, Outputs, Windows
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import (
+    difference,
     garman_klass_term,
     log_premium_of,
     log_ratio,
@@ -29,6 +30,7 @@ from truecast.features.kernels.windows import (
     window_moments,
     window_sums,
     windows_of,
+    with_window,
 )
 
 SESSIONS_A_YEAR = 252
@@ -74,7 +76,7 @@ def weighted_deviations(
         root_of(mean[halo:], 1.0, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def true_ranges(x: Inputs, begin: int) -> Column:
     """Return the true range of each row; the first is NaN."""
     out = np.empty(x.shape[1] - begin)
@@ -124,7 +126,7 @@ def bar_shape(
         log_ratio(opened, before, 100.0, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def relative_to_open(x: Inputs, begin: int, row: int) -> Column:
     """Return ``100·ln`` of a price over the open of its bar."""
     out = np.empty(x.shape[1] - begin)
@@ -153,14 +155,14 @@ def range_variances(
     if garman_klass.shape[0] + log_gk.shape[0] + downside.shape[0] + upside.shape[0]:
         term = np.empty(close.size)
         garman_klass_term(high, low, close, term)
-        _garman_klass(term, halo, out, start, garman_klass, log_gk)
-        if downside.shape[0] + upside.shape[0]:
-            returns = x[RETURN, begin:]
-            usual = window_sums(term, np.array([LEVERAGE_SCALE]))[0]
-            _one_sided(returns, usual, 1.0, halo, out, start, downside)
-            _one_sided(returns, usual, -1.0, halo, out, start, upside)
+        windows = with_window(windows_of(garman_klass, log_gk), LEVERAGE_SCALE)
+        sums = window_sums(term, windows)
+        _garman_klass(sums, windows, halo, out, start, garman_klass, log_gk)
+        returns, usual = x[RETURN, begin:], sums[row_of(windows, LEVERAGE_SCALE)]
+        _one_sided(returns, usual, 1.0, halo, out, start, downside)
+        _one_sided(returns, usual, -1.0, halo, out, start, upside)
     if parkinson.shape[0]:
-        _parkinson(x[HIGH, begin:], x[LOW, begin:], halo, out, start, parkinson)
+        _parkinson(high, low, halo, out, start, parkinson)
     if rogers_satchell.shape[0] + yang_zhang.shape[0]:
         term = np.empty(close.size)
         rogers_satchell_term(high, low, close, term)
@@ -170,13 +172,17 @@ def range_variances(
         _drift_free(term, gap, close, halo, out, start, rogers_satchell, yang_zhang)
 
 
-@kernel
+@helper
 def _garman_klass(
-    term: Column, halo: int, out: Outputs, start: int, garman_klass: Asked, log_gk: Asked
+    sums: Matrix,
+    windows: Windows,
+    halo: int,
+    out: Outputs,
+    start: int,
+    garman_klass: Asked,
+    log_gk: Asked,
 ) -> None:
-    stop = start + term.size - halo
-    windows = windows_of(garman_klass, log_gk)
-    sums = window_sums(term, windows)
+    stop = start + sums.shape[1] - halo
     for asked in garman_klass:
         total = sums[row_of(windows, asked[1]), halo:]
         root_of(total, 1.0 / asked[1], out[asked[0], start:stop])
@@ -185,7 +191,7 @@ def _garman_klass(
         scaled_log(total, 1.0 / asked[1], VARIANCE_FLOOR, out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def _negative(x: Column, sign: float, out: Column) -> None:
     """Write ``min(sign·x, 0)``."""
     for i in range(out.size):
@@ -193,7 +199,7 @@ def _negative(x: Column, sign: float, out: Column) -> None:
         out[i] = 0.0 if value > 0.0 else value
 
 
-@kernel
+@helper
 def _one_sided(
     returns: Column,
     usual: Column,
@@ -216,12 +222,12 @@ def _one_sided(
         over_root(total, scale, usual[halo:], each, VARIANCE_FLOOR, target)
 
 
-@kernel
+@helper
 def _parkinson(
     high: Column, low: Column, halo: int, out: Outputs, start: int, parkinson: Asked
 ) -> None:
     width, squared = np.empty(high.size), np.empty(high.size)
-    log_ratio(high, low, 100.0, width)
+    difference(high, low, width)  # of logarithms of which one is not below 0, one not above
     product(width, width, squared)
     stop = start + width.size - halo
     windows = windows_of(parkinson)
@@ -231,7 +237,7 @@ def _parkinson(
         root_of(total, 1.0 / (4.0 * math.log(2.0) * asked[1]), out[asked[0], start:stop])
 
 
-@kernel
+@helper
 def _drift_free(
     term: Column,
     gap: Column,

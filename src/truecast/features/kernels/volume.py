@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Output, Outputs, Windows
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import (
     difference,
     log_ratio,
@@ -26,7 +26,7 @@ from truecast.features.kernels.windows import (
 HIGH_VOLUME = 1.2
 
 
-@kernel
+@helper
 def ratio_exceeds(a: Column, b: Column, scale: float, limit: float, out: Output) -> None:
     """Write 1 where ``scale·a/b`` is above the limit, else 0; NaN where that is not finite."""
     for i in range(out.size):
@@ -35,7 +35,7 @@ def ratio_exceeds(a: Column, b: Column, scale: float, limit: float, out: Output)
         out[i] = above if value - value == 0.0 else math.nan
 
 
-@kernel
+@helper
 def change_over(now: Column, before: Column, total: Column, scale: float, out: Output) -> None:
     """Write ``scale·(now − before)/total``; NaN where that is not finite."""
     for i in range(out.size):
@@ -88,7 +88,7 @@ def volume_changes(
     _scores(volume, halo, out, start, volume_zscore)
 
 
-@kernel
+@helper
 def _accelerations(
     volume: Column,
     sums: Matrix,
@@ -110,7 +110,7 @@ def _accelerations(
             change_over(change[halo:], change[halo - 1 : rows - 1], total, float(asked[1]), target)
 
 
-@kernel
+@helper
 def _scores(volume: Column, halo: int, out: Outputs, start: int, volume_zscore: Asked) -> None:
     """Write standard scores of volume."""
     windows = windows_of(volume_zscore)

@@ -13,10 +13,13 @@ import math
 import numpy as np
 
 from truecast.features.declaration import Asked, Column, Matrix, Windows
-from truecast.features.kernels.compiling import kernel
+from truecast.features.kernels.compiling import helper
+
+#: Rows at a time, with which all blocks of a window stay in the fastest cache.
+TILE = 1024
 
 
-@kernel
+@helper
 def blank(x: Column, rows: int) -> None:
     """Write NaN to the first rows, all if there are not that many.
 
@@ -26,7 +29,27 @@ def blank(x: Column, rows: int) -> None:
         x[i] = math.nan
 
 
-@kernel
+@helper
+def copy(x: Column, out: Column) -> None:
+    """Write ``x`` to the rows of ``out``."""
+    for i in range(out.size):
+        out[i] = x[i]
+
+
+@helper
+def add(x: Column, out: Column) -> None:
+    """Add ``x`` to the rows of ``out``."""
+    for i in range(out.size):
+        out[i] += x[i]
+
+
+@helper
+def tile_of(longest: int) -> int:
+    """Return how many rows are worked on at a time, for windows of at most so many."""
+    return max(TILE, 4 * longest)
+
+
+@helper
 def windows_of(*families: Asked) -> Windows:
     """Return the distinct first parameters that are asked for of families, in order."""
     windows = np.empty(0, np.int64)
@@ -36,7 +59,7 @@ def windows_of(*families: Asked) -> Windows:
     return windows
 
 
-@kernel
+@helper
 def with_window(windows: Windows, window: int) -> Windows:
     """Return windows and one more, unless it is among them, in order."""
     place = 0
@@ -51,7 +74,7 @@ def with_window(windows: Windows, window: int) -> Windows:
     return out
 
 
-@kernel
+@helper
 def row_of(windows: Windows, window: int) -> int:
     """Return the place of a window among those that were computed."""
     place = 0
@@ -60,7 +83,7 @@ def row_of(windows: Windows, window: int) -> int:
     return place
 
 
-@kernel
+@helper
 def window_sums(x: Column, windows: Windows) -> Matrix:
     """Return the sum over each window: ``out[j, t] = x[t] + … + x[t − windows[j] + 1]``.
 
@@ -74,40 +97,43 @@ def window_sums(x: Column, windows: Windows) -> Matrix:
     float64, shape (w, m)
     """
     rows = x.size
-    out = np.zeros((windows.size, rows))
+    out = np.empty((windows.size, rows))
     if windows.size == 0:
         return out
-    work = np.empty((2, rows))
     longest = windows[-1]
-    block = work[0]
-    for i in range(rows):
-        block[i] = x[i]
-    size = 1
-    turn = 1
-    while True:
-        for j in range(windows.size):
-            if windows[j] & size:
-                shift = min(windows[j] & (size - 1), rows)
-                total = out[j, shift:]
-                for i in range(total.size):
-                    total[i] += block[i]
-        if 2 * size > longest:
-            break
-        wider = work[turn]
-        shift = min(size, rows)
-        tail, newest, earlier = wider[shift:], block[shift:], block[: rows - shift]
-        blank(wider, shift)
-        for i in range(tail.size):
-            tail[i] = newest[i] + earlier[i]
-        block = wider
-        turn = 1 - turn
-        size *= 2
+    tile = tile_of(longest)
+    work = np.empty((2, min(rows, tile + longest)))
+    for first in range(0, rows, tile):
+        begin, stop = max(0, first - longest + 1), min(first + tile, rows)
+        count, history = stop - begin, first - begin
+        block, wider = work[0, :count], work[1, :count]
+        copy(x[begin:stop], block)
+        size = 1
+        while True:
+            for j in range(windows.size):
+                if windows[j] & size:
+                    shift = windows[j] & (size - 1)
+                    early = max(shift - history, 0)
+                    total = out[j, first + early : stop]
+                    source = block[history + early - shift : count - shift]
+                    if shift == 0:
+                        copy(source, total)
+                    else:
+                        add(source, total)
+            if 2 * size > longest:
+                break
+            shift = min(size, count)
+            tail, newest, earlier = wider[shift:], block[shift:], block[: count - shift]
+            for i in range(tail.size):
+                tail[i] = newest[i] + earlier[i]
+            block, wider = wider, block
+            size *= 2
     for j in range(windows.size):
         blank(out[j], windows[j] - 1)
     return out
 
 
-@kernel
+@helper
 def window_moments(x: Column, windows: Windows) -> tuple[Matrix, Matrix]:
     """Return the sum over each window, and the sum of squared distances from its mean.
 
@@ -130,46 +156,48 @@ def window_moments(x: Column, windows: Windows) -> tuple[Matrix, Matrix]:
     Chan, Golub, LeVeque (1983), Algorithms for computing the sample variance.
     """
     rows = x.size
-    sums = np.zeros((windows.size, rows))
-    squares = np.zeros((windows.size, rows))
+    sums, squares = np.empty((windows.size, rows)), np.empty((windows.size, rows))
     if windows.size == 0:
         return sums, squares
-    work = np.empty((4, rows))
     longest = windows[-1]
-    block, spread = work[0], work[1]
-    for i in range(rows):
-        block[i] = x[i]
-        spread[i] = 0.0
-    size = 1
-    turn = 2
-    while True:
-        for j in range(windows.size):
-            if windows[j] & size:
-                have = windows[j] & (size - 1)
-                shift = min(have, rows)
-                _join(sums[j, shift:], squares[j, shift:], have, block, spread, size)
-        if 2 * size > longest:
-            break
-        wider, wider_spread = work[turn], work[turn + 1]
-        _double(block, spread, size, wider, wider_spread)
-        block, spread = wider, wider_spread
-        turn = 2 - turn
-        size *= 2
+    tile = tile_of(longest)
+    work = np.empty((4, min(rows, tile + longest)))
+    for first in range(0, rows, tile):
+        begin, stop = max(0, first - longest + 1), min(first + tile, rows)
+        count, history = stop - begin, first - begin
+        block, spread = work[0, :count], work[1, :count]
+        wider, wider_spread = work[2, :count], work[3, :count]
+        copy(x[begin:stop], block)
+        for i in range(spread.size):
+            spread[i] = 0.0
+        size = 1
+        while True:
+            for j in range(windows.size):
+                if windows[j] & size:
+                    have = windows[j] & (size - 1)
+                    early = max(have - history, 0)
+                    total, square = sums[j, first + early : stop], squares[j, first + early : stop]
+                    source = block[history + early - have : count - have]
+                    _join(total, square, have, source, spread[history + early - have :], size)
+            if 2 * size > longest:
+                break
+            _double(block, spread, size, wider, wider_spread)
+            block, wider = wider, block
+            spread, wider_spread = wider_spread, spread
+            size *= 2
     for j in range(windows.size):
         blank(sums[j], windows[j] - 1)
         blank(squares[j], windows[j] - 1)
     return sums, squares
 
 
-@kernel
+@helper
 def _double(block: Column, spread: Column, size: int, wider: Column, wider_spread: Column) -> None:
     """Join each block of ``size`` rows with the one before it.
 
     Two loops, for few enough arrays in each that the compiler can show that none overlap.
     """
     shift = min(size, block.size)
-    blank(wider, shift)
-    blank(wider_spread, shift)
     newest, earlier = block[shift:], block[: block.size - shift]
     here, there = spread[shift:], spread[: block.size - shift]
     total, square = wider[shift:], wider_spread[shift:]
@@ -181,27 +209,24 @@ def _double(block: Column, spread: Column, size: int, wider: Column, wider_sprea
         total[i] = newest[i] + earlier[i]
 
 
-@kernel
+@helper
 def _join(
     total: Column, square: Column, have: int, block: Column, spread: Column, size: int
 ) -> None:
     """Add a block of ``size`` earlier rows to totals over ``have`` rows."""
     if have == 0:
-        for i in range(total.size):
-            total[i] = block[i]
-        for i in range(total.size):
-            square[i] = spread[i]
+        copy(block, total)
+        copy(spread, square)
         return
     own, other = 1.0 / have, 1.0 / size
     weight = have * size / (have + size)
     for i in range(total.size):
         gap = total[i] * own - block[i] * other
         square[i] = square[i] + spread[i] + gap * gap * weight
-    for i in range(total.size):
-        total[i] = total[i] + block[i]
+    add(block, total)
 
 
-@kernel
+@helper
 def window_extreme(x: Column, window: int, sign: float) -> Column:
     """Return the largest (``sign`` 1) or smallest (−1) value of each window; NaN if one is NaN.
 
@@ -214,32 +239,45 @@ def window_extreme(x: Column, window: int, sign: float) -> Column:
     -------
     float64, shape (m,)
     """
-    rows = x.size
-    work, out = np.empty((2, rows)), np.empty(rows)
-    block = work[0]
-    for i in range(rows):
-        block[i] = sign * x[i]
-    size = 1
-    turn = 1
-    while 2 * size <= window:
-        _larger(block, size, work[turn])
-        block = work[turn]
-        turn = 1 - turn
-        size *= 2
-    # Two blocks that overlap cover the rest: an extreme may count a row twice.
-    _larger(block, window - size, out)
-    for i in range(rows):
-        out[i] = sign * out[i]
+    out = np.empty(x.size)
+    write_extreme(x, window, sign, out)
     return out
 
 
-@kernel
-def _larger(block: Column, shift: int, out: Column) -> None:
-    """Write the larger of each row and the one ``shift`` rows before."""
-    shift = min(shift, block.size)
-    blank(out, shift)
-    newest, earlier, result = block[shift:], block[: block.size - shift], out[shift:]
-    for i in range(result.size):
+@helper
+def write_extreme(x: Column, window: int, sign: float, out: Column) -> None:
+    """Write the largest or smallest value of each window, as :func:`window_extreme`."""
+    rows, tile = x.size, tile_of(window)
+    work = np.empty((2, min(rows, tile + window)))
+    for first in range(0, rows, tile):
+        begin, stop = max(0, first - window + 1), min(first + tile, rows)
+        count, history = stop - begin, first - begin
+        block, wider = work[0, :count], work[1, :count]
+        scale(x[begin:stop], sign, block)
+        size = 1
+        while 2 * size <= window:
+            _larger(block[size:], block, wider[size:])
+            block, wider = wider, block
+            size *= 2
+        # Two blocks that overlap cover the rest: an extreme may count a row twice.
+        early = max(window - size - history, 0)
+        at = history + early
+        _larger(block[at:], block[at - window + size :], wider[at:])
+        scale(wider[history:], sign, out[first:stop])
+    blank(out, window - 1)
+
+
+@helper
+def scale(x: Column, by: float, out: Column) -> None:
+    """Write ``by·x`` to the rows of ``out``."""
+    for i in range(out.size):
+        out[i] = by * x[i]
+
+
+@helper
+def _larger(newest: Column, earlier: Column, out: Column) -> None:
+    """Write the larger of two rows; NaN where one is."""
+    for i in range(out.size):
         a, b = newest[i], earlier[i]
         larger = a if a > b else b
-        result[i] = larger + 0.0 * (a + b)
+        out[i] = larger + 0.0 * (a + b)
