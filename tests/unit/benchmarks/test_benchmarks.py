@@ -25,6 +25,7 @@ ROWS = {
         *("truecast", "truecast_again", "parquet"),
         *("truecast_of_ndjson", "truecast_of_ndjson_again", "parquet_of_ndjson"),
     ],
+    "inference": ["truecast", "booster"],
     "merge": ["truecast", "merge"],
     "online": [
         *("truecast", "truecast_redis", "raw", "raw_redis"),
@@ -39,12 +40,13 @@ ROWS = {
 }
 # Ends of rows' names that are held against our seconds for the same: another input, or a quantile.
 OF_THE_SAME = {"ingest": ("_of_ndjson",), "online": ("_redis_p99", "_redis", "_p99")}
-FEW = {"online": 20}
+FEW = {"online": 20, "inference": 50}
 MEASURED_ALONE = {
     "features": 5,
     "tail": 0,
     "store": 2,
     "ingest": 4,
+    "inference": 0,
     "merge": 2,
     "online": 0,
     "sentiment": 0,
