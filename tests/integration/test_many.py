@@ -24,6 +24,7 @@ from truecast.lake.trials import Trials
 from truecast.pipelines.fanout import Plan, fit, walk
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
+from truecast.registry.store import BundleStore
 from truecast.serving.workspace import Workspace, slots_of
 
 MANY = {
@@ -115,8 +116,9 @@ def test_a_cluster_makes_the_same_and_one_of_its_nodes_may_die(
 ) -> None:
     shutil.copytree(bars, tmp_path / "lake")
     # Ray keeps threads and handlers of its own, so it has a process of its own.
+    cluster = Path(__file__).parents[2] / "benchmarks/_cluster.py"
     done = subprocess.run(
-        [sys.executable, Path(__file__).parents[1] / "cluster.py", tmp_path, json.dumps(MANY)],
+        [sys.executable, cluster, tmp_path, json.dumps(MANY), "3"],
         capture_output=True,
         text=True,
         check=False,
@@ -130,6 +132,9 @@ def test_a_cluster_makes_the_same_and_one_of_its_nodes_may_die(
     for symbol, expected in alone[1].items():
         found = lake.read_gold(f"walkforward/many/{source}/{symbol}/return-1")
         assert_frame_equal(found.frame, expected.frame, check_exact=True)
+    for slot in slots_of(RECIPE):
+        for version in alone[0][slot.instrument]:
+            BundleStore(tmp_path / "bundles").load(slot, version)
 
 
 def _workers() -> list[int]:

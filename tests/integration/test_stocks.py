@@ -8,7 +8,7 @@ import pytest
 
 from truecast.core.recipe import Recipe
 from truecast.core.recipe_files import load_recipe
-from truecast.core.recipe_parts import Tuning
+from truecast.core.recipe_parts import Choice, Tuning
 from truecast.core.settings import Settings
 from truecast.pipelines.stages import RunResult, check_recipe, run
 from truecast.pipelines.studies import Studies
@@ -17,9 +17,10 @@ from truecast.serving.workspace import Workspace, slots_of
 
 def _few(recipe: Recipe, **changes: object) -> Recipe:
     """Leave the recipe what it is, with fewer shares, targets, sessions and trials."""
+    forest = Choice(name="random_forest", parameters={"n_estimators": 50, "max_depth": 4})
     fewer = {
         "instruments": recipe.instruments[-2:],
-        "targets": {"price": recipe.targets["price"]},
+        "targets": {"price": recipe.targets["price"].model_copy(update={"models": (forest,)})},
         "tune": Tuning(trials=2),
         "split": recipe.split.model_copy(update={"validate_": 60}),
     }

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from truecast.core.names import Registry
 from truecast.core.units import VARIANCE_FLOOR
-from truecast.evaluation.arrays import Floats, finite, paired
+from truecast.evaluation.arrays import Floats, by_session, finite, paired
 from truecast.evaluation.errors import EvaluationError
 from truecast.evaluation.probabilities import accuracy, auc, brier_loss, log_loss
 
@@ -281,6 +281,17 @@ class Metric:
     loss: Loss | None = None
     proxy: str = "value"
     lower_is_better: bool = True
+
+    def score_by_session(
+        self, session: NDArray[np.datetime64], outcomes: Floats, forecasts: Floats
+    ) -> float:
+        """Return the figure of a pool: the mean over sessions of the mean loss in each.
+
+        A figure that is no mean of losses, such as the AUC, is of all rows.
+        """
+        if self.loss is None:
+            return self.score(outcomes, forecasts)
+        return float(by_session(session, self.loss(outcomes, forecasts))[1].mean())
 
     def better(self, value: float, than: float) -> bool:
         """Say whether a figure is strictly better than another; NaN never is."""

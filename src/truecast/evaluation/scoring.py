@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from truecast.evaluation.arrays import Floats, finite
+from truecast.evaluation.arrays import Floats, by_session, finite
 from truecast.evaluation.backtest import backtest_of, buy_and_hold
 from truecast.evaluation.bootstrap import auc_interval
 from truecast.evaluation.errors import EvaluationError
@@ -41,7 +41,7 @@ from truecast.evaluation.probabilities import (
 )
 from truecast.evaluation.scorecard import IntervalCard, ModelCard, SlotCard, Window
 from truecast.evaluation.significance import Verdict, Versus, compare, verdict
-from truecast.evaluation.slots import COMPARED, SHOWN, SlotForecasts, by_session
+from truecast.evaluation.slots import COMPARED, SHOWN, SlotForecasts
 from truecast.models.intervals import wilson_interval
 
 
@@ -233,10 +233,14 @@ def _by_year(session: NDArray[np.datetime64], losses: Floats) -> dict[int, float
 
 def _losses(slot: SlotForecasts, name: str) -> dict[str, float | None]:
     values = slot.forecasts[name]
-    found = {
-        metric.name: metric.score(slot.outcomes[metric.proxy], values)
-        for metric in _metrics(SHOWN[slot.target])
-    }
+
+    def score(metric: Metric) -> float:
+        outcomes = slot.outcomes[metric.proxy]
+        if slot.pooled:
+            return metric.score_by_session(slot.session, outcomes, values)
+        return metric.score(outcomes, values)
+
+    found = {metric.name: score(metric) for metric in _metrics(SHOWN[slot.target])}
     if slot.target == "direction":
         found["ece"] = expected_calibration_error(slot.outcomes["value"], values)
     if slot.target == "price" and slot.naive_scale is not None:

@@ -120,33 +120,6 @@ class Trading:
     position: Literal["sign", "size"] = "sign"
 
 
-def by_session(
-    session: NDArray[np.datetime64], losses: Floats
-) -> tuple[NDArray[np.datetime64], Floats]:
-    """Average over the instruments of a pool, whose losses of one session are not independent.
-
-    Parameters
-    ----------
-    session : array of datetime64[D], shape (n,)
-        Of each row.
-    losses : array of float64, shape (n,)
-        Of each row.
-
-    Returns
-    -------
-    array of datetime64[D], array of float64, shapes (m,)
-        The sessions in order, and the mean loss of each.
-
-    Examples
-    --------
-    >>> days = np.array(["2024-01-02", "2024-01-02", "2024-01-03"], dtype="datetime64[D]")
-    >>> by_session(days, np.array([1.0, 3.0, 5.0]))[1]
-    array([2., 5.])
-    """
-    days, place = np.unique(session, return_inverse=True)
-    return days, np.bincount(place, losses) / np.bincount(place)
-
-
 @dataclass(frozen=True)
 class SlotForecasts:
     """Every model's forecasts for one slot on identical dates, with what happened.

@@ -9,6 +9,7 @@ from truecast.core.clock import to_datetime64, to_utc
 from truecast.core.recipe import Recipe
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.targets import F64
+from truecast.evaluation.arrays import by_session
 from truecast.evaluation.metrics import METRICS
 from truecast.evaluation.significance import (
     LEAST_ROWS,
@@ -16,7 +17,7 @@ from truecast.evaluation.significance import (
     DieboldMariano,
     diebold_mariano,
 )
-from truecast.evaluation.slots import COMPARED, by_session
+from truecast.evaluation.slots import COMPARED
 from truecast.models.bundle import Bundle
 from truecast.pipelines.judge import evaluated_rows
 from truecast.pipelines.study import Study, in_units

@@ -9,6 +9,7 @@ from truecast.core.hashing import hash_of
 from truecast.core.labels import LABELS
 from truecast.core.recipe import Recipe
 from truecast.datasets.targets import F64
+from truecast.evaluation.arrays import by_session
 from truecast.evaluation.importances import permutation_importances
 from truecast.evaluation.metrics import METRICS, naive_scale
 from truecast.evaluation.scorecard import Champion, PartCard
@@ -21,7 +22,6 @@ from truecast.evaluation.slots import (
     IntervalForecasts,
     SlotForecasts,
     Trading,
-    by_session,
     drift_of,
 )
 from truecast.models.base import Model

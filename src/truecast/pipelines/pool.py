@@ -90,6 +90,7 @@ class Member(Researcher):
                 for name in Parts.__dataclass_fields__
             }
         )
+        self.scale = pool.scale
         self.folds = tuple(pool.member_fold(symbol, fold) for fold in pool.folds)
         self._rows = range(self.parts.validate.start, len(self.dataset))
 
@@ -116,6 +117,10 @@ class Member(Researcher):
     def pooled_fold(self, fold: Fold) -> Fold:
         """Return the pool's fold that one of this instrument's is a part of."""
         return next(one for one in self.pool.folds if one.number == fold.number)
+
+    def choices(self, slot: Slot) -> dict[str, Choice]:
+        """Return every model that is run for the pool."""
+        return self.pool.choices(slot.pool)
 
     def variance(self, horizon: int) -> F64:
         """Return the pool's forecasts of variance for this instrument's rows."""

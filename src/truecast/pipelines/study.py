@@ -404,6 +404,12 @@ class Researcher:
         if not usable.any():
             return None
         rows = rows[usable]
+        if slot.is_pool:
+            sessions = outcomes.due_session[rows]
+            return {
+                name: metric.score_by_session(sessions, truth[rows], said[rows])
+                for name, said in forecast.items()
+            }
         return {name: metric.score(truth[rows], said[rows]) for name, said in forecast.items()}
 
 

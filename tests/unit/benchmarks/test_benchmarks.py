@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,9 +39,22 @@ ROWS = {
         *("truecast_of_8", "fastapi_of_8", "truecast_first"),
     ],
 }
+#: It starts a cluster, which takes longer than all others together.
+LONG = {
+    "many": [
+        *("truecast", "sequential", "ray"),
+        *("sequential_of_arithmetic", "truecast_of_arithmetic"),
+    ]
+}
+if os.environ.get("TRUECAST_SOAK"):
+    ROWS |= LONG
 # Ends of rows' names that are held against our seconds for the same: another input, or a quantile.
-OF_THE_SAME = {"ingest": ("_of_ndjson",), "online": ("_redis_p99", "_redis", "_p99")}
-FEW = {"online": 20, "inference": 50}
+OF_THE_SAME = {
+    "many": ("_of_arithmetic",),
+    "ingest": ("_of_ndjson",),
+    "online": ("_redis_p99", "_redis", "_p99"),
+}
+FEW = {"online": 20, "inference": 50, "many": 4}
 MEASURED_ALONE = {
     "features": 5,
     "tail": 0,
@@ -52,6 +66,7 @@ MEASURED_ALONE = {
     "sentiment": 0,
     "simulate": 1,
     "serve": 2,
+    "many": 0,
 }
 
 
@@ -60,7 +75,7 @@ OF_SKILL = {"volatility"}
 
 
 def test_all_are_tried():
-    assert {path.stem for path in BENCHMARKS.glob("[!_]*.py")} == set(ROWS) | OF_SKILL
+    assert {path.stem for path in BENCHMARKS.glob("[!_]*.py")} == {*ROWS, *LONG} | OF_SKILL
 
 
 def rows_of(name):
