@@ -4,6 +4,8 @@ Neighbouring losses are alike: volatile days cluster, and horizons overlap. Draw
 would hide that and give intervals that are too narrow. Rows are in time order, oldest first.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -113,8 +115,15 @@ def drawn_means(values: Floats, *, horizon: int = 1, seed: int = 0, draws: int =
     array of float64, shape (draws,)
     """
     n = len(values)
-    starts, lengths = _blocks(n, block_length(n, horizon), draws, np.random.default_rng(seed))
-    return _drawn_means(values, starts, lengths)
+    return _drawn_means(values, *_drawn_blocks(n, block_length(n, horizon), draws, seed))
+
+
+@lru_cache(maxsize=1)
+def _drawn_blocks(
+    n: int, block: int, draws: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw the blocks that all losses of a slot share: the same numbers cost time each time."""
+    return _blocks(n, block, draws, np.random.default_rng(seed))
 
 
 def _blocks(
@@ -180,10 +189,11 @@ def auc_interval(
     """
     y, p = paired(outcomes, forecasts)
     n = len(y)
-    rng = np.random.default_rng(seed)
     if n >= MANY_ROWS:
-        found = _first_order_aucs(y, p, block_length(n, horizon), draws, rng)
+        blocks = _drawn_blocks(n, block_length(n, horizon), draws, seed)
+        found = _first_order_aucs(y, p, *blocks)
         return _percentiles(found, level) if len(found) else (0.0, 1.0)
+    rng = np.random.default_rng(seed)
     group = np.unique(p, return_inverse=True)[1]
     per_chunk = max(1, _CHUNK // n)
     values = [
@@ -216,7 +226,7 @@ def _drawn_aucs(
 
 
 def _first_order_aucs(
-    y: Floats, p: Floats, block: int, draws: int, rng: np.random.Generator
+    y: Floats, p: Floats, starts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> Floats:
     """Return each draw's mean of the shares of the other side that its ups and downs beat."""
     up = y == 1
@@ -227,7 +237,6 @@ def _first_order_aucs(
     places = [np.bincount(group, weights=rows) for rows in (~up, up)]
     downs_below, ups_below = ((np.cumsum(one) - one / 2) / one.sum() for one in places)
     beaten = np.where(up, downs_below[group], 1 - ups_below[group])
-    starts, lengths = _blocks(len(y), block, draws, rng)
     means = [_drawn_means(np.where(rows, beaten, 0.0), starts, lengths) for rows in (up, ~up)]
     shares = [_drawn_means(rows.astype(np.float64), starts, lengths) for rows in (up, ~up)]
     ups, downs = (mean / share for mean, share in zip(means, shares, strict=True))
