@@ -330,7 +330,7 @@ def _load_model(
         predicted = model.predict(inputs)
     except (ModelError, UsageError) as error:
         raise BundleError(f"{place}: cannot be loaded: {error}") from error
-    tolerance: float = getattr(model, "canary_tolerance", CANARY_TOLERANCE)
+    tolerance = max(CANARY_TOLERANCE, getattr(model, "canary_tolerance", 0.0))
     close = np.isclose(predicted, expected, rtol=tolerance, atol=0.0, equal_nan=True)
     if not close.all():
         row = int(np.argmin(close))

@@ -155,6 +155,11 @@ class Ensemble:
         return np.asarray(inverse / inverse.sum())
 
     @property
+    def canary_tolerance(self) -> float:
+        """The largest of the members', 0 if none says any; see ``models/bundle.py``."""
+        return max(getattr(member, "canary_tolerance", 0.0) for member in self.members_)
+
+    @property
     def parity_(self) -> float | None:
         """The largest of the members', None if none has any."""
         found = [getattr(member, "parity_", None) for member in self.members_]

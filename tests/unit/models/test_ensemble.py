@@ -51,6 +51,14 @@ def test_the_window_is_the_longest_and_each_member_takes_its_own() -> None:
     np.testing.assert_allclose(model.predict(X), np.sqrt(garch.predict(X[:, :, :1])), rtol=1e-12)
 
 
+def test_its_canary_rows_may_be_as_far_off_as_a_member_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = RNG.standard_normal((200, 1, 4)).astype(np.float32)
+    model = Ensemble(of=["naive", "ridge"]).fit(X, X[:, 0, 1], target="price", horizon=1)
+    assert model.canary_tolerance == 0.0
+    monkeypatch.setattr(Ridge, "canary_tolerance", 1e-5, raising=False)
+    assert model.canary_tolerance == 1e-5
+
+
 def test_mistakes_are_named() -> None:
     def make(*of: object) -> Choice:
         return Choice(name="ensemble", parameters={"of": list(of)})
