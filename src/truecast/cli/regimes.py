@@ -44,14 +44,9 @@ def _show(found: dict[str, Any]) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    rows = zip(found["states"], found["transitions"], found["follows"], strict=True)
     table(
         f"States by {found['model']} {found['version']}",
-        (
-            *("state", "mean return", "volatility", "share", "bars it lasts"),
-            *(f"then {name}" for name in REGIMES),
-            *(f"comes to {name}" for name in REGIMES),
-        ),
+        ("state", "mean return", "volatility", "share", "bars it lasts"),
         [
             (
                 state["regime"],
@@ -59,9 +54,14 @@ def _show(found: dict[str, Any]) -> None:
                 f"{state['volatility']:.3f}%",
                 f"{state['share']:.1%}",
                 f"{state['mean_duration']:.1f}",
-                *(f"{chance:.1%}" for chance in after),
-                *(f"{chance:.1%}" for chance in comes),
             )
-            for state, after, comes in rows
+            for state in found["states"]
         ],
     )
+    for title, chances in (
+        ("The state of the next bar", found["transitions"]),
+        ("The regime that comes of it", found["follows"]),
+    ):
+        shares = [[f"{chance:.1%}" for chance in row] for row in chances]
+        rows = [(name, *row) for name, row in zip(REGIMES, shares, strict=True)]
+        table(title, ("after state", *REGIMES), rows)

@@ -20,7 +20,7 @@ _METRICS: dict[str, tuple[str, int, bool]] = {
     "accuracy": ("Accuracy %", 1, True),
     "ece": ("ECE", 3, False),
     "error_rate": ("Error rate %", 1, True),
-    "balanced_accuracy": ("Balanced accuracy %", 1, True),
+    "balanced_accuracy": ("Balanced %", 1, True),
     "qlike_gk": ("QLIKE GK", 3, False),
     "qlike_r2": ("QLIKE r²", 3, False),
     "mse_gk": ("MSE GK", 3, False),
