@@ -7,6 +7,11 @@ the horizon are left out between the two, since their outcomes reach into the la
 A pass over all rows is one call of a compiled function, and a network whose shape has been asked
 for before is used again with its first weights. Compiling takes a second, and Keras's own loop many
 times as long as the arithmetic of a network as small as these.
+
+References
+----------
+Kumar et al. (2022), Fine-Tuning can Distort Pretrained Features and Underperform
+Out-of-Distribution: first the head alone, then all weights.
 """
 
 import os
@@ -31,6 +36,8 @@ STOP_SHARE = 0.2
 CHUNK_ROWS = 8_192
 #: Windows of up to so many rows are unrolled: twice as fast, and longer to compile.
 _UNROLLED = 40
+#: A head that is suited is pulled towards what it was as by so many rows for each that there is.
+_PULL = 0.01
 #: Gradients are shortened to this length, so that one odd batch cannot throw the weights off.
 _GRADIENT_NORM = 1.0
 
@@ -122,7 +129,8 @@ def teach(
     horizon : int
         Rows left out before those that say when to stop.
     start : mapping of str to array of float32, or None
-        First weights; None for random ones, with a head that says 0: the mean, or even odds.
+        First weights; where the loss is squared, their head is suited to the rows before the first
+        epoch. None for random ones, with a head that says 0: the mean, or even odds.
     watch : callable
         Told after each epoch.
 
@@ -147,6 +155,8 @@ def teach(
     with _ONE_AT_A_TIME:
         network = _network(layout, plan.loss, plan.dropout, plan.batch_size, plan.seed, plan.frozen)
         network.begin(plan.learning_rate, start)
+        if start is not None and plan.loss == "squared":
+            network.suit_head(X[:taught_by], label[:taught_by], scaling)
         best, best_epoch = network.weights(), 0
         least = network.loss(X[stop:], label[stop:], scaling)
         watch(0, least)
@@ -183,11 +193,11 @@ class Network:
         seed: int,
         frozen: bool,
     ) -> None:
-        keras, self._tensorflow = _libraries()
+        self._keras, self._tensorflow = _libraries()
         self._layout = layout
-        self._model = _built(keras, layout, dropout, seed)
+        self._model = _built(self._keras, layout, dropout, seed)
         learned = self._model.trainable_variables[-2 if frozen else 0 :]
-        self._optimizer = keras.optimizers.Adam(1.0, clipnorm=_GRADIENT_NORM)
+        self._optimizer = self._keras.optimizers.Adam(1.0, clipnorm=_GRADIENT_NORM)
         self._optimizer.build(learned)
         # All that an epoch changes, as it is before the first: what chance has drawn as well.
         state = [*self._model.variables, *self._optimizer.variables]
@@ -205,24 +215,28 @@ class Network:
 
         def epoch(rows: Any, label: Any) -> None:
             # Whole batches alone: the order is another one each time, so no row is left out always.
-            for begin in tf.range(0, tf.maximum(1, len_of(rows) - batch_size + 1), batch_size):
+            last = tf.maximum(1, tf.shape(rows)[0] - batch_size + 1)
+
+            def step(begin: Any) -> Any:
                 batch = slice(begin, begin + batch_size)
                 with tf.GradientTape() as tape:
                     mean = tf.reduce_mean(losses(rows[batch], label[batch], True))
                 optimizer.apply(tape.gradient(mean, learned), learned)
+                return begin + batch_size
 
-        def len_of(rows: Any) -> Any:
-            return tf.shape(rows)[0]
+            tf.while_loop(lambda begin: begin < last, step, [0])
+
+        def compiled(function: Callable[..., Any], *inputs: Any) -> Any:
+            # Autograph reads the source, which need not be there.
+            return tf.function(function, autograph=False).get_concrete_function(*inputs)
 
         rows = tf.TensorSpec((None, self._layout.window, self._layout.columns), tf.float32)
         label = tf.TensorSpec((None,), tf.float32)
-        self._epoch = tf.function(epoch).get_concrete_function(rows, label)
-        self._losses = tf.function(
-            lambda rows, label: losses(rows, label, False)
-        ).get_concrete_function(rows, label)
-        self._say = tf.function(
-            lambda rows: model(rows, training=False)[:, 0]
-        ).get_concrete_function(rows)
+        hidden = self._keras.Model(model.input, model.layers[-1].input)
+        self._epoch = compiled(epoch, rows, label)
+        self._losses = compiled(lambda rows, label: losses(rows, label, False), rows, label)
+        self._hidden = compiled(lambda rows: hidden(rows, training=False), rows)
+        self._say = compiled(lambda rows: model(rows, training=False)[:, 0], rows)
 
     def begin(self, learning_rate: float, start: Weights | None) -> None:
         """Forget all that was learned; begin with the given weights, or with the first ones."""
@@ -236,6 +250,21 @@ class Network:
         """Take weights by their names."""
         for one, name in zip(self._model.trainable_variables, self._layout.shapes, strict=True):
             one.assign(weights[name])
+
+    def suit_head(self, X: Windows, label: F32, scaling: Scaling) -> None:
+        """Move the head to the least squares of rows, pulled towards what it is."""
+        kernel, bias = self._model.trainable_variables[-2:]
+        size = kernel.shape[0] + 1
+        gram = np.diag(np.r_[np.full(size - 1, _PULL * len(X)), 0.0])
+        moment = np.zeros(size)
+        for places in _chunks(np.arange(len(X))):
+            hidden = self._hidden(*self._tensors(scaling.apply(X[places]))).numpy()
+            design = np.column_stack([hidden.astype(np.float64), np.ones(len(hidden))])
+            gap = label[places] - design[:, :-1] @ kernel.numpy()[:, 0] - bias.numpy()
+            gram, moment = gram + design.T @ design, moment + design.T @ gap
+        step = np.linalg.solve(gram, moment)
+        kernel.assign_add(step[:-1, None])
+        bias.assign_add(step[-1:])
 
     def weights(self) -> dict[str, F32]:
         """Return a copy of the weights by their names."""
