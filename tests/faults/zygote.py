@@ -54,7 +54,7 @@ def work(order: dict[str, str]) -> None:
                 champions.train_slots(Studies(workspace, recipe))
         case "promote":
             versions = champions.named(workspace, recipe, order["version"])
-            champions.promote(workspace, recipe, versions)
+            champions.promote(workspace, recipe, versions, by_hand=True)
         case "replay":
             first, last = date.fromisoformat(order["first"]), date.fromisoformat(order["last"])
             replay(Studies(workspace, recipe), first, last)

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from truecast.core.errors import TruecastError
 from truecast.core.settings import Settings
-from truecast.core.threads import available_cores
+from truecast.core.threads import available_cores, one_thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -140,7 +140,7 @@ def _here(
     tell: Callable[[int, int], None],
 ) -> dict[str, Result]:
     done: dict[str, Result] = {}
-    with _one_thread("blas"):
+    with one_thread("blas"):
         for name, item in items.items():
             done[name] = function(item)
             tell(len(done), len(items))
@@ -195,7 +195,7 @@ def _work(function: Callable[[Any], Any], chunk: dict[str, Any], folder: Path) -
             "lies in folders that all machines share"
         )
     os.chdir(folder)  # a recipe may name files relative to where it was typed
-    with _one_thread():
+    with one_thread():
         return {name: _tried(function, item) for name, item in chunk.items()}
 
 
@@ -204,15 +204,6 @@ def _tried(function: Callable[[Any], Any], item: Any) -> Any:
         return function(item)
     except TruecastError as error:
         return _Failed(type(error), str(error))
-
-
-@contextmanager
-def _one_thread(api: str | None = None) -> Iterator[None]:
-    """Let libraries of linear algebra add up in one thread: in more, the last digit may differ."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api=api):
-        yield
 
 
 class _Processes:

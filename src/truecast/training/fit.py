@@ -8,6 +8,7 @@ import numpy as np
 from truecast.core.clock import to_utc
 from truecast.core.errors import TruecastError
 from truecast.core.recipe_parts import Choice
+from truecast.core.threads import one_thread
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold, Rows, teachable
 from truecast.datasets.targets import F64
@@ -119,13 +120,15 @@ class Trainer:
         features = self._features(model, rows, y[rows], keep)
         X = self.dataset.windows(features, model.window, rows)
         first, origin = to_utc(self.dataset.decisions.as_of[rows[0]]), None
-        if self.parent is not None and isinstance(model, Net):
-            start, origin = self.parent.start(
-                model, choice, target=target, horizon=horizon, fold=fold
-            )
-            model.fit_from(start, X, y[rows], target=target, horizon=horizon)
-        else:
-            model.fit(X, y[rows], target=target, horizon=horizon)
+        # However many fits are shared out, and among how many workers, each gives the same bits.
+        with one_thread("blas"):
+            if self.parent is not None and isinstance(model, Net):
+                start, origin = self.parent.start(
+                    model, choice, target=target, horizon=horizon, fold=fold
+                )
+                model.fit_from(start, X, y[rows], target=target, horizon=horizon)
+            else:
+                model.fit(X, y[rows], target=target, horizon=horizon)
         return Trained(model, features, len(rows), first, to_utc(fold.as_of), origin)
 
     def _features(self, model: Model, rows: Rows, y: F64, keep: int | None) -> tuple[str, ...]:
