@@ -40,7 +40,8 @@ def node() -> dict[str, object]:
     for one in sockets:
         one.close()
     small = {"num_cpus": 1, "object_store_memory": 80_000_000, "node_ip_address": "127.0.0.1"}
-    return {**small, **dict(zip(SERVICES, ports, strict=True))}
+    bare = {"no_monitor": True, "include_log_monitor": False}
+    return {**small, **bare, **dict(zip(SERVICES, ports, strict=True))}
 
 
 def alive() -> int:

@@ -95,12 +95,23 @@ def _errands(studies: Studies, plans: Mapping[str, Sequence[Plan]]) -> dict[str,
     }
 
 
+def _engine_of(studies: Studies) -> Settings:
+    """Return the settings of the engine: one process where instruments learn from each other.
+
+    A parent's networks are fitted once in a process, and every child begins with them.
+    """
+    settings = studies.workspace.settings
+    if studies.recipe.transfer is None:
+        return settings
+    return settings.model_copy(update={"engine": "local", "workers": 1})
+
+
 def walk(studies: Studies) -> None:
     """Walk every slot of a recipe forward; those of many instruments by the engine.
 
     Afterwards each study is in the lake, and its models are counted as trials.
     """
-    recipe, settings = studies.recipe, studies.workspace.settings
+    recipe, settings = studies.recipe, _engine_of(studies)
     left: dict[str, list[Slot]] = {}
     for slot in champion_slots(recipe):
         if not studies.knows(slot):
@@ -146,7 +157,7 @@ def fit(studies: Studies, plans: Sequence[Plan]) -> dict[Slot, dict[str, Fitted]
     dict of Slot to dict of str to Fitted
         What came of each of the plan's models, by name.
     """
-    settings = studies.workspace.settings
+    settings = _engine_of(studies)
     by_symbol: dict[str, list[Plan]] = {}
     for plan in plans:
         by_symbol.setdefault(plan.slot.instrument, []).append(plan)
