@@ -224,7 +224,7 @@ def band_value(forecast: Forecast) -> str:
 _LIMITS = {
     "price": (
         "Errors of a price a bar ahead are small for any forecast; what counts is the difference "
-        "to no change."
+        "to no change and to drift."
     ),
     "return": "Returns are log returns in percent, before any cost of trading.",
     "direction": (

@@ -18,8 +18,10 @@ from truecast.evaluation.versioncard import (
     write_card,
 )
 from truecast.models.bundle import Bundle
+from truecast.models.manifest import BundleError
 from truecast.pipelines.judge import importances_of
 from truecast.pipelines.studies import Studies
+from truecast.registry.errors import RegistryError
 from truecast.registry.registry import NoChampionError, VersionRecord
 from truecast.serving.forecaster import POINT
 
@@ -47,7 +49,8 @@ def write_cards(studies: Studies, card: Scorecard, plots: Sequence[SlotPlots]) -
     Returns
     -------
     Path
-        The folder of all of them. A card that says what it said before is left as it is.
+        The folder of all of them. A card that says what it said before is left as it is; of a
+        version whose bundle is refused there is none, and the registry's notices say so.
     """
     workspace, recipe = studies.workspace, studies.recipe
     folder = workspace.report_folder(recipe) / CARDS
@@ -71,7 +74,11 @@ def _write(
     studies: Studies, record: VersionRecord, judged: SlotCard, drawn: SlotPlots, folder: Path
 ) -> None:
     registry = studies.workspace.registry
-    bundle = registry.bundle(record.slot, record.version)
+    try:
+        bundle = registry.bundle(record.slot, record.version)
+    except (BundleError, RegistryError) as error:
+        registry.notices.append(f"{error}; there is no model card of it")
+        return
     slot = as_champion(judged, record.name, record.version)
     made = _card(studies, record, slot, bundle)
     before = read_card(folder)

@@ -152,8 +152,14 @@ class Registry:
             self._tell(lambda: self.catalogue.judge(record.listing, skill, figures))
 
     def attach(self, record: VersionRecord, folder: Path) -> None:
-        """Let MLflow show a version's card: the files of a folder, as ``card`` of its run."""
-        self._tell(lambda: self.catalogue.attach(record.listing, folder, CARD))
+        """Let MLflow show a version's card: the files of a folder, as ``card`` of its run.
+
+        Where it cannot, the notices say so; the files are where they are.
+        """
+        try:
+            self.catalogue.attach(record.listing, folder, CARD)
+        except RegistryError as error:
+            self.notices.append(f"{error}; the model card is in {folder} all the same")
 
     def slots(self) -> list[Slot]:
         """Return every slot that has a version, in order."""
