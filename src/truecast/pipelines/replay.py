@@ -12,6 +12,7 @@ from truecast.core.errors import UsageError
 from truecast.core.recipe import Recipe
 from truecast.evaluation.trackrecord import TrackRecord
 from truecast.ledger.query import Query
+from truecast.pipelines.fanout import walk
 from truecast.pipelines.predict import Replay
 from truecast.pipelines.settle import SettleSummary, settle
 from truecast.pipelines.studies import Studies
@@ -73,6 +74,7 @@ def replay(studies: Studies, first: date, last: date) -> ReplayResult:
     """
     workspace, recipe = studies.workspace, studies.recipe
     symbols = recipe.instruments
+    walk(studies)
     replays = {symbol: Replay(studies, symbol) for symbol in symbols}
     series = {symbol: series_of(workspace, recipe, symbol) for symbol in symbols}
     decisions = sorted(_decisions(studies, first, last))

@@ -18,6 +18,7 @@ from truecast.features.checks import check_features
 from truecast.features.livechecks import check_live
 from truecast.features.newschecks import check_news
 from truecast.features.results import CheckResult
+from truecast.pipelines.fanout import walk
 from truecast.pipelines.judge import interval_of
 from truecast.pipelines.predict import Replay
 from truecast.pipelines.studies import Studies
@@ -49,6 +50,7 @@ def verify(studies: Studies, *, seed: int = 0) -> list[CheckResult]:
         In the order of the data's way; each names what failed and the first row that did.
     """
     results: list[CheckResult] = []
+    walk(studies)
     for symbol in studies.recipe.instruments:
         studies.progress.stage(f"verify {symbol}")
         researcher = studies.researcher(symbol)
