@@ -81,7 +81,12 @@ def test_the_promises(bench: Any, tmp_path: Path) -> None:
         assert band.crps <= crps
 
 
-def test_it_says_where_the_index_is_to_come_from(bench: Any, tmp_path: Path) -> None:
-    assert bench.write_files(tmp_path, {"^GSPC": "GSPC"}) is bool(
-        os.environ.get("TRUECAST_REALDATA")
-    )
+def test_without_the_index_that_half_is_left_out(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUECAST_REALDATA", str(tmp_path))
+    assert bench.write_files(tmp_path, {"^GSPC": "GSPC"}) is False
+    assert not list(tmp_path.iterdir())
+    with_it = bench.recipe_of("^GSPC", tmp_path, 21)
+    assert (with_it.context, with_it.targets["volatility"].models[0].name) == (("^VIX",), "har_vix")
+    assert bench.recipe_of("^GSPC", None, 21).context == ()
