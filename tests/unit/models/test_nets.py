@@ -282,8 +282,8 @@ def test_the_networks_can_be_had_without_the_extra_only_to_be_asked(
 ) -> None:
     import sys
 
-    from truecast.models import networks
+    from truecast.models import kerasnet
 
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(ModelError, match=r"pip install 'truecast\[nets\]'"):
-        networks._libraries()
+        kerasnet._libraries()
