@@ -95,9 +95,10 @@ def contest(
         said = _said_since(workspace, study, champion)
     rows = evaluated_rows(study)
     rows = rows[np.isfinite(said[rows])]
+    dates = len(np.unique(study.outcomes.due_session[rows])) if slot.is_pool else len(rows)
     required = recipe.gates.skill == "require"
-    beside = f"beside the champion {version} ({champion.name}) on {len(rows)} common dates"
-    if len(rows) < LEAST_ROWS:
+    beside = f"beside the champion {version} ({champion.name}) on {dates} common dates"
+    if dates < LEAST_ROWS:
         few = f"{beside}, too few to compare ({LEAST_ROWS} at least)"
         return Contest(
             f"{few}, and the recipe requires skill to be shown" if required else few,
@@ -140,14 +141,15 @@ def _losses(study: Study, said: F64, rows: NDArray[np.intp]) -> tuple[F64, F64]:
 
 def _said_since(workspace: Workspace, study: Study, champion: VersionRecord) -> F64:
     """Return what a champion says to the study's rows after it was trained; NaN to the others."""
-    said = np.full(len(study.dataset), np.nan)
+    said, since = np.full(len(study.dataset), np.nan), to_datetime64(champion.trained_through)
+    if (study.dataset.decisions.as_of > since).sum() < LEAST_ROWS:
+        return said  # before bars are opened, which may be millions
     bundle = workspace.registry.bundle(study.slot, champion.version)
     recipe = Recipe.model_validate(bundle.documents[RECIPE])
     for symbol, dataset in study.dataset.members.items():
         if symbol in recipe.instruments:
             series = series_of(workspace, recipe, symbol)
-            own = _said_of(bundle, series, dataset, to_datetime64(champion.trained_through))
-            said[study.dataset.rows_of[symbol]] = own
+            said[study.dataset.rows_of[symbol]] = _said_of(bundle, series, dataset, since)
     return said
 
 
@@ -156,7 +158,7 @@ def _said_of(
 ) -> F64:
     decisions, said = dataset.decisions, np.full(len(dataset), np.nan)
     later = decisions.as_of > trained_through
-    if later.sum() < LEAST_ROWS:
+    if not later.any():
         return said
     entry = bundle.manifest.models[POINT]
     first = decisions.event_time[int(np.argmax(later))]

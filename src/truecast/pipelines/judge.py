@@ -330,6 +330,7 @@ def trial_keys(recipe: Recipe, study: Study) -> dict[str, str]:
         "inputs": list(study.dataset.inputs),
         "decide_after": str(recipe.decision_delay),
         **({"pooled": [*recipe.instruments]} if recipe.pooled else {}),
+        **({"transfer": recipe.transfer.model_dump(mode="json")} if recipe.transfer else {}),
         **{
             name: part.model_dump(mode="json", by_alias=True)
             for name, part in (("split", recipe.split), ("history", recipe.history))
