@@ -246,6 +246,6 @@ def test_the_shipped_recipe_names_every_family_of_the_suite() -> None:
     assert recipe.targets["price"].horizon == (1, 2, 3, 4, 5)
     for target, spec in recipe.targets.items():
         assert spec.select is None or target in METRICS[spec.select].targets
-    for source in ("sample", "simulated"):
+    for source in ("yahoo", "sample", "simulated"):
         assert slots_of(recipe.with_source(source))
         stages.check_recipe(recipe.with_source(source))
