@@ -3,5 +3,7 @@
 ``workspace`` knows where everything is kept. ``ingest`` fetches bars into the lake, ``build``
 computes features and outcomes, ``study`` walks forward and chooses a champion on the rows before
 the evaluation, ``train`` fits it on all that is known, ``predict`` issues forecasts, ``verify``
-proves that none of this sees the future, and ``run`` does it all.
+proves that none of this sees the future, and ``run`` does it all. ``pool`` is one model over all
+instruments; ``fanout`` hands what is done for each of many to the
+``engine``: local processes, or a Ray cluster.
 """
