@@ -48,7 +48,7 @@ class _Forest(TreeModel):
         n_estimators: Trees = 200,
         max_depth: Count = 8,
         min_samples_leaf: Count | None = None,
-        max_features: Fraction = 0.2,
+        max_features: Fraction = 0.33,
         seed: Seed = 1,
     ) -> None:
         self.n_estimators = n_estimators

@@ -31,7 +31,7 @@ def test_it_says_what_scikit_learn_says_missing_values_too(kind: type) -> None:
     model = kind(n_estimators=60, min_samples_leaf=20, seed=3)
     model.fit(rows, y, target="return", horizon=1)
     native = KINDS[kind](
-        60, max_depth=8, min_samples_leaf=20, max_features=0.2, bootstrap=True, random_state=3
+        60, max_depth=8, min_samples_leaf=20, max_features=0.33, bootstrap=True, random_state=3
     ).fit(rows[:, 0], y)
     others = holed()
     np.testing.assert_allclose(model.predict(others), native.predict(others[:, 0]), rtol=1e-13)
@@ -42,7 +42,7 @@ def test_squared_error_on_rises_is_gini_s_impurity() -> None:
     y = (SIGNAL + NOISE > 0).astype(np.float64)
     model = RandomForest(n_estimators=60, seed=3).fit(X, y, target="direction", horizon=1)
     native = RandomForestClassifier(
-        60, max_depth=8, min_samples_leaf=100, max_features=0.2, random_state=3
+        60, max_depth=8, min_samples_leaf=100, max_features=0.33, random_state=3
     ).fit(X[:, 0], y)
     share = native.predict_proba(X[:, 0])[:, 1]
     assert np.corrcoef(model.predict(X), share)[0, 1] > 0.999
@@ -60,7 +60,7 @@ def test_smearing_is_measured_by_trees_that_did_not_see_the_row(kind: type) -> N
         50,
         max_depth=8,
         min_samples_leaf=10,
-        max_features=0.2,
+        max_features=0.33,
         bootstrap=True,
         oob_score=True,
         random_state=1,
