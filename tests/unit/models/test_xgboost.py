@@ -137,7 +137,7 @@ def test_an_infinite_feature_is_named() -> None:
 def test_the_number_of_cores_changes_nothing(
     kind: type[LightGBM | XGBoost], target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = rng.standard_normal((60_000, 1, 8)).astype(np.float32)
+    many = rng.standard_normal((20_000, 1, 8)).astype(np.float32)
     many[rng.random(many.shape) < 0.02] = np.nan
     y = np.nan_to_num(many[:, 0, 0]) + 3 * rng.standard_normal(len(many))
     y = (y > 0).astype(np.float64) if target == "direction" else y.astype(np.float64)
