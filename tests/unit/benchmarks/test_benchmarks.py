@@ -71,7 +71,7 @@ MEASURED_ALONE = {
 
 
 #: Those that measure what forecasts are worth, not seconds: they have tests of their own.
-OF_SKILL = {"volatility"}
+OF_SKILL = {"volatility", "transfer"}
 
 
 def test_all_are_tried():
