@@ -40,7 +40,7 @@ def recipe(instruments: int) -> Recipe:
             "source": {"simulated": {"start": "2018-01-02", "end": "2021-12-31"}},
             "features": ["log_return_1", "return_sd_22", "rsi_14", "close_to_sma_20"],
             "targets": {"return": {"models": ["lightgbm"]}},
-            "split": {"validate": 120, "test": 120},
+            "split": {"validate": 250, "test": 250},
             "evaluate": {"refit_every": 21},
         }
     )
