@@ -5,11 +5,13 @@ read from the folder that TRUECAST_REALDATA names: 31 stocks of 2006 to 2017, an
 
 Child and scratch have the same rows, scaling, early stopping and limits; they differ in the first
 weights (and as ``--mode`` and ``--rate`` say). The parent learns at a third of their rate, once for
-all of them, from 2005 on: before that Yahoo's opens of the index are the closes before. The loss is that of the last fifth of the training
-rows, which teach neither; the parent is fitted on what was known when these begin. ``scratch`` is
-the time until its best loss, ``truecast`` the time until the child's is as low; the ratio is the
-median over the stocks on which scratch beats the naive forecast. Training alone is counted: both
-networks have been compiled before, and each epoch ends with the loss.
+all of them, from 2005 on: before that Yahoo's opens of the index are the closes before.
+
+The loss is that of the last fifth of the training rows, which teach neither; the parent is fitted
+on what was known when these begin. ``scratch`` is the time until its best loss, ``truecast`` the
+time until the child's is as low; the ratio is the median over the stocks on which scratch beats the
+naive forecast. Training alone is counted: both networks have been compiled before, and each epoch
+ends with the loss.
 
 The table has the parent as it is, on the stock's own scaling, and the naive forecast: the mean
 variance of the last 22 bars, times what suited the training rows. QLIKE is that of the three years
