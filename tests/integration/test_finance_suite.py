@@ -36,7 +36,7 @@ SMALL = {
     "features": ["log_return_1", "return_sd_22", "rsi_14"],
     "targets": {
         "regime": {"horizon": 5, "models": ["hmm"]},
-        "price": {"horizon": 2, "models": ["prophet"]},
+        "price": {"horizon": 2, "models": ["prophet"], "keep": 2},
     },
     "split": {"train": 0.7, "validate": 0.15, "test": 0.15},
     "evaluate": {"refit_every": 130},

@@ -333,14 +333,15 @@ class Researcher:
 
     def trained(self, choice: Choice, slot: Slot, fold: Fold) -> Trained:
         """Fit a model of a slot for a fold, on the features that the recipe lets it have."""
-        spec = self.recipe.targets.get(slot.target)  # type: ignore[call-overload]
+        keep = self.keep(slot.target)
         return self.trainer.fit(
-            choice,
-            target=slot.target,
-            horizon=slot.horizon,
-            fold=fold,
-            keep=None if spec is None else spec.keep,
+            choice, target=slot.target, horizon=slot.horizon, fold=fold, keep=keep
         )
+
+    def keep(self, target: str) -> int | None:
+        """Return how many of the recipe's features a model of a target gets; None for all."""
+        spec = self.recipe.targets.get(target)  # type: ignore[call-overload]
+        return None if spec is None else spec.keep
 
     def folds_over(self, rows: range) -> Sequence[Fold]:
         """Return the folds that hold any of the rows."""

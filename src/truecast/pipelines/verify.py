@@ -169,7 +169,13 @@ def check_cut_forecasts(study: Study, researcher: Researcher, rows: list[int]) -
         said[SCALE] = (researcher.scale, "volatility")
         for name, (choice, target) in said.items():
             values = study.variance if name == SCALE else study.predictions[name]
-            trained = trainer.fit(choice, target=target, horizon=study.slot.horizon, fold=fold)
+            trained = trainer.fit(
+                choice,
+                target=target,
+                horizon=study.slot.horizon,
+                fold=fold,
+                keep=researcher.keep(target),
+            )
             windows = cut.windows(trained.features, trained.model.window)[row : row + 1]
             again, before = float(trained.model.predict(windows)[0]), float(values[row])
             if not np.isclose(again, before, rtol=AGREEMENT, atol=AGREEMENT, equal_nan=True):
