@@ -103,7 +103,7 @@ class Model(Protocol):
         """
 
     def payload(self) -> dict[str, bytes]:
-        """Return the fitted state as files: name to content, JSON or a library's own text."""
+        """Return the fitted state as files: name to content, JSON, ONNX or a library's own text."""
 
     @classmethod
     def from_payload(cls, parameters: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
