@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,16 @@ from truecast.core.clock import to_utc
 from truecast.core.errors import RecipeError, UsageError
 from truecast.core.recipe import Recipe
 from truecast.core.recipe_errors import describe
+from truecast.core.recipe_parts import Choice, Segments
 from truecast.core.settings import Settings
 from truecast.evaluation.significance import diebold_mariano
 from truecast.models.calibration import ScaleCalibration
+from truecast.models.ensemble import HELD_OUT
+from truecast.models.linear import Ridge
 from truecast.pipelines.champions import champion_slots, train_slots
 from truecast.pipelines.predict import predict, predict_as_of
 from truecast.pipelines.replay import replay
+from truecast.pipelines.reproduce import reproduce
 from truecast.pipelines.stages import RunResult, ingest, run
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import verify
@@ -98,6 +103,46 @@ def test_the_training_rows_are_those_of_both_known_at_the_fold(ran: Ran) -> None
             expected += int((known & np.isfinite(one.outcomes(1).log_return)).sum())
         assert len(rows) == expected
         assert (pool.dataset.outcomes(1).known_at[rows] <= fold.as_of).all()
+
+
+def test_rows_held_out_of_a_fit_are_behind_the_outcomes_that_teach_it(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of an ensemble are measured on rows whose decision followed all that taught it."""
+    pool, taught = ran.studies().researcher("pooled"), []
+    fit = Ridge.fit
+
+    def counted(self: Ridge, X: np.ndarray, y: np.ndarray, **told: Any) -> Ridge:
+        taught.append(len(X))
+        return fit(self, X, y, **told)
+
+    monkeypatch.setattr(Ridge, "fit", counted)
+    members = ["ridge", {"ridge": {"alpha": 9.0}}]
+    weighed = Choice(name="ensemble", parameters={"of": members, "weights": "validation"})
+    fold = pool.folds[-1]
+    pool.trainer.fit(weighed, target="price", horizon=5, fold=fold)
+    rows = pool.trainer.rows("price", 5, fold)
+    held_out = rows[len(rows) - round(HELD_OUT * len(rows))]
+    known_at = pool.dataset.outcomes(5).known_at[rows[: min(taught)]]
+    assert (known_at <= pool.dataset.decisions.as_of[held_out]).all()
+    assert max(taught) == len(rows)
+
+
+def test_the_version_of_a_fold_is_built_again_behind_its_embargo(ran: Ran) -> None:
+    split = Segments(validate_=60, test=40, embargo=3)
+    recipe = RECIPE.model_copy(update={"name": "behind", "split": split})
+    workspace = Workspace(Settings(home=ran.home))
+    studies = Studies(workspace, recipe)
+    (slot,) = champion_slots(recipe)
+    fold = studies.researcher(slot.instrument).folds[-1]
+    version = studies.trained(slot, "ridge", fold)
+    found = reproduce(workspace, f"{slot}@{version}")
+    assert {one.label: one.difference for one in found.models} == {
+        "point": 0.0,
+        "baseline": 0.0,
+        "scale": 0.0,
+    }
+    assert {one.rows for one in found.models} == {250}
 
 
 def test_an_interval_knows_its_own_instrument_alone(ran: Ran) -> None:

@@ -73,7 +73,8 @@ class Model(Protocol):
         target : {"direction", "price", "regime", "return", "volatility"}
             What is forecast.
         horizon : int
-            How many bars ahead, from 1.
+            How many bars ahead, from 1; of a pool how many rows, which are so many times as many
+            as it has instruments.
 
         Raises
         ------

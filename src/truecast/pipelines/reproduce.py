@@ -196,11 +196,15 @@ def _trainer(workspace: Workspace, recipe: Recipe, slot: Slot, bundle: Bundle) -
 
 
 def _fold(dataset: Dataset, bundle: Bundle) -> Fold:
-    """Return the fold that the bundle was fitted for: it begins after the last row that it knew."""
-    start = len(dataset)
-    if "until" in bundle.documents[PENDING]:
-        until = np.datetime64(bundle.documents[PENDING]["until"])
-        start = int(np.searchsorted(dataset.decisions.event_time, until, side="right"))
+    """Return the fold that the bundle was fitted for: it begins after the last rows it knew."""
+    pending = bundle.documents[PENDING]
+    # Of a pool there is a document for each instrument that was traded by then.
+    of_each = {symbol: pending.get(symbol, pending) for symbol in dataset.members}
+    start = sum(
+        int(np.searchsorted(one.decisions.event_time, np.datetime64(known["until"]), side="right"))
+        for symbol, one in dataset.members.items()
+        if "until" in (known := of_each[symbol])
+    )
     return Fold(0, start, start, to_datetime64(bundle.manifest.trained_through))
 
 

@@ -12,7 +12,7 @@ from truecast.core.threads import one_thread
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.splits import MIN_TRAINING_ROWS, Fold, Rows, teachable
 from truecast.datasets.targets import F64
-from truecast.models.base import Model
+from truecast.models.base import Model, takes_inputs
 from truecast.models.catalog import create
 from truecast.models.nets import Net
 from truecast.training.select import strongest
@@ -106,6 +106,11 @@ class Trainer:
         ------
         TrainingError
             If fewer than 250 outcomes were known.
+
+        Notes
+        -----
+        A model of a pool is told how many rows its outcomes reach over: the horizon's bars of each
+        instrument. Rows that it holds out from its own fit are so many behind those that teach it.
         """
         model = create(choice, where=f"targets.{target}.models")
         y = self._response(target, horizon, fold)
@@ -120,6 +125,8 @@ class Trainer:
         features = self._features(model, rows, y[rows], keep)
         X = self.dataset.windows(features, model.window, rows)
         first, origin = to_utc(self.dataset.decisions.as_of[rows[0]]), None
+        # Models with features of their own learn one series, and forecast by its bars.
+        reach = horizon * (len(self.dataset.members) if takes_inputs(model) else 1)
         # However many fits are shared out, and among how many workers, each gives the same bits.
         with one_thread("blas"):
             if self.parent is not None and isinstance(model, Net):
@@ -128,7 +135,7 @@ class Trainer:
                 )
                 model.fit_from(start, X, y[rows], target=target, horizon=horizon)
             else:
-                model.fit(X, y[rows], target=target, horizon=horizon)
+                model.fit(X, y[rows], target=target, horizon=reach)
         return Trained(model, features, len(rows), first, to_utc(fold.as_of), origin)
 
     def _features(self, model: Model, rows: Rows, y: F64, keep: int | None) -> tuple[str, ...]:
