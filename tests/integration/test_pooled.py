@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from truecast.core.clock import to_utc
@@ -16,6 +17,7 @@ from truecast.core.recipe_errors import describe
 from truecast.core.recipe_parts import Choice, Segments
 from truecast.core.settings import Settings
 from truecast.evaluation.significance import diebold_mariano
+from truecast.lake.history import BarHistory
 from truecast.models.calibration import ScaleCalibration
 from truecast.models.ensemble import HELD_OUT
 from truecast.models.linear import Ridge
@@ -26,7 +28,9 @@ from truecast.pipelines.reproduce import reproduce
 from truecast.pipelines.stages import RunResult, ingest, run
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import verify
+from truecast.serving.errors import TrainedLaterError
 from truecast.serving.workspace import Workspace, slots_of
+from truecast.sources.base import Source
 
 POOL = {
     "name": "pool",
@@ -189,6 +193,28 @@ def test_the_same_run_again_gives_the_same(ran: Ran) -> None:
     assert {one.version for one in train_slots(ran.studies())} == before
     again = predict(Workspace(Settings(home=ran.home)), RECIPE)
     assert [one.id for one in again] == [one.id for one in ran.result.forecasts]
+
+
+def test_an_instrument_without_the_newest_bar_holds_up_no_other(
+    ran: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool was fitted after its last decision: it has no forecast, and the other one has."""
+    opened = Workspace._bars
+
+    def halted(self: Workspace, recipe: Recipe, source: Source, symbol: str) -> BarHistory:
+        bars = opened(self, recipe, source, symbol)
+        if symbol == "AAA":
+            return bars
+        before = pl.col("session") < bars.versions["session"].max()
+        return BarHistory(bars.versions.filter(before))
+
+    monkeypatch.setattr(Workspace, "_bars", halted)
+    workspace = Workspace(Settings(home=ran.home))
+    first, second = slots_of(RECIPE)
+    (said,) = predict(workspace, RECIPE, [first])
+    assert said.id == ran.result.forecasts[0].id
+    with pytest.raises(TrainedLaterError, match=r"BBB:price:1: version \w+ was trained through"):
+        predict(workspace, RECIPE, [second])
 
 
 def test_the_report_has_both_forecasts(ran: Ran) -> None:

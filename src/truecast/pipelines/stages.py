@@ -43,7 +43,7 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study
 from truecast.registry.registry import ChampionRecord
 from truecast.sentiment.catalog import open_scorer
-from truecast.serving.errors import OverdueError
+from truecast.serving.errors import OverdueError, TrainedLaterError
 from truecast.serving.workspace import (
     Workspace,
     champion_slots,
@@ -373,11 +373,12 @@ def run(studies: Studies) -> RunResult:
 def _predicted(workspace: Workspace, recipe: Recipe) -> tuple[list[Forecast], list[str]]:
     """Return the forecasts; or why there are none, which is no reason to end without a report.
 
-    Training on minutes takes minutes, and a market may have closed: then newer bars are due.
+    Training on minutes takes minutes, and a market may have closed: then newer bars are due. Of a
+    pool an instrument may lack the bars of the others: then its newest are older than the fit.
     """
     try:
         return predict(workspace, recipe, _answering(workspace, recipe)), []
-    except OverdueError as error:
+    except (OverdueError, TrainedLaterError) as error:
         return [], [f"no forecast: {error}; then `truecast predict {recipe.name}`"]
 
 

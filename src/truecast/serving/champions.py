@@ -19,7 +19,7 @@ from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
 from truecast.features.compute import Decisions
 from truecast.registry.registry import ChampionRecord, Registry, VersionRecord
-from truecast.serving.errors import ServingError
+from truecast.serving.errors import ServingError, TrainedLaterError
 from truecast.serving.forecaster import NOT_EVALUATED, RECIPE, Forecaster, Series
 from truecast.serving.workspace import Workspace, latest, series_of, source_of
 
@@ -338,10 +338,8 @@ class Champions:
             symbols = recipe.instruments if record.slot.is_pool else (record.slot.instrument,)
             live = source_of(recipe).live
             seats = [Seat(record, Forecaster(bundle, one), recipe, live) for one in symbols]
-            for seat in seats:
-                opened = bars.of(recipe, seat.slot.instrument)
-                with self._computing:
-                    seat.forecast(opened.series, latest(opened.decisions, recipe), "whatif")
+            if not any([self._speaks(seat, bars) for seat in seats]):
+                raise ServingError("none of the pool's instruments has a decision since its fit")
         except TruecastError as error:
             raise _UnfitError(str(error)) from error
         except Exception as error:
@@ -349,6 +347,22 @@ class Champions:
             _log.exception("%s: version %s", record.slot, record.version)
             raise _UnfitError(f"{type(error).__name__} at its first forecast") from error
         return seats
+
+    def _speaks(self, seat: Seat, bars: OpenSeries) -> bool:
+        """Let a seat forecast once; False where a pool's instrument lacks the bars of the others.
+
+        Its newest decision is older than the pool's fit then: it goes without a forecast until its
+        next bar comes, and holds up no other.
+        """
+        opened = bars.of(seat.recipe, seat.slot.instrument)
+        try:
+            with self._computing:
+                seat.forecast(opened.series, latest(opened.decisions, seat.recipe), "whatif")
+        except TrainedLaterError:
+            if not seat.champion.slot.is_pool:
+                raise
+            return False
+        return True
 
 
 def _renewed(seat: Seat, record: ChampionRecord) -> Seat:
