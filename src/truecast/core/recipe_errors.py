@@ -36,12 +36,19 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "value_error":
         message = message.removeprefix("Value error, ")
     else:
+        if first["type"] == "model_type":
+            message = f"expected keys with values ({', '.join(_keys_at(model, place))})"
+        # A word that would do instead of a number, such as ``part``: whichever was meant.
+        words = [one["msg"] for one in errors if one["type"] == "literal_error"]
+        if words and first["loc"][-1] == "constrained-int":
+            message = f"{message}, or {words[0][:1].lower()}{words[0][1:]}"
         message = f"{message[:1].lower()}{message[1:]} (got {first['input']!r})"
     return f"{where}: {message}" if where else message
 
 
 def _is_union_branch(part: int | str) -> bool:
-    return isinstance(part, str) and (part in {"float", "int", "date"} or "[" in part)
+    branches = {"float", "int", "constrained-int", "date"}
+    return isinstance(part, str) and (part in branches or "[" in part)
 
 
 def _inside(place: Sequence[int | str]) -> str:

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -104,6 +105,13 @@ class TargetSpec(Part):
     coverage: float = Field(default=0.9, gt=0.5, lt=1)
     cross_sessions: bool = False
     keep: int | None = Field(default=None, ge=1)
+
+    @field_validator("horizon")
+    @classmethod
+    def _each_once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or len({*value}) < len(value):
+            raise ValueError(f"expected horizons, each once, such as [1, 5], got {[*value]}")
+        return value
 
 
 class Tuning(Part):

@@ -61,6 +61,20 @@ def test_intraday_decides_at_the_close(tmp_path: Path) -> None:
         ({"targets": {"price": {"horizon": 0, "models": ["ridge"]}}}, "(got 0)"),
         ({"targets": {"price": {"horizon": [5, 0], "models": ["ridge"]}}}, "(got 0)"),
         (
+            {"targets": {"price": {"horizon": [], "models": ["ridge"]}}},
+            "targets.price.horizon: expected horizons, each once, such as [1, 5], got []",
+        ),
+        (
+            {"targets": {"price": {"horizon": [1, 1], "models": ["ridge"]}}},
+            "targets.price.horizon: expected horizons, each once, such as [1, 5], got [1, 1]",
+        ),
+        ({"tune": 20}, "tune: expected keys with values (trials, seconds, seed) (got 20)"),
+        ({"evaluate": {"refit_every": "parts"}}, "or input should be 'part' (got 'parts')"),
+        (
+            {"evaluate": {"refit_every": 0}},
+            "evaluate.refit_every: input should be greater than or equal to 1, or",
+        ),
+        (
             {"evaluate": {"from": date(2014, 1, 2), "to": date(2013, 1, 2)}},
             "evaluate: dates are the wrong way round: from 2014-01-02, to 2013-01-02",
         ),
