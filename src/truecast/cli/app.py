@@ -89,9 +89,10 @@ def main() -> None:
         sys.exit(_complain(error, FAILED))
     except OSError as error:
         sys.exit(_complain(TruecastError(f"{error.filename or 'disk'}: {error.strerror}"), FAILED))
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: nothing was left half-written\n")
-        sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            sys.stderr.write("interrupted: nothing was left half-written\n")
+        raise
 
 
 def _complain(error: TruecastError, code: int) -> int:
