@@ -195,4 +195,4 @@ def states() -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def kills() -> int:
     """How often each test kills."""
-    return 200 if os.environ.get("TRUECAST_SOAK") else 30
+    return 200 if os.environ.get("TRUECAST_SOAK") else 12

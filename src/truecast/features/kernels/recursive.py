@@ -42,33 +42,9 @@ def exponential_mean(x: Column, alpha: float) -> Column:
         i += 1
         if missing == 0.0:
             # Nearly all rows: nothing is missing, so there is nothing to divide by.
-            i, state = _carried_on(x, alpha, i, state, out)
+            # One row after the other: in any other order a mean would depend on where rows end.
+            while i < x.size and x[i] - x[i] == 0.0:
+                state = keep * state + alpha * x[i]
+                out[i] = state
+                i += 1
     return out
-
-
-@helper
-def _carried_on(x: Column, alpha: float, i: int, state: float, out: Column) -> tuple[int, float]:
-    """Write means up to the first row that is not finite; return its place and the last mean.
-
-    Four rows at a time: what they add to the state does not have to wait for it.
-    """
-    keep = 1.0 - alpha
-    keep2, keep3, keep4 = keep * keep, keep * keep * keep, keep * keep * keep * keep
-    while i + 4 <= x.size:
-        a = alpha * x[i]
-        b = keep * a + alpha * x[i + 1]
-        c = keep * b + alpha * x[i + 2]
-        d = keep * c + alpha * x[i + 3]
-        if d - d != 0.0:
-            break
-        out[i] = keep * state + a
-        out[i + 1] = keep2 * state + b
-        out[i + 2] = keep3 * state + c
-        state = keep4 * state + d
-        out[i + 3] = state
-        i += 4
-    while i < x.size and x[i] - x[i] == 0.0:
-        state = keep * state + alpha * x[i]
-        out[i] = state
-        i += 1
-    return i, state

@@ -8,7 +8,6 @@ from truecast.core.units import VARIANCE_FLOOR
 from truecast.features.declaration import Asked, Column, Inputs, Matrix, Outputs, Windows
 from truecast.features.kernels.compiling import helper, kernel
 from truecast.features.kernels.elementwise import (
-    difference,
     garman_klass_term,
     log_premium_of,
     log_ratio,
@@ -162,7 +161,8 @@ def range_variances(
         _one_sided(returns, usual, 1.0, halo, out, start, downside)
         _one_sided(returns, usual, -1.0, halo, out, start, upside)
     if parkinson.shape[0]:
-        _parkinson(high, low, halo, out, start, parkinson)
+        # The prices, not those over the open: a bar without an open has a range.
+        _parkinson(x[HIGH, begin:], x[LOW, begin:], halo, out, start, parkinson)
     if rogers_satchell.shape[0] + yang_zhang.shape[0]:
         term = np.empty(close.size)
         rogers_satchell_term(high, low, close, term)
@@ -227,7 +227,7 @@ def _parkinson(
     high: Column, low: Column, halo: int, out: Outputs, start: int, parkinson: Asked
 ) -> None:
     width, squared = np.empty(high.size), np.empty(high.size)
-    difference(high, low, width)  # of logarithms of which one is not below 0, one not above
+    log_ratio(high, low, 100.0, width)
     product(width, width, squared)
     stop = start + width.size - halo
     windows = windows_of(parkinson)
