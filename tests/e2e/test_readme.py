@@ -361,7 +361,7 @@ def test_the_page_of_recipes_has_every_key_with_its_default() -> None:
     assert {key.partition(".")[0] for key in said} == set(fields)
     for part in ("evaluate", "history", "gates"):
         expected = keys_of(fields[part].annotation)  # type: ignore[arg-type]
-        assert {key.partition(".")[2] for key in said if key.startswith(f"{part}.")} == expected
+        assert {key.split(".")[1] for key in said if key.startswith(f"{part}.")} == expected
 
 
 def keys_in(value: Any) -> Iterator[str]:

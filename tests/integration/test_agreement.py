@@ -81,5 +81,5 @@ def test_a_forecast_of_the_past_never_uses_a_model_of_later(studies: Studies) ->
 
 def test_bundles_hold_nothing_that_is_deserialised_as_code(finished_run: Any) -> None:
     files = [path for path in Path(finished_run.home, "bundles").rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".json", ".txt"}
+    assert {path.suffix for path in files} == {".json", ".onnx"}
     assert all(not path.read_bytes().startswith(b"\x80") for path in files)
