@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -68,7 +69,7 @@ class Outcomes:
         """Return these outcomes as far as they were known at a moment."""
         seen = self.known_at <= as_of
         never = np.datetime64("NaT")
-        hidden = {
+        hidden: dict[str, Any] = {
             name: np.where(seen, getattr(self, name), nothing)
             for names, nothing in ((_NUMBERS, np.nan), (_TIMES, never))
             for name in names
