@@ -6,6 +6,7 @@ the horizon, and each return is counted once. Nobody can trade exactly at the cl
 follows, at any size, for a fixed cost: that is why it is an illustration.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -183,7 +184,7 @@ def luckiest_sharpe(trials: int, deviation: float) -> float:
         return 0.0
     from scipy.special import ndtri
 
-    first, second = ndtri(1 - 1 / trials), ndtri(1 - 1 / (trials * np.e))
+    first, second = ndtri(1 - 1 / trials), ndtri(1 - 1 / (trials * math.e))
     return float(deviation * ((1 - _EULER) * first + _EULER * second))
 
 
