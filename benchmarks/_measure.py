@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -71,18 +72,23 @@ def report(
     rows = []
     for what, taken in seconds.items():
         ours = OURS + next((given for given in inputs if given in what), "")
-        peak = (memory or {}).get(what)
+        peak, ratio = (memory or {}).get(what), seconds[ours] / taken
         rows.append(
             {
                 "what": what,
-                "seconds": float(f"{taken:.4g}"),
+                "seconds": _figure(taken, 4),
                 "peak_mb": None if peak is None else round(peak),
-                "ratio": float(f"{seconds[ours] / taken:.3g}"),
+                "ratio": _figure(ratio, 3),
             }
         )
         shown = "" if peak is None else f"{peak:8.0f} MB"
-        print(f"{what:24} {taken * 1e3:12.3f} ms   {ours} takes {rows[-1]['ratio']:g}x  {shown}")
+        print(f"{what:24} {taken * 1e3:12.3f} ms   {ours} takes {ratio:.3g}x  {shown}")
     print(json.dumps({"bench": bench, "machine": _machine(), "rows": rows}))
+
+
+def _figure(value: float, digits: int) -> float | None:
+    """Round to so many digits; None for infinity, which JSON does not have."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def _machine() -> str:

@@ -15,6 +15,7 @@ from truecast.models.base import (
     check_fit,
     check_predict,
     check_rows,
+    newest_returns,
 )
 from truecast.models.parameters import parameters_of
 from truecast.models.state import STATE_FILE, dump_state, load_state, number, vector, whole
@@ -72,8 +73,7 @@ class ArchFamily(ABC):
         """Find the parameters; see :class:`truecast.models.base.Model`."""
         parameters_of(self)
         check_fit(self, X, y, target=target, horizon=horizon)
-        series = X[:, -1, 0].astype(np.float64)
-        returns = series[np.isfinite(series)]
+        returns, dropped = newest_returns(X)
         check_rows(self, len(returns), 1)
         centre = float(returns.mean()) if self.mean == "constant" else 0.0
         scale = float(np.sqrt(np.mean((returns - centre) ** 2)))
@@ -83,7 +83,7 @@ class ArchFamily(ABC):
         found, second = self._search(returns / scale, start / scale**2)
         self.parameters_ = self._rescaled(found, scale)
         self.backcast_, self.horizon_ = start, horizon
-        self.second_start_, self.dropped_ = second, len(series) - len(returns)
+        self.second_start_, self.dropped_ = second, dropped
         return self
 
     def predict(self, X: Windows) -> Vector:

@@ -13,6 +13,7 @@ from truecast.models.base import (
     check_fit,
     check_predict,
     check_rows,
+    newest_returns,
 )
 from truecast.models.parameters import Count, parameters_of
 from truecast.models.space import Range, Space
@@ -93,8 +94,7 @@ class Arima:
         """Find the parameters; see :class:`truecast.models.base.Model`."""
         parameters_of(self)
         check_fit(self, X, y, target=target, horizon=horizon)
-        series = X[:, -1, 0].astype(np.float64)
-        returns = series[np.isfinite(series)]
+        returns, dropped = newest_returns(X)
         check_rows(self, len(returns), 1 + self.p + self.q)
         mean, scale = float(returns.mean()), float(returns.std())
         if scale == 0:
@@ -103,7 +103,7 @@ class Arima:
         self.mean_ = mean
         self.phi_, self.theta_ = found[: self.p], found[self.p : -1]
         self.sigma2_ = float(found[-1]) * scale**2
-        self.horizon_, self.dropped_ = horizon, len(series) - len(returns)
+        self.horizon_, self.dropped_ = horizon, dropped
         self._weights = weights(self.phi_, self.theta_, horizon, self.window)
         return self
 

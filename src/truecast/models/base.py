@@ -257,6 +257,24 @@ def both_classes(model: Model, y: Vector) -> None:
         )
 
 
+def newest_returns(X: Windows) -> tuple[Vector, int]:
+    """Return the newest return of each row as a series, and how many rows lack it.
+
+    Parameters
+    ----------
+    X : array of float, shape (n, window, 1)
+        Windows of one-bar returns, rows that follow one another.
+
+    Returns
+    -------
+    array of float64, shape (m,), and int
+        The m returns that are there, oldest first, and ``n - m``.
+    """
+    series = X[:, -1, 0].astype(np.float64)
+    returns = series[np.isfinite(series)]
+    return returns, len(series) - len(returns)
+
+
 def last_rows(X: Windows) -> NDArray[np.float64]:
     """Return the newest row of each window, shape (n, k), as float64."""
     return np.ascontiguousarray(X[:, -1, :], dtype=np.float64)

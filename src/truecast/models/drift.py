@@ -12,7 +12,7 @@ from truecast.models.base import (
     check_fit,
     check_predict,
     check_rows,
-    last_rows,
+    newest_returns,
 )
 from truecast.models.state import STATE_FILE, dump_state, load_state, number, whole
 
@@ -46,11 +46,9 @@ class Drift:
     def fit(self, X: Windows, y: Vector, *, target: str, horizon: int) -> Self:
         """Keep the mean; see :class:`truecast.models.base.Model`."""
         check_fit(self, X, y, target=target, horizon=horizon)
-        series = last_rows(X)[:, 0]
-        returns = series[np.isfinite(series)]
+        returns, self.dropped_ = newest_returns(X)
         check_rows(self, len(returns), 1)
         self.level_ = horizon * float(returns.mean())
-        self.dropped_ = len(series) - len(returns)
         return self
 
     def predict(self, X: Windows) -> Vector:

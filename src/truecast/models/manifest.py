@@ -24,7 +24,7 @@ MANIFEST_FILE = "manifest.json"
 CANARY_FILE = "canary.json"
 
 #: A file is in the bundle's folder or one below it, and has one of the suffixes that are read.
-SUFFIXES = (".json", ".txt", ".onnx", ".safetensors")
+SUFFIXES = (".json", ".txt", ".onnx")
 _FILE = re.compile(r"([a-z0-9_]+/)?[a-z0-9_]+\.[a-z]+")
 
 

@@ -1,6 +1,7 @@
 """What the benchmark of transfer makes of its figures; its networks have tests of their own."""
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +26,16 @@ def test_a_loss_is_reached_when_it_is_first_as_low(transfer):
     assert fit.reached(0.5) == 1.0
     assert fit.reached(0.45) == 3.0
     assert fit.reached(0.3) == float("inf")
+
+
+def test_a_loss_that_is_never_reached_is_null_in_json(transfer, capsys):
+    transfer.report("transfer", {"truecast": float("inf"), "scratch": 2.0})
+    said = json.loads(
+        capsys.readouterr().out.splitlines()[-1],
+        parse_constant=lambda name: pytest.fail(f"{name} is not JSON"),
+    )
+    assert [row["seconds"] for row in said["rows"]] == [None, 2.0]
+    assert [row["ratio"] for row in said["rows"]] == [None, None]
 
 
 def test_a_perfect_forecast_has_no_loss(transfer):
