@@ -7,6 +7,7 @@ when a model was built by hand.
 
 import inspect
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -46,8 +47,8 @@ def check_parameters(
         If a value has the wrong type or is out of range.
     """
     valid = _annotations(kind)
-    for name, parameter in inspect.signature(kind).parameters.items():
-        if parameter.default is inspect.Parameter.empty and name not in given:
+    for name in _required(kind):
+        if name not in given:
             place = f" in {where}" if where else ""
             raise UsageError(f"{kind.name}{place} needs {name}: see docs/recipes.md")
     checked = {}
@@ -55,8 +56,7 @@ def check_parameters(
         if key not in valid:
             raise UnknownNameError(f"parameter of {kind.name}", key, valid, where)
         try:
-            adapter = TypeAdapter[Any](valid[key], config=ConfigDict(strict=True))
-            checked[key] = adapter.validate_python(value)
+            checked[key] = _adapters(kind)[key].validate_python(value)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             place = f" in {where}" if where else ""
@@ -79,10 +79,24 @@ def parameters_of(model: Model) -> dict[str, Any]:
     return check_parameters(kind, {key: getattr(model, key) for key in _annotations(kind)})
 
 
+# A walk-forward checks the parameters of the same few classes thousands of times.
+@cache
 def _annotations(kind: type[Model]) -> dict[str, Any]:
     names = inspect.signature(kind).parameters
     hints = get_type_hints(kind.__init__, include_extras=True) if names else {}
     return {name: hints[name] for name in names}
+
+
+@cache
+def _required(kind: type[Model]) -> tuple[str, ...]:
+    given = inspect.signature(kind).parameters.values()
+    return tuple(one.name for one in given if one.default is inspect.Parameter.empty)
+
+
+@cache
+def _adapters(kind: type[Model]) -> dict[str, TypeAdapter[Any]]:
+    strict = ConfigDict(strict=True)
+    return {key: TypeAdapter(valid, config=strict) for key, valid in _annotations(kind).items()}
 
 
 def _hint(value: Any) -> str:

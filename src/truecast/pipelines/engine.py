@@ -27,6 +27,8 @@ MOST_PROCESSES = 8
 TRIES = 3
 #: After how long a local process ends that has nothing to do.
 IDLE_SECONDS = 60
+#: Read by libraries when a worker imports them: as many workers as cores are at work.
+ONE_CORE = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
 #: Chunks that each worker gets, and items in a chunk at most: few enough to lose, and to share out.
 CHUNKS, CHUNK_ITEMS = 4, 16
 
@@ -225,7 +227,7 @@ class _Processes:
         """Return the processes that are there; after a loss new ones."""
         from joblib.externals.loky import get_reusable_executor
 
-        return get_reusable_executor(max_workers=self.count, timeout=IDLE_SECONDS)
+        return get_reusable_executor(max_workers=self.count, timeout=IDLE_SECONDS, env=ONE_CORE)
 
     def next(self, running: list[Any]) -> Any:
         from concurrent.futures import FIRST_COMPLETED, wait
