@@ -17,10 +17,10 @@ from starlette.responses import RedirectResponse, Response
 import truecast
 from truecast.core.errors import TruecastError
 from truecast.serving.guard import LOOPBACK, Guard
+from truecast.serving.http import read_body
 from truecast.serving.kinds import HOST
 from truecast.serving.pages import page
 from truecast.serving.problems import RequestError, add_handlers
-from truecast.serving.routes import read_body
 from truecast.sources.simulated.options import Symbol
 from truecast.sources.simulated.outbox import (
     LONGEST,

@@ -1,0 +1,82 @@
+"""What all routes share: reading a body of JSON, answering with it, and describing both."""
+
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from truecast.serving import examples
+from truecast.serving.kinds import MEDIA, TOO_LARGE, Kind
+from truecast.serving.problems import MEDIA_TYPE, RequestError
+from truecast.serving.schemas import Problem
+
+#: A question is some hundred bytes; this leaves room and keeps memory safe.
+LARGEST_BODY = 1024 * 1024
+JSON = "application/json"
+_PROBLEM = Problem.model_json_schema()
+
+
+async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
+    """Read a body of JSON, and stop reading one that is too large.
+
+    Raises
+    ------
+    RequestError
+        If it is, or if it is not declared as JSON.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > largest:
+            raise RequestError(TOO_LARGE, f"the body is over {largest} bytes")
+        parts.append(part)
+    body = b"".join(parts).strip()
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # A page of the web may send anything but this to a server on its reader's machine.
+    if body and media != JSON:
+        raise RequestError(MEDIA, f"Content-Type is {media[:100]!r}, expected {JSON!r}")
+    return body
+
+
+def answered(document: BaseModel, status: int = 200) -> Response:
+    """Return a document as the answer."""
+    return Response(document.model_dump_json(), status_code=status, media_type=JSON)
+
+
+def body_of(model: type[BaseModel], shown: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    """Describe a body that is read by hand, for OpenAPI.
+
+    Parameters
+    ----------
+    model : type of BaseModel
+        What it has to be.
+    shown : dict
+        Examples by name, each with ``summary`` and ``value``.
+    required : bool
+        Whether there has to be one.
+    """
+    content = {JSON: {"schema": model.model_json_schema(), "examples": shown}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def example(document: Any, description: str = "The answer") -> dict[str, Any]:
+    """Describe an answer by an example, for OpenAPI."""
+    return {"description": description, "content": {JSON: {"example": document}}}
+
+
+def problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """Describe the problems that a route may answer with, by status."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        response = found.setdefault(
+            kind.status,
+            {
+                "description": kind.title,
+                "content": {MEDIA_TYPE: {"schema": _PROBLEM, "examples": {}}},
+            },
+        )
+        shown = response["content"][MEDIA_TYPE]["examples"]
+        shown[kind.name] = {"summary": kind.title, "value": examples.problem(kind)}
+        response["description"] = "; ".join(one["summary"] for one in shown.values())
+    return found
