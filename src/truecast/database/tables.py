@@ -30,7 +30,7 @@ from sqlalchemy import (
 from truecast.core.clock import require_utc
 
 #: Name of the newest migration; see ``migrations/versions``.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = MetaData()
 
@@ -186,4 +186,45 @@ promotions = Table(
     Column("written_at", Moment, nullable=False),
     Index("promotions_by_slot", "slot", "seq"),
     sqlite_autoincrement=True,
+)
+
+#: Keys of the API. Of the secret only its SHA-256 is here: it has 256 random bits, which no list
+#: of guesses finds. ``scopes`` are ``read``, ``write`` and ``admin``; a revoked key stays, for the
+#: audit's sake.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    Column("written_at", Moment, nullable=False),
+)
+
+#: Who changed what: keys made and revoked, promotions and rollbacks, by whom and from where.
+audit = Table(
+    "audit",
+    metadata,
+    _seq(),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("written_at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+#: Who does alone what several processes could do, and until when. ``token`` counts up with each
+#: new holder, so that one that was away too long is found out.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("written_at", Moment, nullable=False),
 )
