@@ -36,6 +36,22 @@ class NotReadyError(ServingError):
         self.detail, self.what_to_do = message, what_to_do
 
 
+class NotYetError(ServingError):
+    """What is asked for is a part that this server does not have.
+
+    Parameters
+    ----------
+    message : str
+        What is missing.
+    what_to_do : str
+        How it is done instead.
+    """
+
+    def __init__(self, message: str, what_to_do: str) -> None:
+        super().__init__(f"{message}: {what_to_do}")
+        self.detail, self.what_to_do = message, what_to_do
+
+
 class AskedError(UsageError):
     """What is asked cannot be answered as it is asked.
 

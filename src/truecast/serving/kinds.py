@@ -51,10 +51,11 @@ HOST = Kind(
     "This server does not go by that name",
     "ask for the address that `truecast serve` printed",
 )
+NOT_YET = Kind("not-yet", 501, "This cannot be done over HTTP yet", "use the command line")
 HTTP = Kind("http", 400, "The request is not valid", "see /docs")
 FAILED = Kind("failed", 500, "Something went wrong here", "look at the server's output")
 
 KINDS: tuple[Kind, ...] = (
     *(INVALID, AMBIGUOUS, ASKED, UNKNOWN, NOT_READY, OVERDUE, UNAVAILABLE),
-    *(ROUTE, METHOD, TOO_LARGE, MEDIA, HOST, HTTP, FAILED),
+    *(ROUTE, METHOD, TOO_LARGE, MEDIA, HOST, NOT_YET, HTTP, FAILED),
 )

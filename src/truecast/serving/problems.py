@@ -17,6 +17,7 @@ from truecast.serving.errors import (
     AskedError,
     Choices,
     NotReadyError,
+    NotYetError,
     OverdueError,
     UnknownError,
 )
@@ -27,6 +28,7 @@ from truecast.serving.kinds import (
     INVALID,
     METHOD,
     NOT_READY,
+    NOT_YET,
     OVERDUE,
     ROUTE,
     UNAVAILABLE,
@@ -90,7 +92,9 @@ async def _on_error(request: Request, error: Exception) -> Response:
     kind, path = _kind(error), request.url.path
     if kind is UNAVAILABLE:
         _log.error("%s: %s", path, error)
-    detail = error.detail if isinstance(error, AskedError | NotReadyError) else str(error)
+    detail = str(error)
+    if isinstance(error, AskedError | NotReadyError | NotYetError):
+        detail = error.detail
     return respond(
         kind,
         detail,
@@ -108,6 +112,7 @@ def _kind(error: Exception) -> Kind:
         (AmbiguousError, AMBIGUOUS),
         (AskedError, ASKED),
         (NotReadyError, NOT_READY),
+        (NotYetError, NOT_YET),
         (OverdueError, OVERDUE),
     )
     return next((kind for of, kind in kinds if isinstance(error, of)), UNAVAILABLE)
