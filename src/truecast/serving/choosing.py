@@ -1,6 +1,7 @@
 """Which slot a question is about."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from truecast.core.names import nearest
 from truecast.core.recipe import Recipe
@@ -42,8 +43,7 @@ def choose(asked: Asked, served: Sequence[Slot], recipes: Sequence[Recipe]) -> S
             "no model has been promoted yet", f"run `truecast run {DEFAULT_RECIPE}`"
         )
     left = list(served)
-    shipped = sorted(shipped_recipes(), key=lambda name: name != DEFAULT_RECIPE)
-    known = [*recipes, *(load_recipe(name) for name in shipped)]
+    known = [*recipes, *_shipped()]
     for part in _PARTS:
         if (wanted := getattr(asked, part)) is not None:
             left = _narrowed(left, part, wanted, known)
@@ -56,6 +56,13 @@ def choose(asked: Asked, served: Sequence[Slot], recipes: Sequence[Recipe]) -> S
             [_body(slot, left) for slot in left[:_MOST_CHOICES]],
         )
     return left[0]
+
+
+@cache
+def _shipped() -> tuple[Recipe, ...]:
+    """Return the recipes that come with Truecast, the default one first."""
+    names = sorted(shipped_recipes(), key=lambda name: name != DEFAULT_RECIPE)
+    return tuple(load_recipe(name) for name in names)
 
 
 def _narrowed(
