@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from truecast.core.errors import TruecastError
 from truecast.core.settings import Settings
 from truecast.core.threads import available_cores, one_thread
+from truecast.pipelines.cluster import EngineError, cluster
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,10 +32,6 @@ IDLE_SECONDS = 60
 ONE_CORE = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
 #: Chunks that each worker gets, and items in a chunk at most: few enough to lose, and to share out.
 CHUNKS, CHUNK_ITEMS = 4, 16
-
-
-class EngineError(TruecastError):
-    """The work cannot be handed out, or its workers were lost again and again."""
 
 
 class _LostError(Exception):
@@ -274,29 +271,5 @@ def _opened(settings: Settings, items: int) -> Iterator[_Workers]:
     if settings.engine == "local":
         yield _Processes(workers_for(settings, items))
         return
-    with _ray_opened(settings) as (ray, cores):
+    with cluster(settings.ray_address) as (ray, cores):
         yield _Tasks(ray, min(cores, settings.workers or cores, items))
-
-
-@contextmanager
-def _ray_opened(settings: Settings) -> Iterator[tuple[Any, int]]:
-    """Connect to the cluster that is there; yield Ray, and the cores of the cluster."""
-    try:
-        import ray
-    except ImportError as error:
-        raise EngineError("TRUECAST_ENGINE=ray needs Ray: pip install 'truecast[scale]'") from error
-    ours = not ray.is_initialized()
-    if ours:
-        try:
-            ray.init(address=settings.ray_address, log_to_driver=False, configure_logging=False)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise EngineError(
-                f"no Ray cluster at {settings.ray_address} (TRUECAST_RAY_ADDRESS): {error}; start "
-                "one with `ray start --head`, or leave TRUECAST_ENGINE out"
-            ) from error
-    cores: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    try:
-        yield ray, max(1, int(cores.get("CPU", 1)))
-    finally:
-        if ours:
-            ray.shutdown()

@@ -1,6 +1,9 @@
 """The engine: the same results in one process and in several, and nothing lost with a worker."""
 
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,32 @@ def test_an_error_is_the_one_that_was_raised(tmp_path: Path, settings: Settings)
 def test_how_many_processes() -> None:
     assert [workers_for(Settings(workers=3), items) for items in (2, 3, 9)] == [2, 3, 3]
     assert workers_for(Settings(), 3) == 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "auto", "?"])
+def test_a_cluster_that_is_not_there_is_named_within_seconds(address: str) -> None:
+    """In a process of its own: Ray keeps threads, and after minutes ends the whole process."""
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        script = f"""
+from jobs import Job, squared
+from truecast.core.settings import Settings
+from truecast.pipelines.engine import EngineError, run
+settings = Settings(engine="ray", ray_address={address.format(port=port)!r})
+try:
+    run(squared, {{name: Job(1, None, False) for name in "ab"}}, settings)
+except EngineError as error:
+    print(error)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "RAY_ADDRESS": f"127.0.0.1:{port}"},  # what auto stands for
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.stdout.startswith(f"no Ray cluster at {address.format(port=port)} "), done.stderr
+    assert "ray start --head" in done.stdout
