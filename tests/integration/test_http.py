@@ -39,6 +39,7 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.train import train
 from truecast.registry.registry import Registry, open_registry
 from truecast.serving import champions
+from truecast.serving.answered import Answered
 from truecast.serving.app import create_app
 from truecast.serving.forecaster import Forecaster
 from truecast.serving.schemas import Asked
@@ -188,7 +189,7 @@ def test_a_forecast_is_in_the_ledger_before_it_is_answered(client, trained):
     (row,) = trained.stored("SELECT id, prediction, lower, upper, latency_ms FROM forecasts")
     assert row == tuple(said[key] for key in ("id", "prediction", "lower", "upper", "latency_ms"))
     entry = Ledger(trained.registry.database).history(Query())[0]
-    assert json.loads(entry.forecast.model_dump_json()) == said
+    assert json.loads(Answered.of(entry.forecast).model_dump_json()) == said
 
 
 def test_the_same_question_gets_the_same_answer_here_and_elsewhere(client, trained):
@@ -202,7 +203,7 @@ def test_the_same_question_gets_the_same_answer_here_and_elsewhere(client, train
 
 def test_the_command_line_says_the_same(client, trained):
     said = trained.service().predict_slots([DIRECTION, PRICE])
-    assert [json.loads(one.model_dump_json()) for one in said] == [
+    assert [json.loads(Answered.of(one).model_dump_json()) for one in said] == [
         client.post("/predict", json={"target": target}).json() for target in ("direction", "price")
     ]
 
@@ -471,7 +472,8 @@ def test_history_is_the_ledger(client):
     newest = client.post("/predict", json={"target": "direction"}).json()
     found = client.get("/predictions/history").json()
     assert found["count"] == len(found["predictions"]) == 4
-    assert found["predictions"][0] == {**newest, "supersedes": None, "outcome": None}
+    added = {"time": newest["as_of"], "supersedes": None, "outcome": None}
+    assert found["predictions"][0] == {**newest, **added}
     assert [one["as_of"][:10] for one in found["predictions"]] == [
         "2018-12-31",
         "2018-12-12",

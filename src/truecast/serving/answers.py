@@ -11,6 +11,7 @@ from truecast.core.clock import now
 from truecast.core.forecast import Forecast, Mode
 from truecast.core.slot import Slot
 from truecast.ledger.ledger import Ledger
+from truecast.serving.answered import Answered
 from truecast.serving.champions import Opened, Seat, View
 from truecast.serving.errors import AskedError, ServingError
 from truecast.serving.workspace import decided_by, latest
@@ -35,7 +36,7 @@ class Answer:
     forecast : Forecast
         As it stands in the ledger; ``degraded`` too if another model should have made it.
     body : bytes
-        The same as JSON.
+        The same as JSON; see :class:`truecast.serving.answered.Answered`.
     until : datetime or None
         From when on it is no more the newest; None where nothing newer is in sight.
     """
@@ -140,7 +141,7 @@ class Question:
         forecast, after = self.seat.marked(written), self.row + 1
         ends = [self.opened.decided(after)] if after < len(self.opened.decisions) else []
         ends += [forecast.due_at] if self.mode == "live" else []
-        body = forecast.model_dump_json().encode()
+        body = Answered.of(forecast).model_dump_json().encode()
         return Answer(forecast, body, min(ends, default=None))
 
 

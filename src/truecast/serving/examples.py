@@ -45,6 +45,24 @@ FORECAST: Document = {
     "latency_ms": 8.98,
 }
 
+#: The same with what follows from it.
+ANSWERED: Document = {
+    **FORECAST,
+    "timestamp": "2018-12-20T21:30:00Z",
+    "model": "lightgbm",
+    "task": "regression",
+    "direction": "up",
+    "predicted_price": 2470.697922996288,
+    "predicted_relative_change": 0.001328513629585526,
+    "predicted_return": 0.13276319361616246,
+    "predicted_volatility": None,
+    "volatility": None,
+    "regime": None,
+    "score": None,
+    "confidence": 0.05004484921555474,
+    "signal_strength": 0.05004484921555474,
+}
+
 OUTCOME: Document = {
     "value": 2416.620117,
     "label": None,
@@ -53,7 +71,12 @@ OUTCOME: Document = {
     "settled_at": "2018-12-21T21:15:00Z",
 }
 
-RECORDED: Document = {**FORECAST, "supersedes": None, "outcome": OUTCOME}
+RECORDED: Document = {
+    **ANSWERED,
+    "time": "2018-12-20T21:30:00Z",
+    "supersedes": None,
+    "outcome": OUTCOME,
+}
 
 HISTORY: Document = {
     "start_time": None,

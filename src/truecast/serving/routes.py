@@ -8,9 +8,9 @@ from fastapi import FastAPI, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from truecast.core.forecast import Forecast
 from truecast.evaluation.trackrecord import TrackRecord
 from truecast.serving import examples
+from truecast.serving.answered import Answered
 from truecast.serving.http import JSON, answered, body_of, example, problems, read_body
 from truecast.serving.kinds import (
     AMBIGUOUS,
@@ -48,9 +48,9 @@ def add_routes(app: FastAPI, service: Service) -> None:
         description="Without a body: the next price. The forecast is in the ledger before it is "
         "answered; the same question about the same decision gets the same forecast. With a "
         "`timestamp`, the last decision made by then, if no model saw what came after it.",
-        response_model=Forecast,
+        response_model=Answered,
         responses={
-            200: example(examples.FORECAST),
+            200: example(examples.ANSWERED),
             **problems(
                 *(UNKNOWN, TOO_LARGE, MEDIA, INVALID, AMBIGUOUS, ASKED),
                 *(NOT_READY, OVERDUE, UNAVAILABLE, FAILED),

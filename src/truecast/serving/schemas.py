@@ -1,4 +1,4 @@
-"""What is asked and answered over HTTP. A forecast is :class:`truecast.core.forecast.Forecast`."""
+"""What is asked and answered over HTTP. A forecast is :class:`.answered.Answered`."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -6,8 +6,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from truecast.core.forecast import Forecast, Mode, Outcome
+from truecast.core.forecast import Mode, Outcome
 from truecast.core.recipe_parts import TargetName
+from truecast.serving.answered import Answered
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -88,9 +89,10 @@ class RecordAsked(_Schema):
     until: Moment | None = Field(None, description="As of then or earlier.")
 
 
-class Recorded(Forecast):
+class Recorded(Answered):
     """A forecast as it stands in the ledger, with what came of it."""
 
+    time: datetime = Field(description="As `as_of`.")
     supersedes: UUID | None = Field(
         description="The forecast of the same slot and moment that is scored instead of this one."
     )

@@ -20,6 +20,7 @@ from truecast.evaluation.trackrecord import TrackRecord
 from truecast.ledger.ledger import Ledger
 from truecast.ledger.query import Entry, Query
 from truecast.registry.registry import Registry, VersionRecord
+from truecast.serving.answered import Answered
 from truecast.serving.answers import Answer, Answers, Question
 from truecast.serving.champions import Champions, Seat, View
 from truecast.serving.choosing import choose
@@ -287,7 +288,10 @@ def _seat(view: View, slot: Slot) -> Seat:
 def _recorded(entry: Entry) -> Recorded:
     # It was checked when it was issued.
     return Recorded.model_construct(
-        **dict(entry.forecast), supersedes=entry.supersedes, outcome=entry.outcome
+        **dict(Answered.of(entry.forecast)),
+        time=entry.forecast.as_of,
+        supersedes=entry.supersedes,
+        outcome=entry.outcome,
     )
 
 
