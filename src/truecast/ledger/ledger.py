@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from truecast.core.forecast import Forecast, Outcome
@@ -13,7 +13,7 @@ from truecast.database.engine import Database
 from truecast.database.errors import DatabaseError
 from truecast.database.tables import forecasts, outcomes
 from truecast.ledger.errors import LedgerError
-from truecast.ledger.query import Entry, Query, edition_of
+from truecast.ledger.query import Entry, Page, Query, edition_of
 from truecast.ledger.rows import OUTCOME, to_entry, to_forecast, to_outcome_row, to_row
 
 T = TypeVar("T")
@@ -22,7 +22,11 @@ T = TypeVar("T")
 ATTEMPTS = 10
 #: Ids that one statement names at most.
 _AT_ONCE = 500
+#: Modes of forecasts that are issued for the record.
+RECORDED = ("live", "replay", "historical")
 _DEADLOCK = "40P01"
+_NEWEST = select(func.max(forecasts.c.seq))
+_ONE_WRITER = text("SELECT pg_advisory_xact_lock(hashtext('truecast forecasts'))")
 
 
 class Ledger:
@@ -43,6 +47,14 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._listeners: list[Callable[[], object]] = []
+
+    def listen(self, told: Callable[[], object]) -> None:
+        """Have something called, in the writer's thread, after this object wrote for the record.
+
+        It is a hint: what other processes write is found by :meth:`after` alone.
+        """
+        self._listeners.append(told)
 
     def write(self, said: Sequence[Forecast]) -> list[Forecast]:
         """Write forecasts down, all or none; one that is there already is left as it is.
@@ -66,7 +78,11 @@ class Ledger:
         DatabaseError
             If the database refuses.
         """
-        return self._write(lambda connection: [_insert_or_read(connection, one) for one in said])
+        written = self._write(lambda connection: _insert_all(connection, said))
+        if any(one.mode in RECORDED for one in said):
+            for told in self._listeners:
+                told()
+        return written
 
     def read(self, forecast_id: UUID) -> Entry | None:
         """Return the forecast of that id, or None if there is none."""
@@ -80,6 +96,40 @@ class Ledger:
         """Return forecasts of every mode and standing, the last one written first."""
         statement = _entries().where(*_conditions(query)).order_by(forecasts.c.seq.desc())
         return self._read(statement.limit(query.limit), to_entry)
+
+    def newest_seq(self) -> int:
+        """Return the place of the last forecast in the order of writing; 0 if there is none."""
+        with self._database.reading() as connection:
+            return connection.scalar(_NEWEST) or 0
+
+    def after(self, seq: int, limit: int, until: int | None = None) -> Page:
+        """Return what was written for the record behind a place, in the order of writing.
+
+        Parameters
+        ----------
+        seq : int
+            Of the forecast before the first.
+        limit : int
+            So many forecasts at most.
+        until : int or None
+            The last place that is looked at; None for all.
+
+        Returns
+        -------
+        Page
+            Forecasts of the modes :data:`RECORDED`. Nothing is ever written later at a place up
+            to its ``until``, so that the next page begins there.
+        """
+        with self._database.reading() as connection:
+            newest = connection.scalar(_NEWEST) or 0
+            last = newest if until is None else min(until, newest)
+            statement = select(forecasts).where(
+                forecasts.c.seq > seq, forecasts.c.seq <= last, forecasts.c.mode.in_(RECORDED)
+            )
+            ordered = statement.order_by(forecasts.c.seq).limit(limit)
+            rows = connection.execute(ordered).mappings().all()
+        found = tuple((row["seq"], to_forecast(row)) for row in rows)
+        return Page(found, found[-1][0] if len(found) == limit else max(seq, last))
 
     def scored(self, query: Query) -> list[Entry]:
         """Return the settled forecasts that count, in the order in which they were due.
@@ -189,6 +239,14 @@ def _conditions(query: Query) -> Iterator[ColumnElement[bool]]:
         yield forecasts.c.as_of >= query.since
     if query.until is not None:
         yield forecasts.c.as_of <= query.until
+
+
+def _insert_all(connection: Connection, said: Sequence[Forecast]) -> list[Forecast]:
+    # PostgreSQL hands out places before it commits: another writer's lower one could appear after
+    # a reader went past it. One writer at a time, as on SQLite, keeps the order of writing.
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ONE_WRITER)
+    return [_insert_or_read(connection, one) for one in said]
 
 
 def _insert_or_read(connection: Connection, forecast: Forecast) -> Forecast:

@@ -64,6 +64,22 @@ class Entry:
         return edition_of(self.forecast)
 
 
+@dataclass(frozen=True)
+class Page:
+    """Some forecasts in the order of writing.
+
+    Parameters
+    ----------
+    forecasts : tuple of (int, Forecast)
+        Each with its place in that order.
+    until : int
+        The place up to which there is no other.
+    """
+
+    forecasts: tuple[tuple[int, Forecast], ...]
+    until: int
+
+
 def edition_of(forecast: Forecast) -> str:
     """Name the record of its slot and mode that a forecast belongs to.
 
