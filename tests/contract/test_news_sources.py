@@ -17,6 +17,7 @@ from truecast.core.news import NEWS_FLAGS, PARSED_NEWS
 from truecast.core.recipe_parts import Choice
 from truecast.lake.lake import Lake
 from truecast.lake.schemas import SILVER_NEWS
+from truecast.sources.api.source import ApiNews
 from truecast.sources.base import NewsSource
 from truecast.sources.catalog import NEWS_SOURCES, open_news_source
 from vendors.server import Scripted, Vendor
@@ -59,6 +60,8 @@ def options_for(name: str, vendor: Vendor, folder: Path) -> Mapping[str, Any]:
 def source(request, vendor: Vendor, tmp_path: Path, monkeypatch) -> NewsSource:
     monkeypatch.setenv("TRUECAST_ALPHAVANTAGE_KEY", "k1")
     monkeypatch.setenv("TRUECAST_FINNHUB_KEY", "k2")
+    if request.param == "api":
+        return ApiNews([{"headline": "A"}, {"headline": "B", "url": "https://a.example/1"}])
     parameters = options_for(request.param, vendor, tmp_path)
     return open_news_source(Choice(name=request.param, parameters=dict(parameters)))
 

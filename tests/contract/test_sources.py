@@ -14,6 +14,8 @@ from truecast.core.interval import Interval
 from truecast.core.names import UnknownNameError
 from truecast.core.recipe_parts import Choice
 from truecast.lake.lake import Lake
+from truecast.sources.api.options import ApiOptions
+from truecast.sources.api.source import ApiSource
 from truecast.sources.catalog import SOURCES, open_source
 from vendors.candles import Oanda
 from vendors.charts import Yahoo, chart
@@ -35,6 +37,14 @@ VENDORS = {
 }
 
 
+class Posted(ApiSource):
+    """What is pushed has nothing to fetch: here it hands over what was posted."""
+
+    def fetch(self, symbol, interval, since=None):
+        bars = [{"timestamp": "2018-12-27", "close": 100}, {"timestamp": "2018-12-28", "close": 99}]
+        yield self.posted(symbol, interval, bars)
+
+
 @pytest.fixture(params=sorted(SOURCES))
 def source(request, tmp_path: Path, monkeypatch):
     options = {}
@@ -45,6 +55,9 @@ def source(request, tmp_path: Path, monkeypatch):
         monkeypatch.setenv("TRUECAST_OANDA_TOKEN", "made-up")
         with clock.frozen_at(NOW):
             yield open_source(Choice(name=request.param, parameters=options))
+        return
+    if request.param == "api":
+        yield Posted(ApiOptions(instruments=("A", "B")))
         return
     if request.param == "files":
         text = "symbol,date,close\nA,2018-12-24,1\nB,2018-12-24,2\nA,2018-12-26,\n"

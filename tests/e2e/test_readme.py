@@ -34,6 +34,7 @@ from truecast.lake.schemas import (
 )
 from truecast.models.catalog import MODELS
 from truecast.sources.alphavantage.options import AlphaVantageOptions
+from truecast.sources.api.options import ApiOptions
 from truecast.sources.catalog import NEWS_SOURCES, SOURCES
 from truecast.sources.files.options import FilesOptions
 from truecast.sources.finnhub.options import FinnhubOptions
@@ -304,8 +305,8 @@ def test_the_page_of_data_names_all_that_can_be_said_of_sources() -> None:
     of_source = dict(zip(sections[::2], sections[1::2], strict=True))
     assert set(of_source) == set(SOURCES)
     options = {
-        "files": FilesOptions, "oanda": OandaOptions, "simulated": SimulatedOptions,
-        "yahoo": YahooOptions,
+        "api": ApiOptions, "files": FilesOptions, "oanda": OandaOptions,
+        "simulated": SimulatedOptions, "yahoo": YahooOptions,
     }  # fmt: skip
     for name, model in options.items():
         assert keys_of(model) <= set(re.findall(r"`(\w+)`", of_source[name])), name

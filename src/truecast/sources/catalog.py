@@ -21,6 +21,7 @@ def _opener(module: str, name: str) -> Callable[[Mapping[str, Any]], Any]:
 SOURCES: Registry[Callable[[Mapping[str, Any]], Source]] = Registry(
     "source",
     {
+        "api": _opener("api.source", "open_api"),
         "files": _opener("files.source", "open_files"),
         "oanda": _opener("oanda.source", "open_oanda"),
         "sample": _opener("sample.source", "open_sample"),
@@ -33,6 +34,7 @@ NEWS_SOURCES: Registry[Callable[[Mapping[str, Any]], NewsSource]] = Registry(
     "news source",
     {
         "alphavantage": _opener("alphavantage.source", "open_alphavantage"),
+        "api": _opener("api.source", "open_api_news"),
         "files": _opener("newsfiles.source", "open_news_files"),
         "finnhub": _opener("finnhub.source", "open_finnhub"),
         "gdelt": _opener("gdelt.source", "open_gdelt"),

@@ -5,6 +5,7 @@ from datetime import date
 from pydantic import Field, field_validator, model_validator
 
 from truecast.core.names import suggestion
+from truecast.core.strict import Number, Whole
 from truecast.sources.options import Address, Options
 
 #: Where Alpha Vantage answers.
@@ -52,8 +53,8 @@ class AlphaVantageOptions(Options):
     symbols: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     start: date | None = None
-    requests_per_day: int = Field(default=25, ge=1)
-    seconds_between_requests: float = Field(default=1.5, gt=0, le=3600)
+    requests_per_day: Whole = Field(default=25, ge=1)
+    seconds_between_requests: Number = Field(default=1.5, gt=0, le=3600)
     base_url: Address = BASE_URL
 
     @field_validator("symbols")

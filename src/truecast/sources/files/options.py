@@ -11,6 +11,7 @@ from truecast.core.errors import UsageError
 from truecast.core.instrument import Adjustment
 from truecast.core.names import suggestion
 from truecast.core.recipe_parts import Duration
+from truecast.core.strict import Flag, Number, Whole
 from truecast.sources import options as shared
 from truecast.sources.options import CalendarName, PathOptions
 
@@ -80,17 +81,17 @@ class FilesOptions(PathOptions):
     adjustment: Adjustment = "raw"
     publication_delay: Duration | None = None
     known_at: str | None = None
-    may_be_negative: bool = False
+    may_be_negative: Flag = False
     currency: str = "USD"
     columns: dict[str, ColumnName] = Field(default_factory=dict)
     encoding: str | None = None
     separator: Literal[",", ";", "tab", "|"] | None = None
     decimal: Literal[".", ","] | None = None
-    header: int | None = Field(default=None, ge=0, le=3)
+    header: Whole | None = Field(default=None, ge=0, le=3)
     dates: Literal["dmy", "mdy", "ymd"] | None = None
     epoch: Literal["s", "ms", "us", "ns"] | None = None
-    scale: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    ticks: bool = False
+    scale: Number | None = Field(default=None, gt=0)
+    ticks: Flag = False
 
     @field_validator("encoding")
     @classmethod

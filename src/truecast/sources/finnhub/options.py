@@ -4,6 +4,7 @@ from datetime import date
 
 from pydantic import Field
 
+from truecast.core.strict import Number
 from truecast.sources.options import Address, Options
 
 #: Where Finnhub answers.
@@ -27,5 +28,5 @@ class FinnhubOptions(Options):
 
     symbols: tuple[str, ...] = Field(min_length=1)
     start: date | None = None
-    requests_per_minute: float = Field(default=55.0, gt=0, le=1800)
+    requests_per_minute: Number = Field(default=55.0, gt=0, le=1800)
     base_url: Address = BASE_URL

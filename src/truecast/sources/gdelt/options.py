@@ -5,6 +5,7 @@ from datetime import date
 
 from pydantic import Field, field_validator, model_validator
 
+from truecast.core.strict import Number
 from truecast.sources.gdelt.query import check_query, write_query
 from truecast.sources.options import Address, Options
 
@@ -36,7 +37,7 @@ class GdeltOptions(Options):
     domains: tuple[str, ...] = ()
     language: str | None = Field(default=None, pattern="^[a-z]+$")
     start: date | None = None
-    seconds_between_requests: float = Field(default=8.0, gt=0, le=3600)
+    seconds_between_requests: Number = Field(default=8.0, gt=0, le=3600)
     base_url: Address = BASE_URL
 
     @field_validator("query")

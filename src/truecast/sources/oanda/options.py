@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from truecast.core.strict import Number
 from truecast.sources.options import CalendarName, Options
 
 _ORDER = "MBA"
@@ -31,7 +32,7 @@ class OandaOptions(Options):
 
     symbols: tuple[str, ...] = ()
     price: str = _ORDER
-    years: Annotated[float, Field(gt=0, le=30)] = 5
+    years: Annotated[Number, Field(gt=0, le=30)] = 5
     start: date | None = None
     calendars: dict[str, CalendarName] = Field(default_factory=dict)
     base_url: Annotated[str | None, Field(pattern=r"^https?://[^/]+$")] = None

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field, model_validator
 
+from truecast.core.strict import Number
 from truecast.sources.options import Address, Options
 
 #: Yahoo's headlines of a symbol.
@@ -28,7 +29,7 @@ class RssOptions(Options):
     urls: tuple[Address, ...] = ()
     symbols: tuple[str, ...] = ()
     yahoo_url: Address = YAHOO
-    seconds_between_requests: float = Field(default=2.0, gt=0, le=3600)
+    seconds_between_requests: Number = Field(default=2.0, gt=0, le=3600)
 
     @model_validator(mode="after")
     def _something_is_asked(self) -> "RssOptions":

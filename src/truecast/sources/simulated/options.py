@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from truecast.core.hashing import hash_of
 from truecast.core.names import UnknownNameError
 from truecast.core.recipe_parts import Day, Duration
+from truecast.core.strict import Number, Whole
 from truecast.sources.options import CalendarName, Options
 
 #: Probability to stay in a regime for a further session, where no matrix is given.
@@ -18,7 +19,7 @@ STAY = 0.98
 _NOT_IN_BARS = {"instruments", "end", "years"}
 
 Symbol = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
-_Positive = Annotated[float, Field(gt=0, le=1e12)]
+_Positive = Annotated[Number, Field(gt=0, le=1e12)]
 
 
 class SimulatedOptions(Options):
@@ -67,33 +68,33 @@ class SimulatedOptions(Options):
         Over how many minutes of trading.
     """
 
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    seed: Whole = Field(default=0, ge=0, lt=2**63)
     instruments: (
-        Annotated[int, Field(ge=1, le=100_000)]
+        Annotated[Whole, Field(ge=1, le=100_000)]
         | Annotated[tuple[Symbol, ...], Field(min_length=1)]
         | None
     ) = None
     calendar: CalendarName = "XNYS"
     start: Day = date(1999, 1, 4)
     end: Day | None = None
-    years: int | None = Field(default=None, ge=1, le=100)
+    years: Whole | None = Field(default=None, ge=1, le=100)
     price: _Positive = 100.0
-    volatility: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
+    volatility: tuple[Annotated[Number, Field(gt=0, le=100)], ...] = Field(
         default=(0.6, 1.1, 2.4), min_length=1, max_length=20
     )
-    transitions: tuple[tuple[Annotated[float, Field(ge=0, le=1)], ...], ...] | None = None
-    overnight: float = Field(default=0.25, ge=0, lt=1)
-    seasonality: float = Field(default=3.0, ge=0, le=100)
-    jump_rate: float = Field(default=0.02, ge=0, le=1)
-    jump: float = Field(default=2.5, ge=0, le=100)
-    market_loading: float = Field(default=0.5, ge=0, le=1)
-    spread_bps: float = Field(default=2.0, gt=0, le=1000)
+    transitions: tuple[tuple[Annotated[Number, Field(ge=0, le=1)], ...], ...] | None = None
+    overnight: Number = Field(default=0.25, ge=0, lt=1)
+    seasonality: Number = Field(default=3.0, ge=0, le=100)
+    jump_rate: Number = Field(default=0.02, ge=0, le=1)
+    jump: Number = Field(default=2.5, ge=0, le=100)
+    market_loading: Number = Field(default=0.5, ge=0, le=1)
+    spread_bps: Number = Field(default=2.0, gt=0, le=1000)
     volume: _Positive = 1e6
     depth: _Positive = 500.0
-    articles_per_day: float = Field(default=1.0, ge=0, le=100)
+    articles_per_day: Number = Field(default=1.0, ge=0, le=100)
     news_delay: Duration = timedelta(minutes=5)
-    effect_bps: float = Field(default=25.0, ge=0, le=1000)
-    effect_minutes: int = Field(default=390, ge=1, le=100_000)
+    effect_bps: Number = Field(default=25.0, ge=0, le=1000)
+    effect_minutes: Whole = Field(default=390, ge=1, le=100_000)
 
     @model_validator(mode="after")
     def _ends_once(self) -> Self:
