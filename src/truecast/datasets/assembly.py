@@ -120,6 +120,20 @@ class Dataset:
         )
         return replace(again, ranged=self.ranged, crossing=self.crossing)
 
+    def renewed(self, moment: datetime) -> "Dataset":
+        """Take the last decision again at a later moment, by what has become known since.
+
+        Parameters
+        ----------
+        moment : datetime
+            A time-zone-aware moment, after the decision.
+        """
+        as_of = self.decisions.as_of.copy()
+        as_of[-1] = to_datetime64(moment)
+        decisions, X = replace(self.decisions, as_of=as_of), self.X.copy()
+        X[-1] = compute_at(self.plan, self.market, decisions[-1])[0]
+        return replace(self, decisions=decisions, X=X)
+
     def __len__(self) -> int:
         return len(self.decisions)
 

@@ -56,13 +56,17 @@ class Ledger:
         """
         self._listeners.append(told)
 
-    def write(self, said: Sequence[Forecast]) -> list[Forecast]:
+    def write(
+        self, said: Sequence[Forecast], guard: Callable[[Connection], object] | None = None
+    ) -> list[Forecast]:
         """Write forecasts down, all or none; one that is there already is left as it is.
 
         Parameters
         ----------
         said : sequence of Forecast
             In the order in which they are to count.
+        guard : callable or None
+            Called in the same transaction, before anything is written; what it raises ends it.
 
         Returns
         -------
@@ -78,7 +82,12 @@ class Ledger:
         DatabaseError
             If the database refuses.
         """
-        written = self._write(lambda connection: _insert_all(connection, said))
+        def work(connection: Connection) -> list[Forecast]:
+            if guard is not None:
+                guard(connection)
+            return _insert_all(connection, said)
+
+        written = self._write(work)
         if any(one.mode in RECORDED for one in said):
             for told in self._listeners:
                 told()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from truecast.core.clock import now
+from truecast.core.clock import now, to_datetime64
 from truecast.core.errors import TruecastError
 from truecast.core.forecast import Forecast, forecast_id
 from truecast.core.slot import Slot
@@ -159,6 +159,8 @@ class _Batch:
             return f"the bar of {said.today_date} that it was made from is not in the lake"
         decisions = self.dataset.decisions[: row + 1]
         rows = replace(self.dataset, decisions=decisions, X=self.dataset.X[: row + 1])
+        if said.mode == "live" and to_datetime64(said.as_of) > decisions.as_of[-1]:
+            rows = rows.renewed(said.as_of)  # news came after the decision
         try:
             again = self._forecaster(said.model_version).restate(rows, said)
         except TruecastError as error:

@@ -67,6 +67,8 @@ class Question:
         What the forecast counts as.
     lake : tuple
         Versions of the lake's tables: late bars may be inputs of a decision that is made.
+    renewed : datetime or None
+        When the decision is taken again, by the news since then.
     """
 
     seat: Seat
@@ -74,6 +76,7 @@ class Question:
     row: int
     mode: Mode
     lake: _Versions
+    renewed: datetime | None = None
 
     @classmethod
     def of(cls, view: View, seat: Seat, moment: datetime | None) -> "Question":
@@ -108,7 +111,9 @@ class Question:
             )
         row = newest if moment is None else min(newest, decided_by(decisions, moment))
         if row == newest:
-            return cls(seat, opened, newest, seat.mode, lake)
+            by = now() if moment is None else min(moment, now())
+            heard = opened.heard(newest, by) if seat.mode == "live" else None
+            return cls(seat, opened, newest, seat.mode, lake, heard)
         trained_through, recipe = seat.forecaster.trained_through, seat.slot.recipe
         if moment is not None and (row < 0 or opened.decided(row) < trained_through):
             raise AskedError(
@@ -130,11 +135,12 @@ class Question:
     @property
     def as_of(self) -> datetime:
         """Moment of the decision."""
-        return self.opened.decided(self.row)
+        return self.renewed or self.opened.decided(self.row)
 
     def forecast(self) -> Forecast:
         """Compute the answer."""
-        return self.seat.forecast(self.opened.series, self.as_of, self.mode)
+        decided = self.opened.decided(self.row)
+        return self.seat.forecast(self.opened.series, decided, self.mode, self.renewed)
 
     def answer(self, written: Forecast) -> Answer:
         """Shape the answer from what stands in the ledger."""

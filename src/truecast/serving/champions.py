@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from truecast.core.clock import now, to_utc
+import numpy as np
+
+from truecast.core.clock import now, to_datetime64, to_utc
 from truecast.core.errors import TruecastError
 from truecast.core.forecast import Forecast, Mode
 from truecast.core.recipe import Recipe
@@ -40,6 +42,14 @@ class Opened:
     def decided(self, row: int) -> datetime:
         """Return the moment of one decision."""
         return to_utc(self.decisions.as_of[row])
+
+    def heard(self, row: int, by: datetime) -> datetime | None:
+        """Return when the last story since a decision became known, if there was one by then."""
+        news = self.series.market.news
+        if news is None:
+            return None
+        known = news.known_at[: int(np.searchsorted(news.known_at, to_datetime64(by), "right"))]
+        return to_utc(known[-1]) if len(known) and known[-1] > self.decisions.as_of[row] else None
 
 
 class OpenSeries:
@@ -114,10 +124,12 @@ class Seat:
             return "whatif"
         return "live" if self.live else "historical"
 
-    def forecast(self, series: Series, as_of: datetime, mode: Mode) -> Forecast:
-        """Issue the forecast of the last decision up to a moment."""
+    def forecast(
+        self, series: Series, as_of: datetime, mode: Mode, renewed: datetime | None = None
+    ) -> Forecast:
+        """Issue the forecast of the last decision up to a moment, or take it again by the news."""
         skill = self.champion.skill or NOT_EVALUATED
-        return self.forecaster.forecast(series, as_of, mode=mode, skill=skill)
+        return self.forecaster.forecast(series, as_of, mode=mode, skill=skill, renewed=renewed)
 
     def marked(self, said: Forecast) -> Forecast:
         """Return a forecast that says so if another model should have made it.

@@ -150,7 +150,15 @@ class Forecaster:
         """What came of the model's past probabilities; for direction only."""
         return ShareCalibration.from_document(self._past(SHARES))
 
-    def forecast(self, series: Series, as_of: datetime, *, mode: Mode, skill: str) -> Forecast:
+    def forecast(
+        self,
+        series: Series,
+        as_of: datetime,
+        *,
+        mode: Mode,
+        skill: str,
+        renewed: datetime | None = None,
+    ) -> Forecast:
         """Say what comes after the last decision up to a moment.
 
         Parameters
@@ -163,6 +171,8 @@ class Forecaster:
             What the forecast counts as.
         skill : str
             The verdict on the model, in words.
+        renewed : datetime or None
+            When the decision is taken again, by the news since then; None for as it was.
 
         Raises
         ------
@@ -177,6 +187,7 @@ class Forecaster:
         manifest = self.bundle.manifest
         before = max(entry.window for entry in manifest.models.values()) - 1
         rows = series.tail(as_of, self._since, before)
+        rows = rows if renewed is None else rows.renewed(renewed)
         rows = replace(rows, ranged=bool(self.bundle.documents[TERMS]["ranged"]))
         decided = to_utc(rows.decisions.as_of[-1])
         if manifest.trained_through > decided:
