@@ -17,6 +17,8 @@ from truecast.ledger.query import Entry, Page, Query, edition_of
 from truecast.ledger.rows import OUTCOME, to_entry, to_forecast, to_outcome_row, to_row
 
 T = TypeVar("T")
+#: Looks at the database before anything is written, and raises where nothing may be.
+Guard = Callable[[Connection], object]
 
 #: How often a write that met another one is tried, on a database that lets both in at once.
 ATTEMPTS = 10
@@ -56,9 +58,7 @@ class Ledger:
         """
         self._listeners.append(told)
 
-    def write(
-        self, said: Sequence[Forecast], guard: Callable[[Connection], object] | None = None
-    ) -> list[Forecast]:
+    def write(self, said: Sequence[Forecast], guard: Guard | None = None) -> list[Forecast]:
         """Write forecasts down, all or none; one that is there already is left as it is.
 
         Parameters

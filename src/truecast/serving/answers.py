@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from truecast.core.clock import now
 from truecast.core.forecast import Forecast, Mode
 from truecast.core.slot import Slot
-from truecast.ledger.ledger import Ledger
+from truecast.ledger.ledger import Guard, Ledger
 from truecast.serving.answered import Answered
 from truecast.serving.champions import Opened, Seat, View
 from truecast.serving.errors import AskedError, ServingError
@@ -167,8 +167,15 @@ class Answers:
         self._said: OrderedDict[_Key, Answer] = OrderedDict()
         self._turn: defaultdict[Slot, threading.Lock] = defaultdict(threading.Lock)
 
-    def of(self, questions: Sequence[Question]) -> list[Answer]:
+    def of(self, questions: Sequence[Question], guard: Guard | None = None) -> list[Answer]:
         """Answer from memory; compute the rest, write all of it down at once, then answer.
+
+        Parameters
+        ----------
+        questions : sequence of Question
+            What is asked.
+        guard : callable or None
+            May refuse the write; see :meth:`truecast.ledger.ledger.Ledger.write`.
 
         Raises
         ------
@@ -181,16 +188,16 @@ class Answers:
             known = {one.key: self._said[one.key] for one in questions if self._holds(one)}
         if len(known) < len({one.key for one in questions}):
             with self._turns({one.seat.slot for one in questions}):
-                known = self._answered(questions)
+                known = self._answered(questions, guard)
         return [known[question.key] for question in questions]
 
-    def _answered(self, questions: Sequence[Question]) -> dict[_Key, Answer]:
+    def _answered(self, questions: Sequence[Question], guard: Guard | None) -> dict[_Key, Answer]:
         with self._computing:
             known = {one.key: self._said[one.key] for one in questions if self._holds(one)}
             new = [question for question in questions if question.key not in known]
             said = [question.forecast() for question in new]
         # A ledger that is slow to take it holds up nobody who asks for something else.
-        written = self._ledger.write(said) if said else []
+        written = self._ledger.write(said, guard) if said else []
         with self._computing:
             for question, forecast in zip(new, written, strict=True):
                 self._said[question.key] = known[question.key] = question.answer(forecast)

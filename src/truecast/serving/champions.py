@@ -221,15 +221,20 @@ class Champions:
             return self._view
         return None
 
-    def look(self) -> View:
+    def look(self, *, anew: bool = False) -> View:
         """Return the view, having looked if the last look is over a second ago.
 
         While one thread looks, the others go on with what was found before.
+
+        Parameters
+        ----------
+        anew : bool
+            Look again in any case: something has just been written.
         """
-        if (view := self.peek()) is not None:
+        if not anew and (view := self.peek()) is not None:
             return view
         with self._looking:
-            if self._view is None or time.monotonic() - self._looked >= LOOK_SECONDS:
+            if anew or self._view is None or time.monotonic() - self._looked >= LOOK_SECONDS:
                 self._view = self._looked_again(self._view)
                 self._looked = time.monotonic()
             return self._view

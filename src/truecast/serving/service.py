@@ -17,7 +17,7 @@ from truecast.core.forecast import Forecast
 from truecast.core.settings import Settings
 from truecast.core.slot import Slot
 from truecast.evaluation.trackrecord import TrackRecord
-from truecast.ledger.ledger import Ledger
+from truecast.ledger.ledger import Guard, Ledger
 from truecast.ledger.query import Entry, Query
 from truecast.registry.registry import Registry, VersionRecord
 from truecast.serving.answered import Answered
@@ -81,6 +81,10 @@ class Service:
         """Load every champion and let it forecast once, so that nobody waits for that."""
         return self._champions.look()
 
+    def look(self, *, anew: bool = False) -> View:
+        """Return who answers and from what; having looked just now if ``anew``."""
+        return self._champions.look(anew=anew)
+
     def peek(self, asked: Asked) -> bytes | None:
         """Return the answer at once if it is in memory and still holds; never waits."""
         view = self._champions.peek()
@@ -131,6 +135,27 @@ class Service:
         view = self._champions.look_at(slots)
         questions = [Question.of(view, _seat(view, slot), None) for slot in slots]
         return [answer.forecast for answer in self._answers.of(questions)]
+
+    def issue(self, slots: Sequence[Slot], guard: Guard | None = None) -> list[Forecast]:
+        """Issue what each slot's champion says of the newest decision, all in one write.
+
+        Parameters
+        ----------
+        slots : sequence of Slot
+            Whose; in the order of the answer.
+        guard : callable or None
+            May refuse the write; see :meth:`truecast.ledger.ledger.Ledger.write`.
+
+        Raises
+        ------
+        ServingError
+            If one of them cannot be issued; then none is.
+        DatabaseError, LedgerError
+            If they cannot be written down.
+        """
+        view = self._champions.look()
+        questions = [Question.of(view, _seat(view, slot), None) for slot in slots]
+        return [answer.forecast for answer in self._answers.of(questions, guard)]
 
     def predict_versions(self, versions: Sequence[VersionRecord]) -> list[Forecast]:
         """Return what versions say of the newest decision, champions or not, at most one a slot.
