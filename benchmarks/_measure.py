@@ -27,15 +27,16 @@ def arguments(rows: int, rounds: int) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def timed(sides: Mapping[str, Side], rounds: int) -> dict[str, float]:
-    """Run all sides in turn, round after round; return the median seconds of each."""
+def timed(sides: Mapping[str, Side], rounds: int, times: int = 1) -> dict[str, float]:
+    """Run all sides in turn, each so many times, round after round; return the median seconds."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
-            started = perf_counter()
-            made = side()
-            seconds[name].append(perf_counter() - started)
-            del made  # not part of the work
+            for _ in range(times):
+                started = perf_counter()
+                made = side()
+                seconds[name].append(perf_counter() - started)
+                del made  # not part of the work
     return {name: median(found) for name, found in seconds.items()}
 
 

@@ -20,7 +20,7 @@ ROWS = {
         *("truecast", "copy", "polars", "polars_streaming", "pandas"),
         "truecast_first_call",
     ],
-    "tail": ["truecast", "truecast_at", "polars", "pandas"],
+    "tail": ["truecast", "truecast_at", "polars", "pandas", "truecast_cold"],
     "store": ["truecast", "parquet", "delta_default"],
     "ingest": [
         *("truecast", "truecast_again", "parquet"),
