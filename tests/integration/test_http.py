@@ -209,7 +209,7 @@ def test_the_command_line_says_the_same(client, trained):
 
 
 def test_what_cannot_be_written_down_is_not_given_out(client, monkeypatch):
-    def refuse(self, said):
+    def refuse(self, said, guard):
         raise DatabaseError("truecast.db: the disk is full")
 
     monkeypatch.setattr(Ledger, "write", refuse)

@@ -82,6 +82,7 @@ class Ledger:
         DatabaseError
             If the database refuses.
         """
+
         def work(connection: Connection) -> list[Forecast]:
             if guard is not None:
                 guard(connection)
