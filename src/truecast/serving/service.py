@@ -70,12 +70,18 @@ class Service:
     def __init__(self, settings: Settings, registry: Registry, ledger: Ledger) -> None:
         # Compiled kernels of one process take turns.
         computing = threading.RLock()
+        self.registry = registry
         self._ledger = ledger
         self._workspace = Workspace(settings)
         self._champions = Champions(self._workspace, registry, computing)
         self._answers = Answers(ledger, computing)
         # What was answered from a view: gone with it as soon as bars or champions are new.
         self._newest: tuple[View | None, dict[Asked, Answer]] = (None, {})
+
+    @property
+    def ledger(self) -> Ledger:
+        """What was said."""
+        return self._ledger
 
     def start(self) -> View:
         """Load every champion and let it forecast once, so that nobody waits for that."""
