@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 _UNITS = {"m": 60, "h": 3600, "d": 86400}
-_PATTERN = re.compile(r"([1-9]\d*)([mhd])")
+_PATTERN = re.compile(r"([1-9]\d{0,5})([mhd])", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from truecast.core.recipe_parts import (
     Tuning,
 )
 from truecast.core.slot import POOLED
+from truecast.core.strict import Flag
 
 
 class Recipe(Part):
@@ -40,7 +41,7 @@ class Recipe(Part):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str = ""
     instruments: tuple[str, ...] = Field(min_length=1)
-    pooled: bool = False
+    pooled: Flag = False
     context: tuple[str, ...] = ()
     interval: str = "1d"
     source: Choice = Choice(name="sample")

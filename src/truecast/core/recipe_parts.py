@@ -19,9 +19,13 @@ from pydantic import (
     model_validator,
 )
 
+from truecast.core.strict import Date, Flag, Number, Whole
+
 TARGETS = ("direction", "price", "regime", "return", "volatility")
 TargetName = Literal["direction", "price", "regime", "return", "volatility"]
-_DURATION = re.compile(r"(\d+)([mh])")
+_DURATION = re.compile(r"(\d{1,9})([mh])", re.ASCII)
+#: Of a duration: so that no moment and no reading of it overflows.
+LONGEST_MINUTES = 366 * 24 * 60
 
 
 class Part(BaseModel):
@@ -56,7 +60,7 @@ class Choice(Part):
             return {"name": value}
         if isinstance(value, dict) and len(value) == 1 and "name" not in value:
             name, parameters = next(iter(value.items()))
-            return {"name": name, "parameters": parameters or {}}
+            return {"name": name, "parameters": {} if parameters is None else parameters}
         return value
 
     def __str__(self) -> str:
@@ -70,7 +74,10 @@ def _duration(value: Any) -> Any:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"write minutes or hours such as 30m or 2h, got {value!r}")
-    return timedelta(minutes=int(match[1]) * (60 if match[2] == "h" else 1))
+    minutes = int(match[1]) * (60 if match[2] == "h" else 1)
+    if minutes > LONGEST_MINUTES:
+        raise ValueError(f"{value} is longer than a year")
+    return timedelta(minutes=minutes)
 
 
 Duration = Annotated[
@@ -81,7 +88,7 @@ Duration = Annotated[
 
 
 #: A day that calendars reach.
-Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2100, 12, 31))]
+Day = Annotated[Date, Field(ge=date(1900, 1, 1), le=date(2100, 12, 31))]
 
 
 def _as_tuple(value: Any) -> Any:
@@ -99,12 +106,12 @@ class TargetSpec(Part):
 
     later: ClassVar[frozenset[str]] = frozenset({"cross_sessions", "keep"})
 
-    horizon: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_as_tuple)] = (1,)
+    horizon: Annotated[tuple[Annotated[Whole, Field(ge=1)], ...], BeforeValidator(_as_tuple)] = (1,)
     models: tuple[Choice, ...] = Field(min_length=1)
     select: str | None = None
-    coverage: float = Field(default=0.9, gt=0.5, lt=1)
-    cross_sessions: bool = False
-    keep: int | None = Field(default=None, ge=1)
+    coverage: Number = Field(default=0.9, gt=0.5, lt=1)
+    cross_sessions: Flag = False
+    keep: Whole | None = Field(default=None, ge=1)
 
     @field_validator("horizon")
     @classmethod
@@ -127,9 +134,9 @@ class Tuning(Part):
         Trial ``i`` is drawn by ``seed + i``.
     """
 
-    trials: int = Field(default=20, ge=1)
-    seconds: float | None = Field(default=None, gt=0)
-    seed: int = Field(default=1, ge=0, lt=2**31)
+    trials: Whole = Field(default=20, ge=1)
+    seconds: Number | None = Field(default=None, gt=0)
+    seed: Whole = Field(default=1, ge=0, lt=2**31)
 
 
 class Transfer(Part):
@@ -147,7 +154,7 @@ class Transfer(Part):
 
     parent: str
     mode: Literal["finetune", "frozen"] = "finetune"
-    learning_rate: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    learning_rate: Number | None = Field(default=None, gt=0)
 
 
 class Segments(Part):
@@ -157,11 +164,11 @@ class Segments(Part):
     the last session of its part, and the last part may be left out: it ends with the data.
     """
 
-    train: float | int | Day | None = None
-    validate_: float | int | Day = Field(alias="validate")
-    test: float | int | Day | None = None
-    oot: float | int | Day | None = None
-    embargo: int | None = Field(default=None, ge=0)
+    train: Number | Whole | Day | None = None
+    validate_: Number | Whole | Day = Field(alias="validate")
+    test: Number | Whole | Day | None = None
+    oot: Number | Whole | Day | None = None
+    embargo: Whole | None = Field(default=None, ge=0)
 
     @property
     def parts(self) -> dict[str, float | int | date]:
@@ -225,7 +232,7 @@ class Backtest(Part):
     all of it by the forecast's sign, or a share by its size beside the expected volatility.
     """
 
-    cost_bps: float = Field(default=5.0, ge=0, le=1000)
+    cost_bps: Number = Field(default=5.0, ge=0, le=1000)
     position: Literal["sign", "size"] = "sign"
 
 
@@ -243,9 +250,9 @@ class Evaluation(Part):
 
     from_: Day | None = Field(default=None, alias="from")
     to: Day | None = None
-    refit_every: Annotated[int, Field(ge=1)] | Literal["part"] = 21
-    window: int | None = Field(default=None, ge=250)
-    prior_trials: int = Field(default=0, ge=0)
+    refit_every: Annotated[Whole, Field(ge=1)] | Literal["part"] = 21
+    window: Whole | None = Field(default=None, ge=250)
+    prior_trials: Whole = Field(default=0, ge=0)
     backtest: Backtest = Backtest()
 
     @model_validator(mode="after")
@@ -287,8 +294,8 @@ class Gates(Part):
     )
 
     skill: Literal["report", "require"] = "report"
-    oot_auc: float | None = Field(default=None, ge=0, le=1)
-    overfit_gap: float | None = Field(default=None, gt=0)
-    missing_share: float | None = Field(default=None, ge=0, le=1)
-    outliers_sd: float | None = Field(default=None, gt=1)
-    latency_ms: float | None = Field(default=None, gt=0)
+    oot_auc: Number | None = Field(default=None, ge=0, le=1)
+    overfit_gap: Number | None = Field(default=None, gt=0)
+    missing_share: Number | None = Field(default=None, ge=0, le=1)
+    outliers_sd: Number | None = Field(default=None, gt=1)
+    latency_ms: Number | None = Field(default=None, gt=0)

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -14,6 +14,11 @@ from truecast.core.names import suggestion
 PREFIX = "TRUECAST_"
 # Read by the tests, not by the product; listed so that they are not taken for typos.
 _OTHER = {"TRUECAST_REALDATA", "TRUECAST_SOAK"}
+
+#: How often something may be done, such as ``600/minute``.
+Rate = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour|day)$")]
+_HOST = r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])"
+_ORIGIN = rf"https?://{_HOST}(:[0-9]{{1,5}})?"
 
 
 class Settings(BaseSettings):
@@ -30,7 +35,10 @@ class Settings(BaseSettings):
     where models that others have published are downloaded from. ``engine`` says where the work of
     many instruments is done: in ``local`` processes, or as tasks of the Ray cluster at
     ``ray_address``, which is there already (``auto`` finds one on this machine). ``workers`` is
-    how many processes or tasks work at once; 1 works in this process.
+    how many processes or tasks work at once; 1 works in this process. ``limit_predict`` and so on
+    are how often one key, or one address, may ask for what is in that class of routes. ``hosts``
+    are names that the server goes by besides those of this machine, ``cors_origins`` the pages
+    that may ask it from a browser; both separated by commas.
     """
 
     model_config = SettingsConfigDict(
@@ -57,6 +65,14 @@ class Settings(BaseSettings):
     engine: Literal["local", "ray"] = "local"
     workers: int | None = Field(default=None, ge=1)
     ray_address: str = Field(default="auto", min_length=1)
+    limit_predict: Rate = "12000/minute"
+    limit_read: Rate = "6000/minute"
+    limit_write: Rate = "600/minute"
+    limit_train: Rate = "5/hour"
+    limit_admin: Rate = "60/minute"
+    limit_stream: Rate = "600/minute"
+    hosts: str = Field(default="", pattern=rf"^({_HOST}(,\s*{_HOST})*)?$")
+    cors_origins: str = Field(default="", pattern=rf"^({_ORIGIN}(,\s*{_ORIGIN})*)?$")
     mlflow_tracking_uri: str | None = Field(default=None, alias="MLFLOW_TRACKING_URI")
     mlflow_registry_uri: str | None = Field(default=None, alias="MLFLOW_REGISTRY_URI")
 
@@ -79,6 +95,16 @@ class Settings(BaseSettings):
     def registry_uri(self) -> str:
         """Where MLflow keeps registered models; with the runs unless set."""
         return self.mlflow_registry_uri or self.tracking_uri
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Names that the server goes by besides those of this machine, in small letters."""
+        return frozenset(_parts(self.hosts.lower()))
+
+    @property
+    def origin_names(self) -> frozenset[str]:
+        """Pages that may ask the server from a browser, as browsers name them."""
+        return frozenset(_parts(self.cors_origins.lower()))
 
     def origins(self) -> dict[str, tuple[str, str]]:
         """Say where each setting came from.
@@ -104,6 +130,7 @@ class Settings(BaseSettings):
             "engine": self.engine,
             "workers": str(self.workers or ""),
             "ray_address": self.ray_address,
+            **{name: getattr(self, name) for name in _AS_IS},
             "mlflow_tracking_uri": masked(self.tracking_uri),
             "mlflow_registry_uri": masked(self.registry_uri),
         }
@@ -115,9 +142,19 @@ class Settings(BaseSettings):
         return ".env" if name in self.model_fields_set else "default"
 
 
+_AS_IS = (
+    *("limit_predict", "limit_read", "limit_write", "limit_train", "limit_admin", "limit_stream"),
+    *("hosts", "cors_origins"),
+)
+
+
 def _variable(field: str) -> str:
     """Name the environment variable of a setting."""
     return Settings.model_fields[field].alias or PREFIX + field.upper()
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _hidden(secret: SecretStr | None) -> str:

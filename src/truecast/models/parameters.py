@@ -95,7 +95,7 @@ def _required(kind: type[Model]) -> tuple[str, ...]:
 
 @cache
 def _adapters(kind: type[Model]) -> dict[str, TypeAdapter[Any]]:
-    strict = ConfigDict(strict=True)
+    strict = ConfigDict(strict=True, allow_inf_nan=False)
     return {key: TypeAdapter(valid, config=strict) for key, valid in _annotations(kind).items()}
 
 

@@ -1,8 +1,11 @@
+import math
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from truecast.core.errors import RecipeError, UsageError
 from truecast.core.hashing import hash_of
@@ -104,6 +107,10 @@ def test_intraday_decides_at_the_close(tmp_path: Path) -> None:
         ({"evaluate": {"to": date(9999, 12, 31)}}, "evaluate.to"),
         ({"evaluate": {"from": date(1, 1, 1)}}, "evaluate.from"),
         ({"history": {"start": date(1, 1, 1)}}, "history.start"),
+        ({"targets": {"price": {"models": [{"ridge": 0}]}}}, "models.0.parameters: input should"),
+        ({"decide_after": "9999999h"}, "decide_after: 9999999h is longer than a year"),
+        ({"decide_after": "9" * 40 + "h"}, "decide_after: write minutes or hours"),
+        ({"interval": "9" * 40 + "h"}, "is not an interval"),
     ],
 )
 def test_each_mistake_gets_one_clear_message(
@@ -115,6 +122,71 @@ def test_each_mistake_gets_one_clear_message(
     assert message in str(caught.value)
     assert str(caught.value).startswith(path)
     assert "\n" not in str(caught.value)
+
+
+#: Keys that take a number, a truth value or a day, and a value of each that is valid.
+_KEYS: dict[str, object] = {
+    "targets.price.horizon": 5,
+    "targets.price.coverage": 0.8,
+    "targets.price.keep": 5,
+    "targets.price.cross_sessions": True,
+    "tune.trials": 5,
+    "tune.seconds": 60.5,
+    "tune.seed": 7,
+    "transfer.learning_rate": 0.01,
+    "split.train": 0.6,
+    "split.validate": 0.2,
+    "split.test": 0.2,
+    "split.embargo": 3,
+    "evaluate.from": date(2014, 1, 2),
+    "evaluate.to": date(2014, 1, 2),
+    "evaluate.refit_every": 5,
+    "evaluate.window": 500,
+    "evaluate.prior_trials": 4,
+    "evaluate.backtest.cost_bps": 2.0,
+    "history.start": date(2001, 1, 2),
+    "gates.oot_auc": 0.5,
+    "gates.overfit_gap": 0.1,
+    "gates.missing_share": 0.2,
+    "gates.outliers_sd": 5.0,
+    "gates.latency_ms": 20.0,
+    "pooled": True,
+}
+
+
+def _with(key: str, value: object) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        **BASE,
+        "instruments": ["^GSPC", "^IXIC"],
+        "targets": {"price": {"models": ["ridge"]}},
+    }
+    content["transfer"] = {"parent": "^GSPC"} if key.startswith("transfer") else None
+    content["split"] = {"train": 0.6, "validate": 0.2, "test": 0.2}
+    if key.startswith("gates"):
+        content["split"] = {"train": 0.5, "validate": 0.2, "test": 0.2, "oot": 0.1}
+        content["targets"] = {"direction": {"models": ["logistic"]}}
+    place = content
+    for part in key.split(".")[:-1]:
+        place[part] = {**(place.get(part) or {})}
+        place = place[part]
+    place[key.split(".")[-1]] = value
+    return content
+
+
+@pytest.mark.parametrize(("key", "valid"), _KEYS.items())
+def test_nothing_is_made_a_number_or_a_day(key: str, valid: object) -> None:
+    """YAML reads ``yes`` as true and ``.inf`` as a number: neither is a count, nor is text."""
+    Recipe.model_validate(_with(key, valid))
+    # JSON holds days as text; worker processes read recipes from it.
+    again = Recipe.model_validate(_with(key, valid)).model_dump(mode="json", by_alias=True)
+    assert Recipe.model_validate(again).hash == Recipe.model_validate(_with(key, valid)).hash
+    wrong = [math.inf, -math.inf, math.nan, "1", "86400", [math.nan], {"a": 1}]
+    wrong += [1] if isinstance(valid, bool) else [True, False, [True]]
+    wrong += [86400, 1.5e9] if isinstance(valid, date) else []
+    wrong += [float(valid), 2.5] if isinstance(valid, int) and not isinstance(valid, bool) else []
+    for value in wrong:
+        with pytest.raises(ValidationError):
+            Recipe.model_validate(_with(key, value))
 
 
 def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:

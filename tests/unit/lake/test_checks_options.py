@@ -25,6 +25,8 @@ def test_an_unknown_check_is_refused_with_the_nearest():
     [
         ({"stale": {"bar": 3}}, r"checks\.stale\.bar: .* did you mean 'bars'"),
         ({"stale": {"bars": 1}}, r"checks\.stale\.bars: .*greater than or equal to 2, got 1"),
+        ({"stale": {"bars": True}}, r"checks\.stale\.bars: .* got True"),
+        ({"unit_jump": {"tolerance": True}}, r"checks\.unit_jump\.tolerance: .* got True"),
         ({"unit_jump": {"factor": "many"}}, r"checks\.unit_jump\.factor: .* got 'many'"),
         ({"unit_jump": {"action": "off"}}, r"checks\.unit_jump\.action: .*never switched off"),
         ({"stale": {"action": "repair"}}, r"checks\.stale\.action: .* got 'repair'"),

@@ -52,6 +52,7 @@ def test_an_unknown_parameter_gets_the_nearest() -> None:
         ("ridge", {"alpha": "1e-3"}, r"got '1e-3'; in YAML write 0\.001000"),
         ("ridge", {"alpha": True}, "valid number, got True"),
         ("ridge", {"alpha": float("nan")}, "got nan"),
+        ("ridge", {"alpha": float("inf")}, "finite number, got inf"),
         ("lightgbm", {"rounds": 2.5}, "valid integer, got 2.5"),
         ("lightgbm", {"num_leaves": 1}, "greater than or equal to 2, got 1"),
         ("lightgbm", {"max_bin": 1}, "greater than or equal to 2, got 1"),

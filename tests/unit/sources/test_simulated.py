@@ -435,6 +435,11 @@ def test_other_bars_have_another_name():
         ({"volatility": [1, 2], "transitions": [[0.5, 0.4], [0, 1]]}, "sums to 0.9"),
         ({"instruments": ["A B"]}, "instruments"),
         ({"volatility": [0]}, "volatility"),
+        ({"volatility": [True]}, "volatility"),
+        ({"seed": True}, "seed: input should be a valid integer"),
+        ({"instruments": True}, "instruments"),
+        ({"price": "100"}, "price: input should be a valid number"),
+        ({"start": 86400}, "start: write a date such as 2018-06-01, got 86400"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, said):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from truecast.core.errors import UsageError
 from truecast.core.names import UnknownNameError, suggestion
+from truecast.core.strict import Number, Whole
 
 Action = Literal["flag", "quarantine", "repair"]
 
@@ -25,8 +26,8 @@ class UnitJump(_Check):
     """
 
     action: Action = "repair"
-    factor: float = Field(default=100.0, ge=10, le=100_000)
-    tolerance: float = Field(default=0.25, gt=0, le=1)
+    factor: Number = Field(default=100.0, ge=10, le=100_000)
+    tolerance: Number = Field(default=0.25, gt=0, le=1)
 
 
 class FalsePrint(_Check):
@@ -39,10 +40,10 @@ class FalsePrint(_Check):
     """
 
     action: Literal["flag", "quarantine"] = "quarantine"
-    sigmas: float = Field(default=12.0, ge=4, le=1000)
-    smallest: float = Field(default=0.03, ge=0, le=10)
-    window: int = Field(default=60, ge=20, le=5000)
-    longest: int = Field(default=2, ge=1, le=20)
+    sigmas: Number = Field(default=12.0, ge=4, le=1000)
+    smallest: Number = Field(default=0.03, ge=0, le=10)
+    window: Whole = Field(default=60, ge=20, le=5000)
+    longest: Whole = Field(default=2, ge=1, le=20)
 
 
 class VolumeUnitJump(_Check):
@@ -54,16 +55,16 @@ class VolumeUnitJump(_Check):
     """
 
     action: Literal["flag"] = "flag"
-    least: float = Field(default=10.0, ge=3, le=100_000)
-    sessions: int = Field(default=5, ge=1, le=250)
-    bars: int = Field(default=30, ge=5, le=1500)
+    least: Number = Field(default=10.0, ge=3, le=100_000)
+    sessions: Whole = Field(default=5, ge=1, le=250)
+    bars: Whole = Field(default=30, ge=5, le=1500)
 
 
 class Stale(_Check):
     """Many bars in a row that repeat one price: open, high, low and close of the last close."""
 
     action: Literal["flag", "quarantine"] = "flag"
-    bars: int = Field(default=10, ge=2, le=100_000)
+    bars: Whole = Field(default=10, ge=2, le=100_000)
 
 
 class OffSession(_Check):
