@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
 import truecast
-from truecast.serving.guard import LOOPBACK, Guard
+from truecast.serving.access import Access
+from truecast.serving.doors import doors
+from truecast.serving.guard import LOOPBACK
 from truecast.serving.kinds import KINDS
 from truecast.serving.openapi import add_openapi
 from truecast.serving.pages import page
@@ -31,7 +32,13 @@ _PAGES = {
 }
 
 
-def create_app(service: Service, *, hosts: Collection[str] = LOOPBACK) -> FastAPI:
+def create_app(
+    service: Service,
+    *,
+    hosts: Collection[str] = LOOPBACK,
+    access: Access | None = None,
+    origins: Collection[str] = (),
+) -> FastAPI:
     """Return the application.
 
     Parameters
@@ -40,12 +47,18 @@ def create_app(service: Service, *, hosts: Collection[str] = LOOPBACK) -> FastAP
         That answers.
     hosts : collection of str
         Names that the server may be asked for, without port; others are refused.
+    access : Access, optional
+        Who may ask what, and how often; without it everybody may ask everything.
+    origins : collection of str
+        Pages of others that may ask from a browser, such as ``https://desk.example.com``.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         await run_in_threadpool(service.start)
         yield
+        if access is not None:
+            await access.close()
 
     app = FastAPI(
         title="Truecast",
@@ -57,7 +70,7 @@ def create_app(service: Service, *, hosts: Collection[str] = LOOPBACK) -> FastAP
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        middleware=[Middleware(Guard, hosts=hosts)],
+        middleware=doors(hosts, access, origins),
     )
     add_handlers(app)
     add_routes(app, service)

@@ -1,4 +1,4 @@
-"""What every request passes: who is asked for, and what is said about the answer."""
+"""What every request passes first: who is asked for, by whose page, what is said of the answer."""
 
 import logging
 from collections.abc import Collection
@@ -6,6 +6,8 @@ from collections.abc import Collection
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from truecast.serving.access import RefusedError, deny
+from truecast.serving.keys import without_keys
 from truecast.serving.kinds import FAILED, HOST
 from truecast.serving.problems import respond
 
@@ -23,10 +25,13 @@ _HEADERS = [
     (b"cache-control", b"no-store"),
 ]
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
+#: They change nothing, so it does not matter whose page makes a browser ask.
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Guard:
-    """Refuse foreign names, add headers, and turn what nobody caught into a problem document.
+    """Refuse foreign names and pages, add headers, and turn what nobody caught into a problem.
 
     Parameters
     ----------
@@ -34,21 +39,23 @@ class Guard:
         That answers.
     hosts : collection of str
         Names that it goes by, without port.
+    origins : collection of str
+        Pages of others that may ask, such as ``https://desk.example.com``.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
-        self._app, self._hosts = app, frozenset(hosts)
+    def __init__(self, app: ASGIApp, hosts: Collection[str], origins: Collection[str] = ()) -> None:
+        self._app, self._hosts, self._origins = app, frozenset(hosts), frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
+        """Answer one request, or hold one WebSocket."""
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         started = False
 
         async def say(message: Message) -> None:
             nonlocal started
-            if message["type"] == "http.response.start":
+            if message["type"] in _STARTS:
                 started = True
                 headers = [*message.get("headers", ()), *_HEADERS]
                 if not any(name == _POLICY[0] for name, _ in headers):
@@ -56,28 +63,41 @@ class Guard:
                 message = {**message, "headers": headers}
             await send(message)
 
-        path = scope["path"][:200]
-        host = _host(scope)
-        if host not in self._hosts:
-            await respond(HOST, f"asked for host {host[:100]!r}", path)(scope, receive, say)
+        path = without_keys(scope["path"])[:200]
+        foreign = self._foreign(scope)
+        if foreign is not None:
+            await deny(RefusedError(HOST, foreign), scope, receive, say)
             return
         try:
             await self._app(scope, receive, say)
         except ClientDisconnect:
             return  # nobody is there to be answered
         except Exception:
+            if scope["type"] == "websocket":
+                raise
             _log.exception("%s %s", scope["method"], path)
             if started:
                 raise
             detail = "an unexpected error; the output of the server says more"
             await respond(FAILED, detail, path)(scope, receive, say)
 
+    def _foreign(self, scope: Scope) -> str | None:
+        """Say why a request is none for this server, or from a page that may not ask it."""
+        asked = origin = ""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                asked = value.decode("latin-1").lower()
+            elif name == b"origin":
+                origin = value.decode("latin-1").lower()
+        if _without_port(asked) not in self._hosts:
+            return f"asked for host {asked[:100]!r}"
+        if not origin or scope.get("method") in _READING or origin in self._origins:
+            return None
+        if origin.partition("://")[2] != asked:
+            return f"asked by a page of {origin[:100]!r}"
+        return None
 
-def _host(scope: Scope) -> str:
-    """Return the name that a request asks for, without port."""
-    for name, value in scope["headers"]:
-        if name == b"host":
-            text: str = value.decode("latin-1").lower()
-            bracketed, bracket, _ = text.partition("]")
-            return bracketed + bracket if bracket else text.partition(":")[0].rstrip(".")
-    return ""
+
+def _without_port(host: str) -> str:
+    bracketed, bracket, _ = host.partition("]")
+    return bracketed + bracket if bracket else host.partition(":")[0].rstrip(".")

@@ -52,10 +52,20 @@ HOST = Kind(
     "ask for the address that `truecast serve` printed",
 )
 NOT_YET = Kind("not-yet", 501, "This cannot be done over HTTP yet", "use the command line")
+KEY = Kind(
+    "key",
+    401,
+    "A key is needed",
+    "send one as `Authorization: Bearer KEY` or `X-API-Key: KEY`; `truecast keys add` makes one",
+)
+SCOPE = Kind("scope", 403, "The key is not good for this", "use a key with the scope that is named")
+LIMIT = Kind("limit", 429, "Too many requests", "ask again after `Retry-After` seconds")
+BUSY = Kind("busy", 503, "Too many requests at once", "ask again in a second")
 HTTP = Kind("http", 400, "The request is not valid", "see /docs")
 FAILED = Kind("failed", 500, "Something went wrong here", "look at the server's output")
 
 KINDS: tuple[Kind, ...] = (
     *(INVALID, AMBIGUOUS, ASKED, UNKNOWN, NOT_READY, OVERDUE, UNAVAILABLE),
-    *(ROUTE, METHOD, TOO_LARGE, MEDIA, HOST, NOT_YET, HTTP, FAILED),
+    *(ROUTE, METHOD, TOO_LARGE, MEDIA, HOST, KEY, SCOPE, LIMIT, BUSY),
+    *(NOT_YET, HTTP, FAILED),
 )

@@ -21,6 +21,7 @@ from truecast.serving.errors import (
     OverdueError,
     UnknownError,
 )
+from truecast.serving.keys import without_keys
 from truecast.serving.kinds import (
     AMBIGUOUS,
     ASKED,
@@ -72,8 +73,8 @@ def respond(
         type=kind.type,
         title=kind.title,
         status=kind.status,
-        detail=detail,
-        instance=path,
+        detail=without_keys(detail),
+        instance=without_keys(path),
         what_to_do=what_to_do or kind.what_to_do,
         choices=[dict(choice) for choice in choices],
     )
@@ -91,7 +92,7 @@ def add_handlers(app: FastAPI) -> None:
 async def _on_error(request: Request, error: Exception) -> Response:
     kind, path = _kind(error), request.url.path
     if kind is UNAVAILABLE:
-        _log.error("%s: %s", path, error)
+        _log.error("%s", without_keys(f"{path}: {error}"))
     detail = str(error)
     if isinstance(error, AskedError | NotReadyError | NotYetError):
         detail = error.detail

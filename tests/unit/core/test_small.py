@@ -112,6 +112,14 @@ def test_settings_say_where_they_come_from(tmp_path: Path, monkeypatch: pytest.M
         "TRUECAST_ENGINE": ("local", "default"),
         "TRUECAST_WORKERS": ("", "default"),
         "TRUECAST_RAY_ADDRESS": ("auto", "default"),
+        "TRUECAST_LIMIT_PREDICT": ("12000/minute", "default"),
+        "TRUECAST_LIMIT_READ": ("6000/minute", "default"),
+        "TRUECAST_LIMIT_WRITE": ("600/minute", "default"),
+        "TRUECAST_LIMIT_TRAIN": ("5/hour", "default"),
+        "TRUECAST_LIMIT_ADMIN": ("60/minute", "default"),
+        "TRUECAST_LIMIT_STREAM": ("600/minute", "default"),
+        "TRUECAST_HOSTS": ("", "default"),
+        "TRUECAST_CORS_ORIGINS": ("", "default"),
         "MLFLOW_TRACKING_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
         "MLFLOW_REGISTRY_URI": (f"sqlite:///{home / 'mlflow.db'}", "default"),
     }
@@ -130,6 +138,30 @@ def test_no_password_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret@host:6379" not in repr(load_settings())
     assert found["TRUECAST_DATABASE_URL"][0] == "postgresql+psycopg://me:***@host/name"
     assert found["MLFLOW_REGISTRY_URI"] == ("https://me:***@mlflow.example", "default")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("LIMIT_PREDICT", "600"), ("LIMIT_TRAIN", "0/hour"), ("LIMIT_READ", "5/fortnight")),
+        *(("HOSTS", "a b"), ("HOSTS", "https://x"), ("CORS_ORIGINS", "*"), ("HOSTS", "*")),
+        *(("CORS_ORIGINS", "https://a/path"), ("CORS_ORIGINS", "null")),
+    ],
+)
+def test_a_setting_of_the_server_that_means_nothing_is_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"TRUECAST_{name}", value)
+    with pytest.raises(SettingsError, match=f"TRUECAST_{name}: "):
+        load_settings()
+
+
+def test_names_and_pages_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUECAST_HOSTS", "Desk.example.com, [2001:db8::1],10.0.0.7")
+    monkeypatch.setenv("TRUECAST_CORS_ORIGINS", "https://desk.example.com,http://localhost:3000")
+    settings = load_settings()
+    assert settings.host_names == {"desk.example.com", "[2001:db8::1]", "10.0.0.7"}
+    assert settings.origin_names == {"https://desk.example.com", "http://localhost:3000"}
 
 
 def test_a_mistyped_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

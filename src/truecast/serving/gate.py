@@ -1,0 +1,180 @@
+"""Every request and every WebSocket passes here before any route is looked for.
+
+In this order: the key is recognised (401), it is good for what is asked (403), it has not asked
+too often (429), and what is sent is not too large (413). What is behind it sees the name of the
+key, never the key.
+"""
+
+from collections.abc import Iterable
+from typing import NoReturn
+from urllib.parse import parse_qsl
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from truecast.serving.access import Access, Headers, RefusedError, deny, refuse_key
+from truecast.serving.audit import LOCAL
+from truecast.serving.classes import STREAM, RouteClass, class_of
+from truecast.serving.kinds import BUSY, HTTP, TOO_LARGE
+
+#: Requests that are worked on at once: each holds memory.
+CONCURRENT = 256
+#: What a browser that sends a key with a WebSocket offers besides, and what is accepted.
+SUBPROTOCOL = "truecast"
+_KEY_PROTOCOL = "truecast.key."
+
+
+class Gate:
+    """Refuse what may not pass; see the top of the module.
+
+    Parameters
+    ----------
+    app : ASGI application
+        That answers.
+    access : Access, optional
+        Without it everybody may ask everything; only sizes are looked at.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access | None = None) -> None:
+        self._app, self._access = app, access
+        self._busy = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hold one WebSocket."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope, receive, said = await self._admit(scope, receive)
+        except RefusedError as refused:
+            if any(name in _SIZES and value != b"0" for name, value in scope["headers"]):
+                refused.headers.append(_CLOSE)
+            await deny(refused, scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, _choosing(scope, send))
+            return
+
+        async def say(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *said]}
+            await send(message)
+
+        self._busy += 1
+        try:
+            await self._app(scope, receive, say)
+        finally:
+            self._busy -= 1
+
+    async def _admit(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive, Headers]:
+        websocket = scope["type"] == "websocket"
+        of = STREAM if websocket else class_of(scope["method"], scope["path"])
+        seen = _Seen(scope)
+        actor = LOCAL
+        said: Headers = []
+        if self._access is not None:
+            client = scope.get("client")
+            address = client[0] if client else ""
+            actor, said = await self._access.admit(of, seen.secret, address)
+        scope = {**scope, "headers": seen.others, "state": {**scope.get("state", {})}}
+        scope["state"]["actor"] = actor
+        if websocket:
+            scope["subprotocols"] = seen.subprotocols
+            return scope, receive, said
+        if self._busy >= CONCURRENT:
+            raise RefusedError(
+                BUSY, f"{CONCURRENT} requests are being worked on", [(b"retry-after", b"1")]
+            )
+        if seen.length > of.largest_body:
+            _refuse_size(f"the body is {seen.length} bytes", of)
+        return scope, _counting(receive, of, said) if seen.chunked else receive, said
+
+
+class _Seen:
+    """What the headers of a request say, read in one go."""
+
+    __slots__ = ("chunked", "length", "others", "secret", "subprotocols")
+
+    def __init__(self, scope: Scope) -> None:
+        self.secret: str | None = None
+        self.length, self.chunked = 0, False
+        self.others: Headers = []
+        self.subprotocols: list[str] = []
+        for header in scope["headers"]:
+            name, value = header
+            if name in _LOOKED_AT:
+                self._look(name, value)
+                if name not in _SIZES:
+                    continue
+            self.others.append(header)
+        if scope["type"] == "websocket":
+            self._look_at_protocols(scope.get("subprotocols", ()))
+        if b"key=" in scope["query_string"]:
+            _refuse_key_in_address(scope["query_string"])
+
+    def _look(self, name: bytes, value: bytes) -> None:
+        if name == b"content-length":
+            if not value.isdigit():
+                raise RefusedError(HTTP, "Content-Length is no number")
+            self.length = int(value)
+        elif name == b"transfer-encoding":
+            self.chunked = True
+        elif name == b"x-api-key":
+            self.secret = value.decode("latin-1").strip()
+        elif name == b"authorization":
+            scheme, _, secret = value.decode("latin-1").strip().partition(" ")
+            self.secret = secret.strip() if scheme.lower() == "bearer" else ""
+
+    def _look_at_protocols(self, offered: Iterable[str]) -> None:
+        for one in offered:
+            if one.startswith(_KEY_PROTOCOL):
+                self.secret = one.removeprefix(_KEY_PROTOCOL)
+            else:
+                self.subprotocols.append(one)
+        if self.subprotocols:
+            value = ", ".join(self.subprotocols).encode("latin-1", "replace")
+            self.others.append((b"sec-websocket-protocol", value))
+
+
+_SIZES = frozenset({b"content-length", b"transfer-encoding"})
+#: What was not read of a body is not waited for.
+_CLOSE = (b"connection", b"close")
+_LOOKED_AT = _SIZES | {b"authorization", b"x-api-key", b"sec-websocket-protocol"}
+
+
+def _refuse_key_in_address(query: bytes) -> None:
+    if any(name == "key" for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)):
+        refuse_key("a key in the address ends up in histories and logs, so none is taken there")
+
+
+def _refuse_size(detail: str, of: RouteClass) -> NoReturn:
+    most = f"at most {of.largest_body // 1024**2} MiB"
+    raise RefusedError(TOO_LARGE, f"{detail}, expected {most}", what_to_do=f"send {most}")
+
+
+def _counting(receive: Receive, of: RouteClass, said: Headers) -> Receive:
+    """Refuse a body that does not say how large it is as soon as it is too large."""
+    size = 0
+
+    async def count() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > of.largest_body:
+            said.append(_CLOSE)
+            _refuse_size("the body is larger", of)
+        return message
+
+    return count
+
+
+def _choosing(scope: Scope, send: Send) -> Send:
+    """Accept our subprotocol for an application that chooses none: browsers insist on one."""
+    if SUBPROTOCOL not in scope["subprotocols"]:
+        return send
+
+    async def say(message: Message) -> None:
+        if message["type"] == "websocket.accept" and not message.get("subprotocol"):
+            message = {**message, "subprotocol": SUBPROTOCOL}
+        await send(message)
+
+    return say
