@@ -1,6 +1,6 @@
 """Open the database, and bring it up to date."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,10 +25,16 @@ class Database:
     ----------
     engine : Engine
         Made by :func:`open_database`.
+
+    Attributes
+    ----------
+    listeners : list of callable
+        Whom rooms above tell, in this process, that they have written something.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.listeners: list[Callable[[], object]] = []
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

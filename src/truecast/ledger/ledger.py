@@ -49,14 +49,13 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._listeners: list[Callable[[], object]] = []
 
     def listen(self, told: Callable[[], object]) -> None:
-        """Have something called, in the writer's thread, after this object wrote for the record.
+        """Have something called, in the writer's thread, when this process wrote for the record.
 
         It is a hint: what other processes write is found by :meth:`after` alone.
         """
-        self._listeners.append(told)
+        self._database.listeners.append(told)
 
     def write(self, said: Sequence[Forecast], guard: Guard | None = None) -> list[Forecast]:
         """Write forecasts down, all or none; one that is there already is left as it is.
@@ -90,7 +89,7 @@ class Ledger:
 
         written = self._write(work)
         if any(one.mode in RECORDED for one in said):
-            for told in self._listeners:
+            for told in self._database.listeners:
                 told()
         return written
 
