@@ -22,6 +22,7 @@ from truecast.serving.workspace import Workspace, slots_of
 
 # What plays a vendor serves tests of several folders, which cannot import from each other.
 sys.path.insert(0, str(Path(__file__).parent))
+from served import TARGETS, Trained, prepare
 from vendors.server import vendor  # noqa: F401
 
 #: Walks forward over a year and a half: seconds, where the shipped recipe takes most of a minute.
@@ -70,6 +71,17 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
 def studies(home: Path) -> Callable[[Recipe], Studies]:
     """Return a maker of studies in the test's own home."""
     return lambda recipe: Studies(Workspace(Settings(home=home)), recipe)
+
+
+@pytest.fixture(scope="session")
+def prepared(
+    sample_home: Path,
+    small_recipe: Callable[..., Recipe],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Trained:
+    """A home with two versions of two slots, the earlier ones promoted; not to be changed."""
+    home = Path(shutil.copytree(sample_home, tmp_path_factory.mktemp("http") / "home"))
+    return prepare(home, small_recipe(targets=TARGETS))
 
 
 @dataclass(frozen=True)

@@ -1,153 +1,45 @@
 """The service over HTTP, with real models, a real registry and a real ledger."""
 
-import asyncio
-import contextvars
 import json
-import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import polars as pl
 import pytest
-from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from served import DIRECTION, END, PRICE, Client, Trained, problem_of
 from truecast.core.clock import frozen_at
-from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
-from truecast.core.slot import Slot
 from truecast.database.errors import DatabaseError
-from truecast.datasets.splits import Fold
 from truecast.lake.tables import Table
 from truecast.ledger.ledger import Ledger
 from truecast.ledger.query import Query
-from truecast.pipelines.champions import train_slots
-from truecast.pipelines.studies import Studies
-from truecast.pipelines.train import train
-from truecast.registry.registry import Registry, open_registry
+from truecast.registry.registry import Registry
 from truecast.serving import champions
 from truecast.serving.answered import Answered
 from truecast.serving.app import create_app
 from truecast.serving.forecaster import Forecaster
 from truecast.serving.schemas import Asked
 from truecast.serving.service import Service, open_service
-from truecast.serving.workspace import Workspace, decided_by
+from truecast.serving.workspace import Workspace
 from truecast.sources.sample.source import SampleSource
-
-DIRECTION = Slot("small", "sample", "^GSPC", "direction", 1)
-PRICE = Slot("small", "sample", "^GSPC", "price", 1)
-TARGETS = {
-    "direction": {"horizon": 1, "models": ["logistic"]},
-    "price": {"horizon": 1, "models": ["ridge"]},
-}
-#: When the earlier versions were trained, and when the sample ends.
-EARLIER = datetime(2018, 12, 3, 22, tzinfo=UTC)
-END = "2018-12-31T21:30:00Z"
-
-
-class Client:
-    """Asks an application without a network, in the test's own context: its clock too."""
-
-    def __init__(self, app: FastAPI) -> None:
-        transport = httpx.ASGITransport(app)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
-        self._runner = asyncio.Runner()
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._runner.run(self._client.aclose())
-        self._runner.close()
-
-    def request(self, method: str, path: str, **given: Any) -> httpx.Response:
-        asking = self._client.request(method, path, **given)
-        return self._runner.run(asking, context=contextvars.copy_context())
-
-    def get(self, path: str, **given: Any) -> httpx.Response:
-        return self.request("GET", path, **given)
-
-    def post(self, path: str, **given: Any) -> httpx.Response:
-        return self.request("POST", path, **given)
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A home with two versions of each slot, the earlier one promoted."""
-
-    home: Path
-    earlier: dict[Slot, str]
-    later: dict[Slot, str]
-
-    @property
-    def registry(self) -> Registry:
-        return open_registry(Settings(home=self.home))
-
-    def service(self) -> Service:
-        return open_service(Settings(home=self.home))
-
-    def promote(self, slot: Slot, version: str) -> None:
-        self.registry.promote(slot, version, reason="a test")
-
-    def spoil(self, slot: Slot, version: str) -> None:
-        """Change one byte of a bundle."""
-        path = self.registry.store.path(slot, version) / "calibration.json"
-        content = path.read_bytes()
-        path.write_bytes(content.replace(b"1", b"2", 1))
-
-    def stored(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.home / "truecast.db")) as database:
-            return database.execute(query).fetchall()
-
-
-@pytest.fixture(scope="module")
-def prepared(
-    sample_home: Path,
-    small_recipe: Callable[..., Recipe],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Trained:
-    home = Path(shutil.copytree(sample_home, tmp_path_factory.mktemp("http") / "home"))
-    workspace = Workspace(Settings(home=home))
-    recipe = small_recipe(targets=TARGETS)
-    studies = Studies(workspace, recipe)
-    later = {one.slot: one.version for one in train_slots(studies)}
-    trained = Trained(home, {slot: _train(studies, slot, EARLIER) for slot in later}, later)
-    for slot, version in trained.earlier.items():
-        trained.promote(slot, version)
-    return trained
-
-
-def _train(studies: Studies, slot: Slot, moment: datetime) -> str:
-    """Register a version that has seen what was known at a moment."""
-    researcher, study = studies.researcher(slot.instrument), studies.study(slot)
-    decisions = researcher.dataset.decisions
-    row = decided_by(decisions, moment)
-    fold = Fold(len(study.folds), row + 1, row + 1, decisions.as_of[row])
-    workspace = studies.workspace
-    manifest = train(workspace.bundles, studies.recipe, researcher, study, fold)
-    workspace.registry.register(slot, manifest, name=study.champion, reason="a test", metrics={})
-    return manifest.version
 
 
 @pytest.fixture
 def trained(prepared: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trained:
     """A home of the test's own, which the service looks at anew at every request."""
     monkeypatch.setattr(champions, "LOOK_SECONDS", 0.0)
-    home = Path(shutil.copytree(prepared.home, tmp_path / "home"))
-    return Trained(home, prepared.earlier, prepared.later)
+    return prepared.copied(tmp_path / "home")
 
 
 @pytest.fixture
@@ -165,16 +57,6 @@ def steady(prepared: Trained) -> Iterator[Client]:
 
 def _client(service: Service) -> Client:
     return Client(create_app(service))
-
-
-def _problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    found: dict[str, Any] = response.json()
-    assert set(found) >= {"type", "title", "status", "detail", "instance", "what_to_do"}
-    assert found["status"] == status
-    assert "Traceback" not in response.text
-    return found
 
 
 def test_a_forecast_is_in_the_ledger_before_it_is_answered(client, trained):
@@ -213,7 +95,7 @@ def test_what_cannot_be_written_down_is_not_given_out(client, monkeypatch):
         raise DatabaseError("truecast.db: the disk is full")
 
     monkeypatch.setattr(Ledger, "write", refuse)
-    problem = _problem(client.post("/predict"), 503)
+    problem = problem_of(client.post("/predict"), 503)
     assert problem["detail"] == "truecast.db: the disk is full"
     monkeypatch.undo()
     assert client.post("/predict").status_code == 200
@@ -237,7 +119,7 @@ def test_a_moment_before_the_newest_decision_is_a_what_if(client, trained):
 
 @pytest.mark.parametrize("moment", ["2018-11-29T22:00:00Z", "1960-01-01T00:00:00Z"])
 def test_a_model_never_answers_for_what_it_has_seen(client, moment):
-    problem = _problem(client.post("/predict", json={"timestamp": moment}), 422)
+    problem = problem_of(client.post("/predict", json={"timestamp": moment}), 422)
     assert "was trained through 2018-12-0" in problem["detail"]
     assert "`truecast replay small --from DATE --to DATE`" in problem["what_to_do"]
     assert "`truecast predict small --as-of MOMENT`" in problem["what_to_do"]
@@ -247,7 +129,7 @@ def test_the_future_cannot_be_asked_from(client):
     moment = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     assert (
         "is in the future"
-        in _problem(client.post("/predict", json={"timestamp": moment}), 422)["detail"]
+        in problem_of(client.post("/predict", json={"timestamp": moment}), 422)["detail"]
     )
 
 
@@ -259,7 +141,7 @@ def test_a_live_forecast_is_not_issued_after_its_outcome(trained, monkeypatch):
         assert (said["mode"], said["issued_at"]) == ("live", "2019-01-01T12:00:00Z")
     # The same server, a day on: what it holds in memory has happened.
     with frozen_at(datetime(2019, 1, 2, 21, tzinfo=UTC)), _client(service) as client:
-        problem = _problem(client.post("/predict"), 503)
+        problem = problem_of(client.post("/predict"), 503)
         assert "due at 2019-01-02T21:00:00+00:00, which is past" in problem["detail"]
         assert client.get("/health").json()["status"] == "healthy"
 
@@ -329,7 +211,7 @@ def test_a_server_that_starts_with_a_spoilt_champion_takes_the_one_before(traine
 def test_a_champion_without_a_substitute_is_said_to_be_missing(trained):
     trained.spoil(PRICE, trained.earlier[PRICE])
     with _client(trained.service()) as client:
-        problem = _problem(client.post("/predict", json={"target": "price"}), 503)
+        problem = problem_of(client.post("/predict", json={"target": "price"}), 503)
         assert "was refused" in problem["detail"]
         assert problem["what_to_do"] == "run `truecast run small`"
         assert client.post("/predict", json={"target": "direction"}).status_code == 200
@@ -395,7 +277,7 @@ def test_a_lake_without_bars_is_not_ready(client, trained):
     assert client.get("/ready").status_code == 200
     bars = trained.home / "lake" / "silver" / "bars"
     bars.rename(bars.with_name("gone"))
-    assert "the lake has no bars" in _problem(client.get("/ready"), 503)["detail"]
+    assert "the lake has no bars" in problem_of(client.get("/ready"), 503)["detail"]
     assert client.get("/health").json()["status"] == "degraded"
     bars.with_name("gone").rename(bars)
     assert client.get("/ready").status_code == 200
@@ -424,7 +306,7 @@ def test_newer_bars_are_seen(client, trained):
 def test_without_a_champion_the_command_is_named(tmp_path):
     with _client(open_service(Settings(home=tmp_path))) as client:
         for response in (client.post("/predict"), client.get("/ready")):
-            assert "truecast run sp500-daily" in _problem(response, 503)["what_to_do"]
+            assert "truecast run sp500-daily" in problem_of(response, 503)["what_to_do"]
         health = client.get("/health")
         assert health.status_code == 200
         assert (health.json()["status"], health.json()["model_loaded"]) == ("degraded", False)
@@ -436,7 +318,7 @@ def test_a_lake_that_is_gone_is_said_and_answers_go_on(client, trained):
     kept = {path: path.read_bytes() for path in log.glob("*.json")}
     for path in kept:
         path.write_text("not a commit")
-    problem = _problem(client.get("/ready"), 503)
+    problem = problem_of(client.get("/ready"), 503)
     assert "silver/bars" in problem["detail"]
     assert client.get("/health").json()["status"] == "degraded"
     assert client.post("/predict").json() == before
@@ -498,13 +380,13 @@ def test_history_is_the_ledger(client):
 
 def test_what_is_not_there_is_not_found(steady):
     name = "c193cb6b-a266-53ba-a7cf-fc0adb8ecc0b"
-    assert name in _problem(steady.get(f"/predictions/{name}"), 404)["detail"]
-    assert _problem(steady.get("/nothing"), 404)["type"] == "/docs#no-such-route"
-    problem = _problem(steady.post("/predict", json={"instrument": "GSPC"}), 404)
+    assert name in problem_of(steady.get(f"/predictions/{name}"), 404)["detail"]
+    assert problem_of(steady.get("/nothing"), 404)["type"] == "/docs#no-such-route"
+    problem = problem_of(steady.post("/predict", json={"instrument": "GSPC"}), 404)
     assert problem["what_to_do"] == "did you mean '^GSPC'?"
     assert problem["choices"] == [{"instrument": "^GSPC"}]
     wrong = steady.request("DELETE", "/predict")
-    assert _problem(wrong, 405)["type"] == "/docs#method"
+    assert problem_of(wrong, 405)["type"] == "/docs#method"
     assert wrong.headers["allow"] == "POST"
 
 
@@ -526,20 +408,20 @@ def test_what_is_not_there_is_not_found(steady):
     ],
 )
 def test_queries_that_mean_nothing_are_refused(steady, path, advice):
-    assert _problem(steady.get(path), 422)["what_to_do"].startswith(advice)
+    assert problem_of(steady.get(path), 422)["what_to_do"].startswith(advice)
 
 
 def test_bodies_that_mean_nothing_are_refused(steady):
-    typo = _problem(steady.post("/predict", json={"instrment": "^GSPC"}), 422)
+    typo = problem_of(steady.post("/predict", json={"instrment": "^GSPC"}), 422)
     assert typo["what_to_do"].startswith("did you mean 'instrument'? Valid: recipe, instrument")
-    wrong = _problem(steady.post("/predict", json={"horizon": "one", "target": "x"}), 422)
+    wrong = problem_of(steady.post("/predict", json={"horizon": "one", "target": "x"}), 422)
     assert "horizon: Input should be a valid integer (got 'one')" in wrong["detail"]
     assert "target: Input should be 'direction', 'price'" in wrong["detail"]
     text = steady.post("/predict", content="{}", headers={"content-type": "text/plain"})
-    assert _problem(text, 415)["type"] == "/docs#media-type"
-    assert _problem(steady.post("/predict", content=b"{}"), 415)
+    assert problem_of(text, 415)["type"] == "/docs#media-type"
+    assert problem_of(steady.post("/predict", content=b"{}"), 415)
     large = steady.post("/predict", content=b" " * (1024 * 1024 + 1))
-    assert _problem(large, 413)["type"] == "/docs#too-large"
+    assert problem_of(large, 413)["type"] == "/docs#too-large"
     assert steady.post("/predict", content=b" " * (1024 * 1024)).status_code == 200
 
 
@@ -563,7 +445,7 @@ _KEYS = st.sampled_from(
 def test_no_body_breaks_the_server(steady, body):
     response = steady.post("/predict", content=body, headers=_JSON)
     if response.status_code != 200:
-        _problem(response, response.status_code)
+        problem_of(response, response.status_code)
     assert response.status_code in {200, 404, 422}
 
 
@@ -600,7 +482,7 @@ def test_what_nobody_expected_is_said_without_its_inside(steady, monkeypatch, ca
 
     monkeypatch.setattr(Service, "index", fail)
     response = steady.get("/")
-    assert _problem(response, 500)["type"] == "/docs#failed"
+    assert problem_of(response, 500)["type"] == "/docs#failed"
     assert "secret" not in response.text
     assert "a secret" in caplog.text
     assert response.headers["x-content-type-options"] == "nosniff"
