@@ -136,18 +136,8 @@ def _judged_version(
     return max(trained, key=lambda one: one.trained_through).version if trained else None
 
 
-def newest(workspace: Workspace, recipe: Recipe, slot: Slot) -> VersionRecord | None:
-    """Return the chosen version that this recipe trained on most, or None.
-
-    It is judged, and promoted unless another one is named.
-    """
-    trained = workspace.registry.versions(slot)[::-1]  # of equals, the one registered last
-    fitting = [one for one in trained if one.recipe_hash == recipe.hash and one.chosen]
-    return max(fitting, key=lambda one: one.trained_through, default=None)
-
-
 def _promotable(workspace: Workspace, recipe: Recipe, slot: Slot) -> VersionRecord:
-    found = newest(workspace, recipe, slot)
+    found = workspace.registry.candidate(slot, recipe.hash)
     if found is not None:
         return found
     trained = workspace.registry.versions(slot)
@@ -181,13 +171,9 @@ def promote(
     versions = [one for one in versions if one.blocked is None and (by_hand or not one.held)]
     for one in versions:  # all are looked at before any is promoted
         registry.bundle(one.slot, one.version)
-    return [registry.promote(one.slot, one.version, reason=_why(one)) for one in versions]
-
-
-def _why(version: VersionRecord) -> str:
-    """Say why a version is promoted; one that would not have been by itself was named."""
-    by_itself = version.chosen and version.held is None
-    return version.reason if by_itself else f"named by hand: {version.reason}"
+    return [
+        registry.promote(one.slot, one.version, reason=one.promoted_because) for one in versions
+    ]
 
 
 def held_back(workspace: Workspace, recipe: Recipe) -> list[str]:
@@ -201,7 +187,7 @@ def stuck(workspace: Workspace, recipe: Recipe, slot: Slot) -> str | None:
     A version that failed a gate can be asked by its model's name only; one that was held can be
     promoted by its own.
     """
-    found, name = newest(workspace, recipe, slot), recipe.name
+    found, name = workspace.registry.candidate(slot, recipe.hash), recipe.name
     if found is None or (found.blocked is None and found.held is None):
         return None
     try:

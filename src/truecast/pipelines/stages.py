@@ -30,7 +30,6 @@ from truecast.pipelines.champions import (
     UNTRAINED,
     held_back,
     judge_versions,
-    newest,
     promote,
     train_slots,
 )
@@ -250,7 +249,7 @@ def _versions(workspace: Workspace) -> dict[str, str]:
 def _champion(workspace: Workspace, recipe: Recipe, study: Study) -> Champion:
     """Name the model that is judged, and its version if it has been trained by this recipe."""
     name = study.champion
-    trained = newest(workspace, recipe, study.slot)
+    trained = workspace.registry.candidate(study.slot, recipe.hash)
     version = trained.version if trained is not None and trained.name == name else UNTRAINED
     return Champion(name=name, version=version, model_type=study.choices[name].name)
 

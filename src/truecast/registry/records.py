@@ -70,6 +70,12 @@ class VersionRecord:
         """Where it is in MLflow."""
         return Listing(str(self.mlflow_model), str(self.mlflow_version), str(self.mlflow_run))
 
+    @property
+    def promoted_because(self) -> str:
+        """Why it is promoted, if it is; one that would not be by itself was named."""
+        by_itself = self.chosen and self.held is None
+        return self.reason if by_itself else f"named by hand: {self.reason}"
+
 
 @dataclass(frozen=True)
 class ChampionRecord:
@@ -112,6 +118,22 @@ def read_versions(connection: Connection, slot: Slot) -> dict[str, VersionRecord
     """Return a slot's versions by name, oldest first."""
     chosen = select(*_VERSION_FIELDS).where(versions.c.slot == str(slot)).order_by(versions.c.seq)
     return {row.version: _version(row) for row in connection.execute(chosen)}
+
+
+def read_newest(connection: Connection, most: int) -> dict[Slot, list[VersionRecord]]:
+    """Return the newest versions of every slot, at most so many of each, newest first."""
+    place = func.row_number().over(partition_by=versions.c.slot, order_by=versions.c.seq.desc())
+    numbered = select(versions.c.seq, place.label("place")).subquery()
+    chosen = (
+        select(*_VERSION_FIELDS)
+        .join(numbered, (versions.c.seq == numbered.c.seq) & (numbered.c.place <= most))
+        .order_by(versions.c.slot, versions.c.seq.desc())
+    )
+    found: dict[Slot, list[VersionRecord]] = {}
+    for row in connection.execute(chosen):
+        record = _version(row)
+        found.setdefault(record.slot, []).append(record)
+    return found
 
 
 def read_slots(connection: Connection) -> list[Slot]:

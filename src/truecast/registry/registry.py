@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from truecast.core.clock import now
 from truecast.core.errors import UsageError
 from truecast.core.names import suggestion
@@ -24,6 +26,7 @@ from truecast.registry.records import (
     change_version,
     read_champion,
     read_champions,
+    read_newest,
     read_slots,
     read_stack,
     read_versions,
@@ -33,8 +36,14 @@ from truecast.registry.store import BundleStore
 __all__ = ["ChampionRecord", "NoChampionError", "Registry", "VersionRecord", "open_registry"]
 
 EVALUATION = "evaluation/"
+#: Writes something down within a transaction.
+Noting = Callable[[Connection], None]
 #: Folder of a run's artifacts that holds the model card and its plots.
 CARD = "card"
+
+
+def _nothing(connection: Connection) -> None:
+    """Note nothing."""
 
 
 class Registry:
@@ -170,6 +179,20 @@ class Registry:
         """Return every version of a slot, oldest first."""
         return list(self._versions(slot).values())
 
+    def overview(self, most: int) -> dict[Slot, list[VersionRecord]]:
+        """Return the newest versions of every slot, at most so many of each, newest first."""
+        with self.database.reading() as connection:
+            return read_newest(connection, most)
+
+    def candidate(self, slot: Slot, recipe_hash: str) -> VersionRecord | None:
+        """Return the chosen version that a recipe trained on most, or None.
+
+        It is judged, and promoted unless another one is named.
+        """
+        trained = self.versions(slot)[::-1]  # of equals, the one registered last
+        fitting = [one for one in trained if one.recipe_hash == recipe_hash and one.chosen]
+        return max(fitting, key=lambda one: one.trained_through, default=None)
+
     def newest(self, slot: Slot, name: str, recipe_hash: str | None = None) -> VersionRecord:
         """Return the newest version of a model: the one that was trained on most.
 
@@ -212,8 +235,12 @@ class Registry:
             raise UsageError(f"{slot} has no version {version!r}: {suggestion(version, versions)}")
         return versions[version]
 
-    def promote(self, slot: Slot, version: str, *, reason: str) -> ChampionRecord:
+    def promote(
+        self, slot: Slot, version: str, *, reason: str, noting: Noting = _nothing
+    ) -> ChampionRecord:
         """Make a version the champion, in one step, once its bundle has passed every check.
+
+        ``noting`` writes down what else is to be kept of it, in the same transaction.
 
         Raises
         ------
@@ -226,10 +253,12 @@ class Registry:
             if blocked := self.find(slot, version).blocked:
                 raise UsageError(f"{slot}: {version} cannot be promoted: {blocked}")
             self.bundle(slot, version)
-            return self._step(slot, version, kind=PROMOTE, reason=reason)
+            return self._step(slot, version, PROMOTE, reason, noting)
 
-    def rollback(self, slot: Slot, *, reason: str) -> ChampionRecord:
+    def rollback(self, slot: Slot, *, reason: str, noting: Noting = _nothing) -> ChampionRecord:
         """Make the champion before the present one the champion again.
+
+        ``noting`` writes down what else is to be kept of it, in the same transaction.
 
         Raises
         ------
@@ -241,7 +270,7 @@ class Registry:
         with self.catalogue.alone():
             version = self.previous(slot).version
             self.bundle(slot, version)
-            return self._step(slot, version, kind=ROLLBACK, reason=reason)
+            return self._step(slot, version, ROLLBACK, reason, noting)
 
     def previous(self, slot: Slot) -> ChampionRecord:
         """Return the champion before the present one, to which a rollback goes.
@@ -328,11 +357,14 @@ class Registry:
             champion = read_champion(connection, slot)
         self.mirror.follow(slot, was=champion)
 
-    def _step(self, slot: Slot, version: str, *, kind: str, reason: str) -> ChampionRecord:
+    def _step(
+        self, slot: Slot, version: str, kind: str, reason: str, noting: Noting
+    ) -> ChampionRecord:
         with self.database.writing() as connection:
             before = read_champion(connection, slot)
             if before is None or before.version != version:
                 add_promotion(connection, slot, version, kind=kind, reason=reason)
+                noting(connection)
         self._tell(lambda: self.mirror.follow(slot, was=before))
         return self.champion(slot)
 
