@@ -14,7 +14,7 @@ from truecast.core.settings import Settings
 from truecast.features.compute import compute_at
 from truecast.pipelines.predict import Replay
 from truecast.pipelines.studies import Studies
-from truecast.pipelines.verify import check_tail_forecasts
+from truecast.pipelines.verify_serving import check_tail_forecasts
 from truecast.serving.workspace import Workspace, series_of
 
 DATES = 250

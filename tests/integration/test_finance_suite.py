@@ -23,10 +23,13 @@ from truecast.models import catalog
 from truecast.models.hmm import Hmm
 from truecast.models.markov import observed
 from truecast.pipelines import stages
+from truecast.pipelines.predict import Replay
 from truecast.pipelines.regimes import regimes
 from truecast.pipelines.replay import ReplayResult, replay
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import check_cut_forecasts, verify
+from truecast.pipelines.verify_serving import check_tail_forecasts
+from truecast.serving.forecaster import Forecaster
 from truecast.serving.workspace import Workspace, series_of, slots_of
 
 SMALL = {
@@ -159,6 +162,28 @@ def test_nothing_of_it_sees_the_future_or_differs_when_served(suite: Suite) -> N
         "forecast without the future",
         "serving equals training",
     } <= about
+
+
+def test_a_regime_that_is_served_with_another_probability_is_caught(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = Forecaster._probability
+
+    def surer(self: Forecaster, label: str, *rest: Any) -> float | None:
+        said = honest(self, label, *rest)
+        return said if said is None or label == "baseline" else said * 1.001
+
+    rows = [suite.studies.study(suite.regimes).parts.evaluation.start + 5]
+
+    def found() -> dict[str | None, bool]:
+        results = check_tail_forecasts(suite.studies, Replay(suite.studies, "SIM001"), rows)
+        return {one.feature: one.passed for one in results}
+
+    about = "regime by hmm, 5 bars ahead"
+    assert found()[about]
+    monkeypatch.setattr(Forecaster, "_probability", surer)
+    again = found()
+    assert [name for name, passed in again.items() if not passed] == [about]
 
 
 class Smoothed(Hmm):

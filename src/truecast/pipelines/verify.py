@@ -8,8 +8,7 @@ from functools import partial
 import numpy as np
 
 from truecast.core.clock import to_utc
-from truecast.core.forecast import Forecast
-from truecast.core.labels import LABELS, code_of
+from truecast.core.labels import LABELS
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
 from truecast.datasets.checks import check_folds, check_outcomes
@@ -22,9 +21,10 @@ from truecast.pipelines.fanout import walk
 from truecast.pipelines.judge import interval_of
 from truecast.pipelines.predict import Replay
 from truecast.pipelines.studies import Studies
-from truecast.pipelines.study import Researcher, Study, in_units
+from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.verify_ledger import AGREEMENT, check_ledger
-from truecast.serving.workspace import champion_slots, series_of
+from truecast.pipelines.verify_serving import agree, check_tail_forecasts, differs
+from truecast.serving.workspace import champion_slots
 from truecast.sources.catalog import open_news_source
 
 #: Where the future is cut off, and how many forecasts are made again.
@@ -143,8 +143,8 @@ def check_choice(study: Study, researcher: Researcher) -> CheckResult:
     if again.validation_losses != study.validation_losses:
         row = study.parts.evaluation.start
         before, after = study.validation_losses, again.validation_losses
-        return _differs("choice without the evaluation", study, row, before, after)
-    return _agree(
+        return differs("choice without the evaluation", study, row, before, after)
+    return agree(
         "choice without the evaluation", study, len(study.validation_losses), "validation losses"
     )
 
@@ -180,8 +180,8 @@ def check_cut_forecasts(study: Study, researcher: Researcher, rows: list[int]) -
             again, before = float(trained.model.predict(windows)[0]), float(values[row])
             if not np.isclose(again, before, rtol=AGREEMENT, atol=AGREEMENT, equal_nan=True):
                 changed = replace(study, champion=name)
-                return _differs("forecast without the future", changed, row, before, again)
-    return _agree("forecast without the future", study, len(rows) * (len(study.choices) + 1))
+                return differs("forecast without the future", changed, row, before, again)
+    return agree("forecast without the future", study, len(rows) * (len(study.choices) + 1))
 
 
 def check_cut_intervals(studies: Studies, study: Study, rows: list[int]) -> CheckResult:
@@ -193,8 +193,8 @@ def check_cut_intervals(studies: Studies, study: Study, rows: list[int]) -> Chec
         again = _drawn(replace(study, outcomes=known), row, studies.recipe)
         if not np.array_equal(before, again, equal_nan=True):
             first, second = before[:2].tolist(), again[:2].tolist()
-            return _differs("interval without the future", study, row, first, second)
-    return _agree("interval without the future", study, len(rows), "intervals")
+            return differs("interval without the future", study, row, first, second)
+    return agree("interval without the future", study, len(rows), "intervals")
 
 
 def _drawn(study: Study, row: int, recipe: Recipe) -> F64:
@@ -204,89 +204,3 @@ def _drawn(study: Study, row: int, recipe: Recipe) -> F64:
         return np.zeros(0)
     quantiles = np.zeros(0) if drawn.quantiles is None else drawn.quantiles[0]
     return np.concatenate([drawn.lower, drawn.upper, quantiles])
-
-
-def check_tail_forecasts(
-    studies: Studies, replay: Replay, rows: list[int]
-) -> Iterator[CheckResult]:
-    """Issue forecasts of the past from the tail of the series, and compare with the walk-forward.
-
-    Parameters
-    ----------
-    studies : Studies
-        Of the recipe.
-    replay : Replay
-        Of one instrument.
-    rows : list of int
-        Which decisions.
-
-    Yields
-    ------
-    CheckResult
-        One a slot.
-    """
-    series = series_of(studies.workspace, studies.recipe, replay.symbol)
-    decisions = studies.researcher(replay.symbol).dataset.decisions
-    issued = {row: replay.forecasts(to_utc(decisions.as_of[row]), series) for row in rows}
-    for place, slot in enumerate(replay.slots):
-        study = studies.study(slot)
-        failed = None
-        for row in rows:
-            forecast = issued[row][place]
-            expected, said = _walked(studies, study, row, forecast), _issued(forecast)
-            if not np.allclose(said, expected, rtol=AGREEMENT, atol=0, equal_nan=True):
-                failed = _differs("serving equals training", study, row, expected, said)
-                break
-        yield failed or _agree("serving equals training", study, len(rows))
-
-
-def _issued(forecast: Forecast) -> list[float]:
-    """Return what a forecast says, and its interval: numbers, NaN where there is none."""
-    said = forecast.probability if forecast.target == "direction" else forecast.prediction
-    if isinstance(said, str):
-        said = code_of(forecast.target, said)
-    ends = (forecast.lower, forecast.upper)
-    return [float(said or 0.0), *(np.nan if end is None else end for end in ends)]
-
-
-def _walked(studies: Studies, study: Study, row: int, forecast: Forecast) -> list[float]:
-    """Return what the walk-forward says of a row, in the forecast's own unit."""
-    rows, slot = np.array([row]), study.slot
-    _, forecasts = in_units(study.dataset, slot, study.outcomes, study.predictions)
-    name = forecast.baseline_name if forecast.degraded else forecast.model_name
-    said = float(forecasts[name][row])
-    if slot.target == "direction":
-        as_of = study.dataset.decisions.as_of[row]
-        shares = replace(study, champion=forecast.model_name).shares
-        band = shares.band(said, as_of, coverage=studies.recipe.targets["direction"].coverage)
-        return [said, *(band or (np.nan, np.nan))]
-    interval = interval_of(study, rows, studies.recipe)
-    ends = [np.nan, np.nan] if interval is None else [interval.lower[0], interval.upper[0]]
-    if slot.target == "volatility":
-        return [float(np.sqrt(value)) for value in (said, *ends)]
-    return [said, *(float(end) for end in ends)]
-
-
-def _about(study: Study) -> str:
-    ahead = f", {study.slot.horizon} bars ahead" if study.slot.horizon > 1 else ""
-    return f"{study.slot.target} by {study.champion}{ahead}"
-
-
-def _differs(check: str, study: Study, row: int, expected: object, got: object) -> CheckResult:
-    return CheckResult(
-        check=check,
-        passed=False,
-        feature=_about(study),
-        first_row=to_utc(study.dataset.decisions.as_of[row]).isoformat(),
-        detail=f"the walk-forward said {expected!r}, made again it is {got!r}",
-    )
-
-
-def _agree(check: str, study: Study, count: int, what: str = "forecasts") -> CheckResult:
-    return CheckResult(
-        check=check,
-        passed=True,
-        feature=_about(study),
-        first_row=None,
-        detail=f"{count} {what} made again agree",
-    )
