@@ -19,7 +19,9 @@ from truecast.serving.pages import page
 from truecast.serving.problems import add_handlers
 from truecast.serving.routes import add_routes
 from truecast.serving.routes_later import add_later_routes
+from truecast.serving.routes_models import add_models_routes
 from truecast.serving.service import Service
+from truecast.serving.standings import Standings
 
 _DESCRIPTION = (
     "Forecasts of markets beside the naive forecast, each written down before it is answered. "
@@ -74,6 +76,7 @@ def create_app(
     )
     add_handlers(app)
     add_routes(app, service)
+    add_models_routes(app, Standings(service.registry, service.look))
     add_later_routes(app)
     for path in _PAGES:
         app.add_api_route(path, _page, include_in_schema=False)
