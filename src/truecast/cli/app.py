@@ -13,6 +13,7 @@ from truecast.cli import (
     doctor,
     features,
     inspect,
+    keys,
     lake,
     mlflow,
     operate,
@@ -56,6 +57,7 @@ for command in (
 app.add_typer(features.app, name="features")
 app.add_typer(doctor.app, name="doctor")
 app.add_typer(lake.app, name="lake")
+app.add_typer(keys.app, name="keys")
 app.add_typer(simulate.app, name="simulate")
 
 

@@ -60,12 +60,15 @@ KEY = Kind(
 )
 SCOPE = Kind("scope", 403, "The key is not good for this", "use a key with the scope that is named")
 LIMIT = Kind("limit", 429, "Too many requests", "ask again after `Retry-After` seconds")
+HEAD = Kind(
+    "head", 431, "Request Header Fields Too Large", "send at most 32 KiB of address and headers"
+)
 BUSY = Kind("busy", 503, "Too many requests at once", "ask again in a second")
 HTTP = Kind("http", 400, "The request is not valid", "see /docs")
 FAILED = Kind("failed", 500, "Something went wrong here", "look at the server's output")
 
 KINDS: tuple[Kind, ...] = (
     *(INVALID, AMBIGUOUS, ASKED, UNKNOWN, NOT_READY, OVERDUE, UNAVAILABLE),
-    *(ROUTE, METHOD, TOO_LARGE, MEDIA, HOST, KEY, SCOPE, LIMIT, BUSY),
+    *(ROUTE, METHOD, TOO_LARGE, MEDIA, HOST, KEY, SCOPE, LIMIT, HEAD, BUSY),
     *(NOT_YET, HTTP, FAILED),
 )

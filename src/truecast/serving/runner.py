@@ -1,4 +1,4 @@
-"""Run the server: one process, one address of this machine."""
+"""Run the server: one process, one address."""
 
 import socket
 from collections.abc import Callable
@@ -9,15 +9,19 @@ from starlette.types import ASGIApp
 from truecast.core.errors import SettingsError
 from truecast.core.loopback import is_loopback, listening
 from truecast.core.settings import Settings
+from truecast.database.engine import open_database
+from truecast.serving.access import open_access
 from truecast.serving.app import create_app
 from truecast.serving.guard import LOOPBACK
+from truecast.serving.keys import Keys
+from truecast.serving.logs import LOGGING
+from truecast.serving.protocol import Protocol
 from truecast.serving.service import open_service
 
-#: More than this at once are told to come back: each holds memory.
-CONCURRENT = 256
+#: Connections at once that wait or ask over HTTP; WebSockets are counted where they are held.
+CONNECTIONS = 4096
 #: How long requests may take to end after the server was told to stop.
 DRAIN_SECONDS = 10
-_LARGEST_HEAD = 32 * 1024
 _LARGEST_MESSAGE = 64 * 1024
 
 
@@ -35,7 +39,7 @@ def serve(
     settings : Settings
         Of the home that is served.
     host : str
-        An address that only this machine reaches.
+        An address of this machine. Where others reach it, every request needs a key.
     port : int
         0 for any that is free.
     tell : callable
@@ -44,11 +48,23 @@ def serve(
     Raises
     ------
     SettingsError
-        If others could reach the address.
+        If others could reach the address, and there is no key.
     AddressError
         If it cannot be listened on.
     """
-    run(lambda hosts: create_app(open_service(settings), hosts=hosts), host, port, tell=tell)
+    demanded = not is_loopback(host)
+    if demanded:
+        require_keys(settings, host)
+
+    def create(hosts: frozenset[str]) -> ASGIApp:
+        return create_app(
+            open_service(settings),
+            hosts=hosts | settings.host_names,
+            access=open_access(settings, demanded=demanded),
+            origins=settings.origin_names,
+        )
+
+    _listen(create, host, port, tell)
 
 
 def run(
@@ -58,7 +74,7 @@ def run(
     *,
     tell: Callable[[str], object] = str,
 ) -> None:
-    """Run an application until the process is told to stop.
+    """Run an application that knows no keys until the process is told to stop.
 
     Parameters
     ----------
@@ -76,24 +92,7 @@ def run(
         If it cannot be listened on.
     """
     require_loopback(host)
-    with listening(host, port) as listener:
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{listener.getsockname()[1]}"
-        app = create(LOOPBACK | {shown.lower()})
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=CONCURRENT,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-            h11_max_incomplete_event_size=_LARGEST_HEAD,
-            ws_max_size=_LARGEST_MESSAGE,
-        )
-        _Server(config, lambda: tell(address)).run(sockets=[listener])
+    _listen(create, host, port, tell)
 
 
 def require_loopback(host: str) -> None:
@@ -106,10 +105,53 @@ def require_loopback(host: str) -> None:
     """
     if not is_loopback(host):
         raise SettingsError(
-            f"--host {host}: expected 127.0.0.1, ::1 or localhost. This version knows no API "
-            "keys, so whoever reached another address could use it; to reach it from elsewhere, "
-            "forward a port: ssh -L 8000:127.0.0.1:8000 HOST"
+            f"--host {host}: expected 127.0.0.1, ::1 or localhost. This page asks nobody for a "
+            "key, so whoever reached another address could use it; to reach it from elsewhere, "
+            "forward a port: ssh -L 5000:127.0.0.1:5000 HOST"
         )
+
+
+def require_keys(settings: Settings, host: str) -> None:
+    """Refuse an address that other machines reach while there is no key.
+
+    Raises
+    ------
+    SettingsError
+        Says what can be done.
+    """
+    if not Keys(open_database(settings.database)).ring():
+        raise SettingsError(
+            f"--host {host}: other machines reach that address, and there is no key, so nobody "
+            "could be told from anybody. Make one with `truecast keys add NAME --scope read`, or "
+            "stay on 127.0.0.1 and forward a port: ssh -L 8000:127.0.0.1:8000 HOST"
+        )
+
+
+def _listen(
+    create: Callable[[frozenset[str]], ASGIApp],
+    host: str,
+    port: int,
+    tell: Callable[[str], object],
+) -> None:
+    with listening(host, port) as listener:
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}"
+        app = create(LOOPBACK | {shown.lower()})
+        config = uvicorn.Config(
+            app,
+            http=Protocol,
+            log_config=LOGGING,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            # Whoever asks could say anything there.
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+            ws_max_size=_LARGEST_MESSAGE,
+        )
+        _Server(config, lambda: tell(address)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

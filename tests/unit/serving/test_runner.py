@@ -7,7 +7,10 @@ import pytest
 from truecast.core.errors import SettingsError
 from truecast.core.loopback import AddressError
 from truecast.core.settings import Settings
-from truecast.serving.runner import require_loopback, serve
+from truecast.database.engine import open_database
+from truecast.serving import runner
+from truecast.serving.keys import Keys
+from truecast.serving.runner import require_keys, require_loopback, run, serve
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost", "LOCALHOST"])
@@ -15,11 +18,33 @@ def test_only_this_machine_reaches_loopback(host):
     require_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["10.0.0.1", "::", "192.168.1.2", "example.com", "", "127.0.0.1 "])
-def test_others_would_need_keys(host, tmp_path):
-    with pytest.raises(SettingsError, match="knows no API keys"):
+OTHERS = ["0.0.0.0", "10.0.0.1", "::", "192.168.1.2", "example.com", "", "127.0.0.1 "]
+
+
+@pytest.mark.parametrize("host", OTHERS)
+def test_a_page_that_knows_no_keys_is_for_this_machine(host):
+    def create(hosts):
+        raise AssertionError("made before it was certain who reaches it")
+
+    with pytest.raises(SettingsError, match="asks nobody for a key"):
+        run(create, host, 0)
+
+
+@pytest.mark.parametrize("host", OTHERS)
+def test_others_need_keys_and_none_is_there(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "_listen", None)
+    with pytest.raises(SettingsError, match="Make one with `truecast keys add NAME --scope read`"):
         serve(Settings(home=tmp_path), host, 0)
-    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_that_was_revoked_is_none(tmp_path):
+    settings = Settings(home=tmp_path)
+    keys = Keys(open_database(settings.database))
+    keys.add("desk", "read", "a test")
+    require_keys(settings, "0.0.0.0")  # noqa: S104
+    keys.revoke("desk", "a test")
+    with pytest.raises(SettingsError, match="there is no key"):
+        require_keys(settings, "0.0.0.0")  # noqa: S104
 
 
 def test_a_port_that_is_taken_is_said(tmp_path):
