@@ -1,6 +1,6 @@
 """The lake as one thing: what comes in, and what can be asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -233,6 +233,20 @@ class Lake:
                 "run `truecast ingest` with your recipe first"
             )
         return BarHistory(since)
+
+    def last_close(self, source_name: str, symbol: str, interval: Interval) -> datetime | None:
+        """Return the close of the newest bar of a series; None if there is none."""
+        return self._last_close(series_key(source_name, symbol, interval))
+
+    def marks(self, series: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+        """Return of each series what changes with its bars, and with no other's.
+
+        Parameters
+        ----------
+        series : iterable of tuple of str
+            Source, instrument and interval of each.
+        """
+        return self._bars.marks({one: " ".join(one) for one in series})
 
     def version(self, table: str) -> int | None:
         """Return the last version of a table such as ``silver/bars``; None if there is none."""

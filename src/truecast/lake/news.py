@@ -26,6 +26,8 @@ from truecast.sources.base import NewsSource, Payload, SourceError, Windows
 
 # Articles that are kept out for the same reason and say the same are one.
 _SAID = ("event_time", "reason", "content")
+# Files that are read at once where the newest articles are looked for.
+_FILES = 8
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,38 @@ class News:
             else:
                 joined.append((start, stop))
         return joined
+
+    def recent(self, limit: int) -> pl.DataFrame:
+        """Return the articles that became known last, of every source, the newest first.
+
+        Parameters
+        ----------
+        limit : int
+            So many at most.
+
+        Returns
+        -------
+        pl.DataFrame
+            Rows of ``silver/news``, each article in its last version.
+        """
+        if self.version() is None:
+            return pl.DataFrame(schema=SILVER_NEWS)
+        snapshot = self._articles.snapshot()
+        files = snapshot.files()
+        if "max.known_at" in files.columns:
+            files = files.sort("max.known_at", descending=True, nulls_last=False)
+        found = pl.DataFrame(schema=SILVER_NEWS)
+        for place in range(0, len(files), _FILES):
+            more = snapshot.read_files(files[place : place + _FILES]).select(found.columns)
+            ordered = pl.concat([found, more]).sort(*ORDER, nulls_last=False)
+            last = ordered.unique(["source", "item"], keep="last", maintain_order=True)
+            found = last.reverse().head(limit)
+            rest = files[place + _FILES :]
+            if len(found) == limit and "max.known_at" in files.columns and len(rest):
+                newest = rest["max.known_at"][0]
+                if newest is not None and newest < found["known_at"][-1]:
+                    break
+        return found
 
     def version(self) -> int | None:
         """Return the number of the last commit of articles; None if there is none."""

@@ -25,6 +25,7 @@ from truecast.lake.errors import ConflictError, LakeError, as_lake_errors
 from truecast.lake.storage import Storage, open_storage
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 _ATTEMPTS = 20
 
@@ -71,6 +72,14 @@ class Table:
         """Return :meth:`Snapshot.mark` of the last commit; None if there is no table."""
         delta = self._find()
         return None if delta is None else Snapshot(self, delta).mark(guard)
+
+    def marks(self, guards: Mapping[K, str]) -> dict[K, str]:
+        """Return :meth:`mark` of each guard, all of one commit; none if there is no table."""
+        delta = self._find()
+        if delta is None:
+            return {}
+        snapshot = Snapshot(self, delta)
+        return {name: snapshot.mark(guard) for name, guard in guards.items()}
 
     def read(
         self, where: Mapping[str, str] | None = None, columns: Iterable[str] | None = None

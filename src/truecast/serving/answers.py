@@ -11,9 +11,11 @@ from truecast.core.clock import now
 from truecast.core.forecast import Forecast, Mode
 from truecast.core.slot import Slot
 from truecast.ledger.ledger import Guard, Ledger
+from truecast.ledger.query import Query
 from truecast.serving.answered import Answered
 from truecast.serving.champions import Opened, Seat, View
-from truecast.serving.errors import AskedError, ServingError
+from truecast.serving.errors import AskedError, OverdueError, ServingError
+from truecast.serving.polls import next_close
 from truecast.serving.workspace import decided_by, latest
 
 #: Answers that are kept in memory.
@@ -146,7 +148,10 @@ class Question:
         """Shape the answer from what stands in the ledger."""
         forecast, after = self.seat.marked(written), self.row + 1
         ends = [self.opened.decided(after)] if after < len(self.opened.decisions) else []
-        ends += [forecast.due_at] if self.mode == "live" else []
+        if self.mode == "live":
+            series = self.opened.series
+            following = next_close(series.calendar, series.interval, forecast.event_time)
+            ends += [forecast.due_at, following]
         body = Answered.of(forecast).model_dump_json().encode()
         return Answer(forecast, body, min(ends, default=None))
 
@@ -190,6 +195,26 @@ class Answers:
             with self._turns({one.seat.slot for one in questions}):
                 known = self._answered(questions, guard)
         return [known[question.key] for question in questions]
+
+    def last(self, seat: Seat, overdue: OverdueError) -> Answer:
+        """Say the last live forecast again where a newer bar is due and cannot be had.
+
+        It was said in time, and is marked as stale. One whose own outcome is due is past.
+
+        Parameters
+        ----------
+        seat : Seat
+            Who is asked.
+        overdue : OverdueError
+            Why there is no newer one; raised if there is none that is still ahead.
+        """
+        said = self._ledger.history(Query(slot=str(seat.slot), mode="live", limit=1))
+        if not said or said[0].forecast.due_at <= now():
+            raise overdue
+        forecast = seat.marked(said[0].forecast)
+        reasons = [*filter(None, [forecast.reason]), f"stale: {overdue}"]
+        stale = forecast.model_copy(update={"degraded": True, "reason": "; ".join(reasons)})
+        return Answer(stale, Answered.of(stale).model_dump_json().encode(), now())
 
     def _answered(self, questions: Sequence[Question], guard: Guard | None) -> dict[_Key, Answer]:
         with self._computing:

@@ -141,6 +141,7 @@ HEALTH: Document = {
     },
     "refused": [],
     "reasons": [],
+    "feed": "rests",
 }
 
 READY: Document = {"status": "ready", "loaded_models": ["sp500-daily@sample:~5EGSPC:price:1"]}

@@ -130,6 +130,11 @@ class Health(_Schema):
     model_expected_features: dict[str, list[str]]
     refused: list[Refused]
     reasons: list[str] = Field(description="What is amiss, in words.")
+    feed: Literal["off", "ingests", "stands by", "replays", "rests"] = Field(
+        "off",
+        description="Whether this process polls sources and issues forecasts, another one does, "
+        "the past is replayed, or nothing that is served is live.",
+    )
 
 
 class Ready(_Schema):

@@ -24,8 +24,9 @@ from truecast.serving.answered import Answered
 from truecast.serving.answers import Answer, Answers, Question
 from truecast.serving.champions import Champions, Seat, View
 from truecast.serving.choosing import choose
-from truecast.serving.errors import NotReadyError, UnknownError
+from truecast.serving.errors import NotReadyError, OverdueError, UnknownError
 from truecast.serving.forecaster import NOT_EVALUATED
+from truecast.serving.live import Live
 from truecast.serving.schemas import (
     Asked,
     Health,
@@ -77,11 +78,18 @@ class Service:
         self._answers = Answers(ledger, computing)
         # What was answered from a view: gone with it as soon as bars or champions are new.
         self._newest: tuple[View | None, dict[Asked, Answer]] = (None, {})
+        #: What keeps forecasts new while a server runs; None where nothing does.
+        self.live: Live | None = None
 
     @property
     def ledger(self) -> Ledger:
         """What was said."""
         return self._ledger
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where the bars are."""
+        return self._workspace
 
     def start(self) -> View:
         """Load every champion and let it forecast once, so that nobody waits for that."""
@@ -116,8 +124,15 @@ class Service:
         view = self._champions.look()
         recipes = list({seat.recipe.hash: seat.recipe for seat in view.seats.values()}.values())
         slot = choose(asked, view.slots, recipes)
-        (answer,) = self._answers.of([Question.of(view, _seat(view, slot), asked.timestamp)])
-        if asked.timestamp is None:
+        newest = asked.timestamp is None
+        if newest and self.live is not None and self.live.refresh(slot):
+            view = self._champions.look(anew=True)
+        seat = _seat(view, slot)
+        try:
+            (answer,) = self._answers.of([Question.of(view, seat, asked.timestamp)])
+        except OverdueError as error:
+            return self._answers.last(seat, error)
+        if newest:
             self._remember(view, asked, answer)
         return answer
 
@@ -233,6 +248,7 @@ class Service:
         view = self._champions.look()
         reasons = [refusal.reason for refusal in view.refusals.values()]
         reasons += [view.trouble] if view.trouble else []
+        reasons += [] if self.live is None else self.live.troubles()
         answering = {seat.champion.slot: seat.champion.version for seat in view.seats.values()}
         if not view.slots:
             reasons.append("no model has been promoted yet: run `truecast run sp500-daily`")
@@ -256,6 +272,7 @@ class Service:
                 for slot, refusal in view.refusals.items()
             ],
             reasons=reasons,
+            feed="off" if self.live is None else self.live.role,
         )
 
     def ready(self) -> Ready:

@@ -53,6 +53,11 @@ class NewsFilesSource:
                 received_at=clock.now(),
             )
 
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Return what changes when a file does: name, size and time of each."""
+        found = ((path, path.stat()) for path in list_files(self.options.path))
+        return tuple((str(path), held.st_size, held.st_mtime_ns) for path, held in found)
+
     def parse(self, payload: Payload) -> pl.DataFrame:
         """Turn a payload into rows; see :class:`truecast.sources.base.NewsSource`."""
         return parse_file(payload, self.options)

@@ -21,6 +21,9 @@ from truecast.sources.simulated.texts import ADDRESS, PUBLISHER, sentiment_of, w
 #: Longest span of one payload.
 _SPAN = timedelta(days=366)
 _DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+#: A span reaches up to its end, not including it.
+_INSTANT = timedelta(microseconds=1)
 
 
 class SimulatedNews:
@@ -86,6 +89,22 @@ class SimulatedNews:
                 received_at=now,
                 covers=(first, after),
             )
+
+    def next_known(self, since: datetime | None) -> datetime:
+        """Return when the next article can be had, or when to look again.
+
+        Parameters
+        ----------
+        since : datetime or None
+            Up to when all articles were taken in; None for none of them.
+        """
+        begin = max(since or _midnight(self.options.start), _midnight(self.options.start))
+        last = self.options.last_day or (begin + _WEEK).date()
+        known = np.concatenate(
+            [schedule_of(self.options, symbol, last).known for symbol in self._symbols]
+        )
+        ahead = known[known >= to_datetime64(begin)]
+        return to_utc(ahead.min()) + _INSTANT if len(ahead) else begin + _WEEK
 
     def parse(self, payload: Payload) -> pl.DataFrame:
         """Return a payload's articles; see :class:`truecast.sources.base.NewsSource`."""

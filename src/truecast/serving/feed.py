@@ -1,0 +1,369 @@
+"""The live feed: bars and news are fetched when they are due, and forecasts issued from them.
+
+Of all processes that serve a home one holds the lease. It polls, one thread for each vendor, and
+looks at the lake every second: whatever has come in, by polling or by another process, the
+forecasts that hang on it are issued in one write, which the lease's token guards. Nothing is kept
+in memory that matters: who takes over, or begins again after a crash, finds what is missing in
+the lake and issues it; what is in the ledger already is found there.
+"""
+
+import contextvars
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from truecast.core.clock import now, to_datetime64, to_utc
+from truecast.core.errors import TruecastError
+from truecast.core.recipe import Recipe
+from truecast.core.recipe_parts import Choice
+from truecast.core.slot import Slot
+from truecast.database.errors import DatabaseError
+from truecast.lake.errors import LakeError
+from truecast.lake.lake import Lake
+from truecast.serving.answers import Question
+from truecast.serving.champions import Seat, View
+from truecast.serving.errors import ServingError
+from truecast.serving.lease import SECONDS, FencedError, Lease
+from truecast.serving.live import Role
+from truecast.serving.polls import Articles, Bars, Polled, What
+from truecast.serving.service import Service
+from truecast.serving.workspace import reads_news, source_of
+from truecast.sources.catalog import open_news_source
+
+_log = logging.getLogger(__name__)
+
+#: How often the lake and the lease are looked at.
+TICK_SECONDS = 1.0
+#: How long a question waits for a bar that is due.
+REFRESH_SECONDS = 2.0
+#: A question has the same series asked for once in so long.
+_ASKED_AGAIN = timedelta(seconds=2)
+#: How long the end of the server waits for what is half done.
+_STOP_SECONDS = 3.0
+#: Sources that are told, and cannot be asked.
+_PUSHED = "api"
+_SeriesKey = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class _Issued:
+    """What a slot's forecast was issued from, and from when on there is another decision."""
+
+    inputs: tuple[object, ...]
+    until: datetime | None
+
+
+class Feed:
+    """Fetches what is due and issues what hangs on it, in the one process that holds the lease.
+
+    Parameters
+    ----------
+    service : Service
+        That issues; its ``live`` becomes this.
+    seconds : float
+        How long the lease holds unless it is renewed.
+    """
+
+    def __init__(self, service: Service, *, seconds: float = SECONDS) -> None:
+        self._service = service
+        self._lease = Lease(service.registry.database, "feed", seconds)
+        self._polled: dict[tuple[str, ...], Polled] = {}
+        self._vendors: dict[str, list[Polled]] = {}
+        self._threads: dict[str, threading.Thread] = {}
+        self._issued: dict[Slot, _Issued] = {}
+        self._troubles: dict[str, str] = {}
+        self._asked: dict[tuple[str, ...], datetime] = {}
+        self._seen: View | None = None
+        self._kept = float("-inf")
+        self._live = False
+        self._stopping = threading.Event()
+        self._poked = threading.Event()
+        self._due = threading.Condition()
+        self._stepping = threading.Lock()
+        service.live = self
+
+    @property
+    def role(self) -> Role:
+        """What this process does."""
+        if not self._live:
+            return "rests"
+        return "ingests" if self._lease.held else "stands by"
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._begin("feed", self._run)
+
+    def stop(self) -> None:
+        """End within seconds. A thread that waits for a vendor ends with the process."""
+        self._stopping.set()
+        self._wake()
+        ends = time.monotonic() + _STOP_SECONDS
+        for thread in list(self._threads.values()):
+            thread.join(max(0.0, ends - time.monotonic()))
+        with self._told("the lease"):
+            self._lease.release()
+
+    def poke(self) -> None:
+        """Say that something new has come into the lake: it is looked at at once."""
+        self._poked.set()
+
+    def step(self) -> bool:
+        """Look once: at the lease, at what is to be polled, and at what is to be issued.
+
+        Returns
+        -------
+        bool
+            Whether this process holds the lease.
+        """
+        with self._stepping:
+            view = self._service.look(anew=self._poked.is_set())
+            self._poked.clear()
+            seats = {slot: seat for slot, seat in view.seats.items() if seat.mode == "live"}
+            self._live = bool(seats)
+            with self._told("polling"):
+                self._watch(view, seats)
+            if not seats or not self._keeps_lease():
+                return False
+            with self._told("issuing"):
+                self._issue(view, seats)
+            return True
+
+    def poll(self) -> int:
+        """Poll all that is to be asked for by now, in this thread; return how much that was."""
+        due = [one for one in list(self._polled.values()) if one.next_at <= now()]
+        for one in due:
+            self._poll(one)
+        return len(due)
+
+    def refresh(self, slot: Slot) -> bool:
+        """Have the bar of a slot that is due fetched first, for :data:`REFRESH_SECONDS` at most.
+
+        A source that fails is not waited for: the last good data answer.
+        """
+        polled = self._series_of(slot)
+        if polled is None or self._stopping.is_set():
+            return False
+        moment, key = now(), polled.what.key
+        if polled.due_at > moment or polled.error is not None:
+            return False
+        if moment - self._asked.get(key, moment - _ASKED_AGAIN) < _ASKED_AGAIN:
+            return False
+        self._asked[key] = moment
+        before, polls = polled.due_at, polled.polls
+        if self._lease.held:
+            polled.next_at = min(polled.next_at, moment)
+            self._wake()
+            polled.wait(polls, REFRESH_SECONDS)
+        else:
+            self._await_other(polled)
+        return polled.due_at != before
+
+    def troubles(self) -> list[str]:
+        """Say in words what is amiss: in this process, and with the sources if it polls them."""
+        own = list(self._troubles.values())
+        if not self._lease.held:
+            return own
+        said = (one.trouble(now()) for one in list(self._polled.values()))
+        return own + [text for text in said if text is not None]
+
+    def _await_other(self, polled: Polled) -> None:
+        """Wait until the process that polls has brought what is due."""
+        ends, before = time.monotonic() + REFRESH_SECONDS, polled.due_at
+        while polled.due_at == before and time.monotonic() < ends:
+            with self._told("the lake"):
+                polled.look(self._lake)
+            self._stopping.wait(0.1)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.step()
+            except FencedError as error:
+                _log.warning("%s", error)
+            except Exception:  # noqa: BLE001 - see below
+                # Whatever it is, the next look may find it gone, and nobody else issues.
+                _log.exception("the live feed")
+                self._stopping.wait(TICK_SECONDS)
+            self._poked.wait(TICK_SECONDS)
+
+    def _keeps_lease(self) -> bool:
+        """Renew the lease in good time, or take it if it is free."""
+        if self._lease.held and time.monotonic() - self._kept < self._lease.seconds / 3:
+            return True
+        with self._told("the lease"):
+            before, kept = self._lease.held, self._lease.keep()
+            self._kept = time.monotonic()
+            if kept and not before:
+                # Another process may have brought and issued anything meanwhile.
+                self._issued.clear()
+                for polled in self._polled.values():
+                    polled.look(self._lake)
+                self._wake()
+        return self._lease.held
+
+    def _watch(self, view: View, seats: Mapping[Slot, Seat]) -> None:
+        """Find out what is to be polled for the recipes that are served."""
+        if view is self._seen:
+            return
+        wanted: dict[tuple[str, ...], tuple[str, What]] = {}
+        for recipe in {seat.recipe.hash: seat.recipe for seat in seats.values()}.values():
+            wanted |= {what.key: (vendor, what) for vendor, what in _wanted(recipe)}
+        for key in self._polled.keys() - wanted.keys():
+            del self._polled[key]
+        for key, (_, what) in wanted.items():
+            self._polled.setdefault(key, Polled(what)).look(self._lake)
+        vendors: dict[str, list[Polled]] = {}
+        for key, (vendor, _) in wanted.items():
+            vendors.setdefault(vendor, []).append(self._polled[key])
+        self._vendors, self._seen = vendors, view
+        if "feed" in self._threads:
+            for vendor in vendors.keys() - self._threads.keys():
+                self._begin(vendor, lambda name=vendor: self._serve(name))  # type: ignore[misc]
+        self._wake()
+
+    def _serve(self, vendor: str) -> None:
+        """Poll what one vendor has, for as long as the server runs."""
+        while not self._stopping.is_set():
+            due = [one for one in self._vendors.get(vendor, ()) if one.next_at <= now()]
+            if due and self._lease.held:
+                self._poll(min(due, key=lambda one: one.next_at))
+                continue
+            with self._due:
+                self._due.wait(TICK_SECONDS / 5)
+
+    def _poll(self, polled: Polled) -> None:
+        before = polled.error
+        if polled.poll(self._lake):
+            self.poke()
+        if polled.error is not None and polled.error != before:
+            _log.warning("%s: %s", " ".join(polled.what.key), polled.error)
+
+    def _issue(self, view: View, seats: Mapping[Slot, Seat]) -> None:
+        """Issue the forecasts of the slots whose inputs have changed, or that decide anew."""
+        inputs = self._inputs(view, seats)
+        moment = now()
+        stale = [slot for slot in seats if self._is_stale(slot, inputs[slot], moment)]
+        if not stale:
+            return
+        for slot in self._said(stale):
+            self._issued[slot] = _Issued(inputs[slot], _until(view, seats[slot]))
+
+    def _is_stale(self, slot: Slot, inputs: tuple[object, ...], moment: datetime) -> bool:
+        last = self._issued.get(slot)
+        if last is None or last.inputs != inputs:
+            return True
+        return last.until is not None and last.until <= moment
+
+    def _said(self, slots: Sequence[Slot]) -> Iterator[Slot]:
+        """Issue forecasts, all in one write; yield the slots that need not be tried again."""
+        try:
+            self._service.issue(slots, self._lease.guard)
+            yield from slots
+            return
+        except (DatabaseError, LakeError, FencedError):
+            raise
+        except TruecastError as error:
+            if len(slots) == 1:
+                # Until something changes it would be refused again.
+                _log.info("%s: no live forecast: %s", slots[0], error)
+                yield slots[0]
+                return
+        for slot in slots:
+            yield from self._said([slot])
+
+    def _inputs(self, view: View, seats: Mapping[Slot, Seat]) -> dict[Slot, tuple[object, ...]]:
+        """Return what each slot's forecast depends on: its version, its series, and news."""
+        series = {slot: _series(seat) for slot, seat in seats.items()}
+        marks = self._lake.marks({one for some in series.values() for one in some})
+        actions, news = (view.bars.versions.get(f"silver/{name}") for name in ("actions", "news"))
+        heard = {seat.recipe.hash: reads_news(seat.recipe) for seat in seats.values()}
+        return {
+            slot: (
+                seat.champion.version,
+                tuple(marks.get(one) for one in series[slot]),
+                actions,
+                news if heard[seat.recipe.hash] else None,
+            )
+            for slot, seat in seats.items()
+        }
+
+    def _series_of(self, slot: Slot) -> Polled | None:
+        found = (
+            one for key, one in self._polled.items() if key[:2] == (slot.source, slot.instrument)
+        )
+        return next(found, None)
+
+    def _begin(self, name: str, work: Callable[[], None]) -> None:
+        # In the clock of whoever begins.
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(work,), name=name, daemon=True)
+        self._threads[name] = thread
+        thread.start()
+
+    def _wake(self) -> None:
+        self._poked.set()
+        with self._due:
+            self._due.notify_all()
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Keep what goes wrong for `/health`, and say it once."""
+        try:
+            yield
+        except FencedError:
+            raise
+        except TruecastError as error:
+            if self._troubles.get(what) != str(error):
+                _log.warning("the live feed, %s: %s", what, error)
+            self._troubles[what] = str(error)
+        else:
+            self._troubles.pop(what, None)
+
+    @property
+    def _lake(self) -> Lake:
+        return self._service.workspace.lake
+
+
+def _wanted(recipe: Recipe) -> Iterator[tuple[str, What]]:
+    """Yield what a live recipe is fed from, and the vendor that is asked for it."""
+    source = source_of(recipe)
+    if recipe.source.name != _PUSHED:
+        for symbol in (*recipe.instruments, *recipe.context):
+            what = Bars(source, symbol, recipe.bar_interval, recipe.history.start)
+            yield recipe.source.name, what
+    for choice in recipe.news if reads_news(recipe) else ():
+        if _still_comes(choice):
+            yield f"news {choice.name}", Articles(open_news_source(choice), choice.name)
+
+
+def _still_comes(choice: Choice) -> bool:
+    """Say whether a source of news may have more; files may grow."""
+    if choice.name == _PUSHED:
+        return False
+    return choice.name == "files" or open_news_source(choice).live
+
+
+def _series(seat: Seat) -> tuple[_SeriesKey, ...]:
+    recipe, slot = seat.recipe, seat.slot
+    return tuple(
+        (slot.source, symbol, recipe.interval) for symbol in (slot.instrument, *recipe.context)
+    )
+
+
+def _until(view: View, seat: Seat) -> datetime | None:
+    """Return when the next decision is made from bars and news that are there."""
+    try:
+        question = Question.of(view, seat, None)
+    except ServingError:
+        return None
+    opened, after = question.opened, question.row + 1
+    ahead = [opened.decided(after)] if after < len(opened.decisions) else []
+    news = opened.series.market.news
+    if news is not None:
+        later = news.known_at[news.known_at > to_datetime64(now())]
+        ahead += [to_utc(later[0])] if len(later) else []
+    return min(ahead, default=None)
