@@ -40,6 +40,7 @@ from truecast.pipelines.pool import forecasts_of
 from truecast.pipelines.predict import predict
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study
+from truecast.pipelines.tuning import check_tuning
 from truecast.registry.registry import ChampionRecord
 from truecast.sentiment.catalog import open_scorer
 from truecast.serving.errors import OverdueError, TrainedLaterError
@@ -78,6 +79,7 @@ def check_recipe(recipe: Recipe) -> None:
             create(choice, where=f"targets.{target}.models", target=target)
         metric_for(spec.select or COMPARED[target][0], target, where=f"targets.{target}.select")
     check_transfer(recipe)
+    check_tuning(recipe)
 
 
 def ingest(workspace: Workspace, recipe: Recipe, *, leaving_out: Collection[str] = ()) -> Intake:

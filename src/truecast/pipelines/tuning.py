@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from truecast.core.clock import to_utc
+from truecast.core.errors import UsageError
 from truecast.core.hashing import code_hash, hash_of
 from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Recipe
@@ -24,6 +25,26 @@ _BESIDE = {
     *("name", "description", "instruments", "context", "source", "simulation", "news"),
     *("sentiment", "adjust", "checks", "features", "targets", "gates", "tune", "evaluate"),
 }
+
+
+def check_tuning(recipe: Recipe) -> None:
+    """Refuse a recipe that asks for tuning where there is nothing to tune.
+
+    Raises
+    ------
+    UsageError
+        If it says ``tune`` and no candidate has a range that the recipe leaves open.
+    """
+    named = [choice for spec in recipe.targets.values() for choice in spec.models]
+    if recipe.tune is None or any(_open(choice) for choice in named):
+        return
+    ranged = {choice.name: space for choice in named if (space := space_of(MODELS[choice.name]))}
+    told = "; ".join(f"{name} has {', '.join(space)}" for name, space in ranged.items())
+    mend = f"leave one open ({told})" if told else "name a model that has some, such as lightgbm"
+    raise UsageError(
+        "tune searches for the parameters that the recipe leaves open, and no candidate has any: "
+        f"{mend}, or leave tune out"
+    )
 
 
 def tuned(

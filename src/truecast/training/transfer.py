@@ -36,10 +36,16 @@ def check_transfer(recipe: Recipe) -> None:
     Raises
     ------
     UsageError
-        If it asks for transfer and no candidate is a network, or one is a member of an ensemble.
+        If it asks for transfer and the parent is the only instrument, no candidate is a network,
+        or one is a member of an ensemble.
     """
     if recipe.transfer is None:
         return
+    if recipe.instruments == (recipe.transfer.parent,):
+        raise UsageError(
+            f"transfer hands on from {recipe.transfer.parent}, the only instrument, to nobody: "
+            "name further instruments, or leave transfer out"
+        )
     models = [
         (f"targets.{target}.models", create(choice, where=f"targets.{target}.models"))
         for target, spec in recipe.targets.items()

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from truecast.core.errors import UsageError
 from truecast.core.recipe import Recipe
 from truecast.core.recipe_parts import Choice
 from truecast.core.settings import Settings
 from truecast.datasets.assembly import Dataset
 from truecast.pipelines.champions import train_slots
+from truecast.pipelines.stages import check_recipe
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.tuning import tuned
@@ -127,3 +129,28 @@ def test_a_column_that_only_later_rows_speak_for_is_not_kept(
     assert rows.max() < begin
     expected = strongest(X[np.ix_(rows, columns)], y[rows], 2)
     assert first == tuple(dataset.inputs[one] for one in expected)
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        (["naive"], "no candidate has any: name a model that has some"),
+        ([{"ridge": {"alpha": 10}}], r"leave one open \(ridge has alpha\), or leave tune out"),
+        ([{"ensemble": {"of": ["ridge", "naive"]}}], "no candidate has any"),
+    ],
+)
+def test_a_search_for_nothing_is_refused_before_any_work(
+    small_recipe: Make, models: list[object], message: str
+) -> None:
+    check_recipe(small_recipe(targets={"price": {"models": models}}))
+    with pytest.raises(UsageError, match=message):
+        check_recipe(small_recipe(targets={"price": {"models": models}}, tune={"trials": 4}))
+    one_open = {"price": {"models": [*models, "lightgbm"]}}
+    check_recipe(small_recipe(targets=one_open, tune={"trials": 4}))
+
+
+def test_a_parent_without_children_is_refused_before_any_work(small_recipe: Make) -> None:
+    asked = {"targets": {"price": {"models": ["mlp"]}}, "transfer": {"parent": "^GSPC"}}
+    check_recipe(small_recipe(**asked, instruments=["^GSPC", "^IXIC"]))
+    with pytest.raises(UsageError, match=r"from \^GSPC, the only instrument, to nobody"):
+        check_recipe(small_recipe(**asked, instruments=["^GSPC"]))
