@@ -74,7 +74,7 @@ class Access:
     """
 
     def __init__(self, keys: Keys, limiter: Limiter, *, demanded: bool) -> None:
-        self._keys, self._limiter, self._always = keys, limiter, demanded
+        self._keys, self._limiter, self.demanded = keys, limiter, demanded
         self._ring = keys.ring()
         self._looked_at = time.monotonic()
         self._looking: asyncio.Task[None] | None = None
@@ -102,7 +102,7 @@ class Access:
             If it is refused.
         """
         ring = await self._newest()
-        key = self._require(ring, of, secret) if self._always or ring else None
+        key = self._require(ring, of, secret) if self.demanded or ring else None
         who = _network(address) if key is None else key.id
         try:
             left = await self._limiter.count(of, who)

@@ -20,6 +20,7 @@ from truecast.serving.problems import add_handlers
 from truecast.serving.routes import add_routes
 from truecast.serving.routes_later import add_later_routes
 from truecast.serving.routes_models import add_models_routes
+from truecast.serving.routes_stream import add_stream_routes
 from truecast.serving.service import Service
 from truecast.serving.standings import Standings
 
@@ -77,11 +78,12 @@ def create_app(
     add_handlers(app)
     add_routes(app, service)
     add_models_routes(app, Standings(service.registry, service.look))
+    add_stream_routes(app, service)
     add_later_routes(app)
     for path in _PAGES:
         app.add_api_route(path, _page, include_in_schema=False)
     app.add_api_route("/docs/problems.json", _kinds, include_in_schema=False)
-    add_openapi(app)
+    add_openapi(app, keyed=access is not None and access.demanded)
     return app
 
 

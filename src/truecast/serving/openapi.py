@@ -10,26 +10,44 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from truecast.serving.http import JSON, problems
-from truecast.serving.kinds import HOST, Kind
+from truecast.serving.kinds import BUSY, HEAD, HOST, HTTP, KEY, LIMIT, SCOPE, TOO_LARGE, Kind
 from truecast.serving.schemas import Problem
 
 #: What any request may meet before a route is looked for.
-EVERYWHERE: tuple[Kind, ...] = (HOST,)
+EVERYWHERE: tuple[Kind, ...] = (HTTP, HOST, KEY, SCOPE, TOO_LARGE, LIMIT, HEAD, BUSY)
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+_COUNT = {"required": True, "schema": {"type": "integer", "minimum": 0}}
+#: What an answer of a status says in its headers.
+_HEADERS = {
+    KEY.status: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    LIMIT.status: {"Retry-After": _COUNT},
+}
 
 
-def add_openapi(app: FastAPI) -> None:
-    """Add the route that describes all the others; made when it is first asked for."""
+def add_openapi(app: FastAPI, *, keyed: bool) -> None:
+    """Add the route that describes all the others; made when it is first asked for.
+
+    Parameters
+    ----------
+    app : FastAPI
+        Whose routes.
+    keyed : bool
+        Whether a key has to be sent; else it may be.
+    """
 
     @cache
     def described() -> bytes:
-        return json.dumps(describe(app), ensure_ascii=False).encode()
+        return json.dumps(describe(app, keyed=keyed), ensure_ascii=False).encode()
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
         return Response(described(), media_type=JSON)
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def describe(app: FastAPI, *, keyed: bool) -> dict[str, Any]:
     """Return the description of an application's routes.
 
     Every route answers with the problems of :data:`EVERYWHERE` beside its own. Schemas that
@@ -42,7 +60,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
         description=app.description,
         routes=app.routes,
     )
-    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = _KEYS
+    document["security"] = [*([] if keyed else [{}]), *({name: []} for name in _KEYS)]
+    schemas = components.setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     # FastAPI's own shape of what is invalid, in place of which a problem is answered.
     for name in ("HTTPValidationError", "ValidationError"):
@@ -51,6 +72,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
         responses = operation["responses"]
         for status, shared in problems(*EVERYWHERE).items():
             _merge(responses.setdefault(str(status), {"description": "", "content": {}}), shared)
+            if status in _HEADERS:
+                responses[str(status)]["headers"] = _HEADERS[status]
         operation["responses"] = dict(sorted(responses.items()))
         schema = _body(operation)
         schemas |= schema.pop("$defs", {})
