@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -267,6 +268,36 @@ def test_what_is_not_there_yet_says_what_to_do(
     assert done.code == 2
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("predict",), "run"),
+        (("predict", "--model", "ridge"), "train"),
+        (("promote",), "train"),
+        (("rollback",), "run"),
+        (("report",), "run"),
+        (("report",), "evaluate"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--source", "files:my prices.csv", "--news", "none")])
+def test_the_command_to_run_names_the_file_that_was_typed(
+    tmp_path: Path,
+    typed: Callable[..., Any],
+    words: tuple[str, ...],
+    command: str,
+    options: tuple[str, ...],
+) -> None:
+    """A recipe of one's own has a name, but no command finds it by that."""
+    path = tmp_path / "my recipes" / "first.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(BASE))
+    (tmp_path / "my prices.csv").write_text("date,close\n2020-01-02,1\n")
+    given = [word.replace("my prices", f"{tmp_path}/my prices") for word in options]
+    done = typed(words[0], str(path), *words[1:], *given, home=tmp_path / "home")
+    assert done.code == 2
+    assert f"`truecast {command} {shlex.join([str(path), *given])}`" in done.err
 
 
 def test_building_fetches_what_is_missing_and_names_the_parts(

@@ -98,7 +98,7 @@ def test_a_run_whose_version_is_held_back_ends_well_and_says_so(
     asked = typed("predict", str(path), "--json", home=home)  # says as much: not to promote it
     assert asked.code == 2
     assert "is not promoted: 99 of 100 answers take" in asked.err
-    assert "run `truecast promote small`" not in asked.err
+    assert "run `truecast promote" not in asked.err
     by_name = typed("predict", str(path), "--model", "logistic", "--json", home=home)
     assert by_name.code == 0, by_name.err
     (forecast,) = json.loads(by_name.out)["forecasts"]

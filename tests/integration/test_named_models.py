@@ -179,12 +179,14 @@ def test_a_held_version_is_promoted_by_its_own_name_only(
     done = typed("promote", str(path), home=home)
     assert done.code == 0
     assert f"{held['version']} is not promoted: beside the champion {other.version}" in done.err
-    assert f"`truecast promote small --version {held['version']}` makes it the champion" in done.err
+    assert (
+        f"`truecast promote {path} --version {held['version']}` makes it the champion" in done.err
+    )
     assert workspace.registry.champion(slot).version == other.version
     asked = typed("predict", str(path), home=home)
     assert asked.code == 2
     assert "the champion was trained by another version of the recipe; " in asked.err
-    assert f"`truecast promote small --version {held['version']}`" in asked.err
+    assert f"`truecast promote {path} --version {held['version']}`" in asked.err
     by_hand = typed("promote", str(path), "--version", held["version"], home=home)
     assert by_hand.code == 0, by_hand.err
     assert workspace.registry.champion(slot).version == held["version"]

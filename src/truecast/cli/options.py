@@ -61,7 +61,9 @@ ModelName = Annotated[
 def open_recipe(name: str, source: str | None, news: str | None) -> Recipe:
     """Read a recipe, with another source and other news if they were typed."""
     recipe = load_recipe(name)
-    changed = recipe.with_source(source, news)
+    options = (("--source", source), ("--news", news))
+    words = [word for option, given in options if given is not None for word in (option, given)]
+    changed = recipe.with_source(source, news).typed_as(name, *words)
     if recipe.news and not changed.news and news is None:
         left_out = ", ".join(choice.name for choice in recipe.news)
         show_notices(

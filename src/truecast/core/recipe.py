@@ -4,10 +4,11 @@ A recipe is frozen, refuses keys it does not know with the nearest valid one, an
 that stands on every dataset, bundle, scorecard and forecast made from it.
 """
 
+import shlex
 from datetime import date, timedelta
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from truecast.core.hashing import hash_of
 from truecast.core.interval import Interval
@@ -59,6 +60,7 @@ class Recipe(Part):
     tune: Tuning | None = None
     transfer: Transfer | None = None
     gates: Gates = Gates()
+    _typed: str | None = PrivateAttr(default=None)
 
     @field_validator("targets", mode="before")
     @classmethod
@@ -167,6 +169,20 @@ class Recipe(Part):
         """Horizons at which an intraday outcome may lie in a later session than its decision."""
         specs = self.targets.values()
         return frozenset(h for spec in specs if spec.cross_sessions for h in spec.horizon)
+
+    @property
+    def typed(self) -> str:
+        """What names this recipe after a command, as a shell reads it: for messages.
+
+        Its name, unless something else was typed: no command finds a file of one's own by that.
+        """
+        return self._typed or self.name
+
+    def typed_as(self, *words: str) -> "Recipe":
+        """Return this recipe, which was typed as these words: a name or a file, and options."""
+        copied = self.model_copy()
+        copied._typed = shlex.join(words)
+        return copied
 
     @property
     def hash(self) -> str:

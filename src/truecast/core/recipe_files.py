@@ -53,6 +53,6 @@ def load_recipe(name: str) -> Recipe:
             f"{path}: expected keys such as name, instruments, targets; found {content!r}"
         )
     try:
-        return Recipe.model_validate(content)
+        return Recipe.model_validate(content).typed_as(name)
     except ValidationError as error:
         raise RecipeError(f"{path}: {describe(error, Recipe)}") from error

@@ -142,7 +142,7 @@ def _promotable(workspace: Workspace, recipe: Recipe, slot: Slot) -> VersionReco
         return found
     trained = workspace.registry.versions(slot)
     other = "only versions trained by another version of the recipe" if trained else "no version"
-    raise UsageError(f"{slot} has {other} yet: run `truecast train {recipe.name}`")
+    raise UsageError(f"{slot} has {other} yet: run `truecast train {recipe.typed}`")
 
 
 def promote(
@@ -187,7 +187,7 @@ def stuck(workspace: Workspace, recipe: Recipe, slot: Slot) -> str | None:
     A version that failed a gate can be asked by its model's name only; one that was held can be
     promoted by its own.
     """
-    found, name = workspace.registry.candidate(slot, recipe.hash), recipe.name
+    found, name = workspace.registry.candidate(slot, recipe.hash), recipe.typed
     if found is None or (found.blocked is None and found.held is None):
         return None
     try:
@@ -229,7 +229,7 @@ def named(workspace: Workspace, recipe: Recipe, version: str) -> list[VersionRec
         if one.recipe_hash != recipe.hash:
             raise UsageError(
                 f"{one.slot}: {version} was trained by another version of the recipe, which would "
-                f"answer otherwise than this one says; run `truecast train {recipe.name}`"
+                f"answer otherwise than this one says; run `truecast train {recipe.typed}`"
             )
     return found
 
@@ -248,5 +248,8 @@ def rollback(
     if not slots:
         raise UnknownNameError("target", str(target), recipe.targets)
     for slot in slots:  # all are looked at before any is changed
-        workspace.registry.previous(slot)
+        try:
+            workspace.registry.previous(slot)
+        except NoChampionError as error:
+            raise error.typed(recipe.typed) from error
     return [workspace.registry.rollback(slot, reason="rolled back by hand") for slot in slots]

@@ -60,14 +60,14 @@ def predict(
         except NoChampionError as error:
             if said := stuck(workspace, recipe, slot):
                 raise UsageError(said) from error
-            raise
+            raise error.typed(recipe.typed) from error
         if registry.find(slot, champion.version).recipe_hash != recipe.hash:
             raise UsageError(
                 f"{slot}: the champion was trained by another version of the recipe; "
                 + (
                     stuck(workspace, recipe, slot)
-                    or f"run `truecast run {recipe.name}`, or `truecast train {recipe.name}` "
-                    f"and `truecast promote {recipe.name}`"
+                    or f"run `truecast run {recipe.typed}`, or `truecast train {recipe.typed}` "
+                    f"and `truecast promote {recipe.typed}`"
                 )
             )
     return open_service(workspace.settings).predict_slots(slots) if slots else []
@@ -98,7 +98,8 @@ def predict_by(workspace: Workspace, recipe: Recipe, model: str) -> list[Forecas
     if not named:
         known = {name for slot in slots for name in candidates(recipe, slot.target)}
         raise UnknownNameError("model", model, sorted(known), f"the recipe {recipe.name}")
-    versions = [workspace.registry.newest(slot, model, recipe.hash) for slot in named]
+    newest = workspace.registry.newest
+    versions = [newest(slot, model, recipe.hash, typed=recipe.typed) for slot in named]
     return open_service(workspace.settings).predict_versions(versions)
 
 

@@ -278,18 +278,18 @@ def read_scorecard(workspace: Workspace, recipe: Recipe) -> Scorecard:
     if not path.exists():
         raise UsageError(
             f"{recipe.name} has not been evaluated on {source_of(recipe).name}: "
-            f"run `truecast run {recipe.name}` or `truecast evaluate {recipe.name}`"
+            f"run `truecast run {recipe.typed}` or `truecast evaluate {recipe.typed}`"
         )
     try:
         card = Scorecard.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:
         raise UsageError(
             f"{path} is not a scorecard ({str(error).splitlines()[0]}): "
-            f"run `truecast evaluate {recipe.name}`"
+            f"run `truecast evaluate {recipe.typed}`"
         ) from error
     if card.recipe_hash != recipe.hash:
         raise UsageError(
-            f"{path} is of another version of the recipe: run `truecast evaluate {recipe.name}`"
+            f"{path} is of another version of the recipe: run `truecast evaluate {recipe.typed}`"
         )
     return card
 
@@ -380,7 +380,7 @@ def _predicted(workspace: Workspace, recipe: Recipe) -> tuple[list[Forecast], li
     try:
         return predict(workspace, recipe, _answering(workspace, recipe)), []
     except (OverdueError, TrainedLaterError) as error:
-        return [], [f"no forecast: {error}; then `truecast predict {recipe.name}`"]
+        return [], [f"no forecast: {error}; then `truecast predict {recipe.typed}`"]
 
 
 def _answering(workspace: Workspace, recipe: Recipe) -> list[Slot]:

@@ -193,7 +193,9 @@ class Registry:
         fitting = [one for one in trained if one.recipe_hash == recipe_hash and one.chosen]
         return max(fitting, key=lambda one: one.trained_through, default=None)
 
-    def newest(self, slot: Slot, name: str, recipe_hash: str | None = None) -> VersionRecord:
+    def newest(
+        self, slot: Slot, name: str, recipe_hash: str | None = None, *, typed: str | None = None
+    ) -> VersionRecord:
         """Return the newest version of a model: the one that was trained on most.
 
         Parameters
@@ -204,6 +206,8 @@ class Registry:
             Of the model among the recipe's candidates.
         recipe_hash : str or None
             Only versions that this recipe trained; None for all.
+        typed : str or None
+            What names the recipe after a command, for the message; None for its name.
 
         Raises
         ------
@@ -216,9 +220,10 @@ class Registry:
         named = [one for one in trained if one.name == name]
         if not named:
             known = sorted({one.name for one in trained})
+            train = f"run `truecast train {typed or slot.recipe}`"
             raise UsageError(
                 f"{slot} has no version of a model {name!r}: "
-                f"{suggestion(name, known) if known else f'run `truecast train {slot.recipe}`'}"
+                f"{suggestion(name, known) if known else train}"
             )
         return max(named, key=lambda one: one.trained_through)
 

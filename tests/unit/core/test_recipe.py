@@ -315,3 +315,15 @@ def test_a_key_that_is_not_used_leaves_the_hash_what_it_was_before_there_was_one
         "simulation": {"years": 2},
     }.items():
         assert Recipe.model_validate({**BASE, key: value}).hash != recipe.hash
+
+
+def test_what_was_typed_names_a_recipe_in_commands_and_changes_nothing_else(tmp_path: Path) -> None:
+    path = _write(tmp_path)
+    read, made = load_recipe(path), Recipe.model_validate(BASE)
+    assert (read.typed, made.typed) == (path, "mine")
+    assert read.with_source("simulated").anywhere().typed == path
+    assert read.typed_as("my file.yaml", "--source", "yahoo").typed == (
+        "'my file.yaml' --source yahoo"
+    )
+    assert read.typed_as("x").hash == made.hash
+    assert read.typed_as("x").model_dump() == made.model_dump()

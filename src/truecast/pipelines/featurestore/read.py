@@ -78,7 +78,7 @@ def online_row(store: "FeatureStore", recipe: Recipe, symbol: str) -> OnlineRow:
     """
     if symbol not in recipe.instruments:
         raise UnknownNameError("instrument", symbol, recipe.instruments, recipe.name)
-    again = f"run `truecast features push {recipe.name}`"
+    again = f"run `truecast features push {recipe.typed}`"
     view = find_view(store, view_name(recipe))
     lineage = None if view is None else lineage_of(view)
     if view is None or lineage is None:
@@ -166,7 +166,7 @@ def rows_as_of(store: "FeatureStore", recipe: Recipe, moments: pl.DataFrame) -> 
     if view is None:
         raise FeatureStoreError(
             f"no features of {recipe.name} have been pushed: "
-            f"run `truecast features push {recipe.name}`"
+            f"run `truecast features push {recipe.typed}`"
         )
     asked = moments.select(INSTRUMENT, pl.col(KNOWN).cast(pl.Datetime("us", "UTC")).alias(_MOMENT))
     job = store.get_historical_features(asked.unique().to_pandas(), _references(view))
