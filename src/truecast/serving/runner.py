@@ -17,12 +17,13 @@ from truecast.serving.keys import Keys
 from truecast.serving.logs import LOGGING
 from truecast.serving.protocol import Protocol
 from truecast.serving.service import open_service
+from truecast.serving.stream import LARGEST_COMMAND
+from truecast.serving.websocket import PING_SECONDS, PONG_SECONDS, Connection
 
 #: Connections at once that wait or ask over HTTP; WebSockets are counted where they are held.
 CONNECTIONS = 4096
 #: How long requests may take to end after the server was told to stop.
 DRAIN_SECONDS = 10
-_LARGEST_MESSAGE = 64 * 1024
 
 
 def serve(
@@ -149,7 +150,12 @@ def _listen(
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=DRAIN_SECONDS,
-            ws_max_size=_LARGEST_MESSAGE,
+            ws=Connection,
+            ws_max_size=LARGEST_COMMAND,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PONG_SECONDS,
+            # One frame goes to all clients as it is.
+            ws_per_message_deflate=False,
         )
         _Server(config, lambda: tell(address)).run(sockets=[listener])
 
