@@ -18,8 +18,7 @@ from truecast.serving.kinds import BUSY, HTTP, TOO_LARGE
 
 #: Requests that are worked on at once: each holds memory.
 CONCURRENT = 256
-#: What a browser that sends a key with a WebSocket offers besides, and what is accepted.
-SUBPROTOCOL = "truecast"
+#: A browser can send a key with a WebSocket in no other way than as a name of a subprotocol.
 _KEY_PROTOCOL = "truecast.key."
 
 
@@ -51,7 +50,7 @@ class Gate:
             await deny(refused, scope, receive, send)
             return
         if scope["type"] == "websocket":
-            await self._app(scope, receive, _choosing(scope, send))
+            await self._app(scope, receive, send)
             return
 
         async def say(message: Message) -> None:
@@ -113,8 +112,8 @@ class _Seen:
 
     def _look(self, name: bytes, value: bytes) -> None:
         if name == b"content-length":
-            if not value.isdigit():
-                raise RefusedError(HTTP, "Content-Length is no number")
+            if not value.isdigit() or len(value) > 18:
+                raise RefusedError(HTTP, "Content-Length is no number of bytes")
             self.length = int(value)
         elif name == b"transfer-encoding":
             self.chunked = True
@@ -165,16 +164,3 @@ def _counting(receive: Receive, of: RouteClass, said: Headers) -> Receive:
         return message
 
     return count
-
-
-def _choosing(scope: Scope, send: Send) -> Send:
-    """Accept our subprotocol for an application that chooses none: browsers insist on one."""
-    if SUBPROTOCOL not in scope["subprotocols"]:
-        return send
-
-    async def say(message: Message) -> None:
-        if message["type"] == "websocket.accept" and not message.get("subprotocol"):
-            message = {**message, "subprotocol": SUBPROTOCOL}
-        await send(message)
-
-    return say

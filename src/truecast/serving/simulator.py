@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,9 +17,8 @@ import truecast
 from truecast.core.errors import TruecastError
 from truecast.serving.guard import LOOPBACK, Guard
 from truecast.serving.http import read_body
-from truecast.serving.kinds import HOST
 from truecast.serving.pages import page
-from truecast.serving.problems import RequestError, add_handlers
+from truecast.serving.problems import add_handlers
 from truecast.sources.simulated.options import Symbol
 from truecast.sources.simulated.outbox import (
     LONGEST,
@@ -212,7 +210,7 @@ def create_simulator(simulator: Simulator, *, hosts: Collection[str] = LOOPBACK)
         middleware=[Middleware(Guard, hosts=hosts)],
     )
     add_handlers(app)
-    _add_routes(app, simulator, frozenset(hosts))
+    _add_routes(app, simulator)
     for path in _PAGES:
         app.add_api_route(path, _page, include_in_schema=False)
     # Problem documents point to the page of documentation, which here is the one page there is.
@@ -220,9 +218,8 @@ def create_simulator(simulator: Simulator, *, hosts: Collection[str] = LOOPBACK)
     return app
 
 
-def _add_routes(app: FastAPI, simulator: Simulator, hosts: frozenset[str]) -> None:
+def _add_routes(app: FastAPI, simulator: Simulator) -> None:
     async def asked(request: Request, model: type[_Asked_T]) -> _Asked_T:
-        _require_own_page(request, hosts)
         return model.model_validate_json(await read_body(request) or b"{}")
 
     @app.get("/api/stats", summary="What was sent, and whether a stream runs")
@@ -279,22 +276,6 @@ def _sent(simulator: Simulator, articles: list[Article]) -> dict[str, Any]:
         "article": articles[-1],
         "file": str(simulator.path),
     }
-
-
-def _require_own_page(request: Request, hosts: frozenset[str]) -> None:
-    """Refuse what a page of the web sends to a server on its reader's machine.
-
-    Raises
-    ------
-    RequestError
-        If it comes from another page.
-    """
-    origin = request.headers.get("origin")
-    if origin is None:
-        return
-    name = (urlsplit(origin).hostname or "").lower()
-    if not {name, f"[{name}]"} & hosts or urlsplit(origin).netloc != request.url.netloc:
-        raise RequestError(HOST, f"asked by a page of {origin[:100]!r}")
 
 
 async def _page(request: Request) -> Response:
