@@ -5,7 +5,10 @@ read from the folder that TRUECAST_REALDATA names: 31 stocks of 2006 to 2017, an
 
 Child and scratch have the same rows, scaling, early stopping and limits; they differ in the first
 weights (and as ``--mode`` and ``--rate`` say). The parent learns at a third of their rate, once for
-all of them, from 2005 on: before that Yahoo's opens of the index are the closes before.
+all of them, from 1962 on: before that the index has no highs and lows. Its opens are the closes of
+the day before until 2005, so that its variances are those of whole days; it teaches all the same.
+The first year was settled on every other stock by name, AABA first; those between were looked at
+once, afterwards.
 
 The loss is that of the last fifth of the training rows, which teach neither; the parent is fitted
 on what was known when these begin. ``scratch`` is the time until its best loss, ``truecast`` the
@@ -45,7 +48,7 @@ FEATURES = (
     "upside_1",
 )
 STOCKS, INDEX = "djia31_2006_2017.parquet", "gspc_1927_2025.parquet"
-PARENT_FROM, TRAINED_THROUGH = np.datetime64("2005-01-01"), np.datetime64("2014-12-31")
+PARENT_FROM, TRAINED_THROUGH = np.datetime64("1962-01-01"), np.datetime64("2014-12-31")
 
 
 @dataclass(frozen=True)
