@@ -18,14 +18,16 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is not a moment that a calendar reaches") from error
 
 
-def _printable(name: str) -> str:
-    if not name.isprintable():
-        raise ValueError("has characters that cannot be printed")
-    return name
-
-
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+#: Without characters that control a terminal or end a line.
+Name = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\u0000-\u001F\u007F-\u009F\u2028\u2029]+$",
+    ),
+]
 
 
 class _Schema(BaseModel):
