@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from truecast.core.clock import to_utc
 from truecast.core.errors import RecipeError, UsageError
@@ -22,10 +23,10 @@ from truecast.models.calibration import ScaleCalibration
 from truecast.models.ensemble import HELD_OUT
 from truecast.models.linear import Ridge
 from truecast.pipelines.champions import champion_slots, train_slots
-from truecast.pipelines.predict import predict, predict_as_of
+from truecast.pipelines.predict import predict, predict_as_of, predict_those_that_can
 from truecast.pipelines.replay import replay
 from truecast.pipelines.reproduce import reproduce
-from truecast.pipelines.stages import RunResult, ingest, run
+from truecast.pipelines.stages import RunResult, _predicted, ingest, run
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import verify
 from truecast.serving.errors import TrainedLaterError
@@ -196,7 +197,7 @@ def test_the_same_run_again_gives_the_same(ran: Ran) -> None:
 
 
 def test_an_instrument_without_the_newest_bar_holds_up_no_other(
-    ran: Ran, monkeypatch: pytest.MonkeyPatch
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Callable[..., Any]
 ) -> None:
     """The pool was fitted after its last decision: it has no forecast, and the other one has."""
     opened = Workspace._bars
@@ -215,6 +216,25 @@ def test_an_instrument_without_the_newest_bar_holds_up_no_other(
     assert said.id == ran.result.forecasts[0].id
     with pytest.raises(TrainedLaterError, match=r"BBB:price:1: version \w+ was trained through"):
         predict(workspace, RECIPE, [second])
+    with pytest.raises(TrainedLaterError, match="BBB:price:1"):
+        predict_those_that_can(workspace, RECIPE, [second])
+    # ... nor does it where the whole pool is asked.
+    found = predict_those_that_can(workspace, RECIPE)
+    assert [one.id for one in found.forecasts] == [said.id]
+    assert list(found.left_out) == [second]
+    path = tmp_path / "pool.yaml"
+    path.write_text(yaml.safe_dump(POOL))
+    done = typed("predict", str(path), "--json", home=ran.home)
+    assert done.code == 1
+    document = json.loads(done.out)
+    assert document["left_out"] == {str(second): found.left_out[second]}
+    assert [one["id"] for one in document["forecasts"]] == [str(said.id)]
+    assert f"no forecast: {second}: version" in " ".join(done.err.split())
+    shown = typed("predict", str(path), home=ran.home)
+    assert shown.code == 1
+    assert "AAA price for" in shown.out
+    _, held = _predicted(workspace, RECIPE)
+    assert held == [f"no forecast: {found.left_out[second]}; then `truecast predict pool`"]
 
 
 def test_the_report_has_both_forecasts(ran: Ran) -> None:

@@ -195,29 +195,35 @@ def predict(
     news: NewsName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what comes next, or what would have been said in the past."""
+    """Say what comes next, or what would have been said in the past.
+
+    Exit code 1 if an instrument lacks its newest bar: the others are forecast all the same.
+    """
     from truecast.pipelines import predict as pipeline
     from truecast.pipelines import stages
 
     loaded = open_recipe(recipe, source, news)
     if as_of is not None and model is not None:
         raise UsageError("--as-of asks the models of then: leave --model out")
-    if as_of is None:
+    if as_of is not None:
+        with open_studies(loaded) as studies:
+            found = pipeline.Predicted(pipeline.predict_as_of(studies, read_moment(as_of)))
+    else:
         stages.check_recipe(loaded)
         workspace = open_workspace()
-        forecasts = (
-            pipeline.predict(workspace, loaded)
-            if model is None
-            else pipeline.predict_by(workspace, loaded, model)
-        )
-    else:
-        with open_studies(loaded) as studies:
-            forecasts = pipeline.predict_as_of(studies, read_moment(as_of))
+        if model is None:
+            found = pipeline.predict_those_that_can(workspace, loaded)
+        else:
+            found = pipeline.Predicted(pipeline.predict_by(workspace, loaded, model))
+    left_out = {str(slot): why for slot, why in found.left_out.items()}
     if as_json:
-        said = [forecast.model_dump(mode="json") for forecast in forecasts]
-        print_json({"recipe": loaded.name, "forecasts": said})
-        return
-    show_forecasts(forecasts)
+        said = [forecast.model_dump(mode="json") for forecast in found.forecasts]
+        print_json({"recipe": loaded.name, "forecasts": said, "left_out": left_out})
+    else:
+        show_forecasts(found.forecasts)
+    show_notices([f"no forecast: {why}" for why in left_out.values()])
+    if left_out:
+        raise typer.Exit(1)
 
 
 def report(

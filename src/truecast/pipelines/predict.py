@@ -15,6 +15,7 @@ from truecast.pipelines.champions import stuck
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.registry.registry import NoChampionError
+from truecast.serving.errors import OverdueError, TrainedLaterError
 from truecast.serving.forecaster import Forecaster, Series
 from truecast.serving.service import open_service
 from truecast.serving.workspace import (
@@ -52,8 +53,59 @@ def predict(
     UsageError
         If the champion was trained by another version of the recipe.
     """
-    registry = workspace.registry
     slots = slots_of(recipe) if slots is None else slots
+    _check_champions(workspace, recipe, slots)
+    return open_service(workspace.settings).predict_slots(slots) if slots else []
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The forecasts that there are, and why there is none of the other slots."""
+
+    forecasts: list[Forecast]
+    left_out: dict[Slot, str] = field(default_factory=dict)
+
+
+def predict_those_that_can(
+    workspace: Workspace, recipe: Recipe, slots: Sequence[Slot] | None = None
+) -> Predicted:
+    """Predict as :func:`predict` does, and leave out instruments that lack their newest bar.
+
+    Returns
+    -------
+    Predicted
+        With a forecast at least.
+
+    Raises
+    ------
+    OverdueError, TrainedLaterError
+        If all instruments lack it.
+    NoChampionError, UsageError
+        See :func:`predict`.
+    """
+    slots = slots_of(recipe) if slots is None else slots
+    try:
+        return Predicted(predict(workspace, recipe, slots))
+    except (OverdueError, TrainedLaterError):
+        symbols = dict.fromkeys(slot.instrument for slot in slots)
+        if len(symbols) < 2:
+            raise
+    service, found = open_service(workspace.settings), Predicted([])
+    for symbol in symbols:
+        mine = [slot for slot in slots if slot.instrument == symbol]
+        try:
+            found.forecasts.extend(service.predict_slots(mine))
+        except (OverdueError, TrainedLaterError) as error:
+            found.left_out.update(dict.fromkeys(mine, str(error)))
+            reason = error
+    if not found.forecasts:
+        raise reason
+    return found
+
+
+def _check_champions(workspace: Workspace, recipe: Recipe, slots: Sequence[Slot]) -> None:
+    """Refuse slots that nobody answers for, or whom another version of the recipe trained."""
+    registry = workspace.registry
     for slot in dict.fromkeys(slot.pool if recipe.pooled else slot for slot in slots):
         try:
             champion = registry.champion(slot)
@@ -70,7 +122,6 @@ def predict(
                     f"and `truecast promote {recipe.typed}`"
                 )
             )
-    return open_service(workspace.settings).predict_slots(slots) if slots else []
 
 
 def predict_by(workspace: Workspace, recipe: Recipe, model: str) -> list[Forecast]:

@@ -37,7 +37,7 @@ from truecast.pipelines.fanout import walk
 from truecast.pipelines.intake import Intake, take_in
 from truecast.pipelines.judge import champion_importances, evaluated_rows
 from truecast.pipelines.pool import forecasts_of
-from truecast.pipelines.predict import predict
+from truecast.pipelines.predict import predict_those_that_can
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.tuning import check_tuning
@@ -377,10 +377,12 @@ def _predicted(workspace: Workspace, recipe: Recipe) -> tuple[list[Forecast], li
     Training on minutes takes minutes, and a market may have closed: then newer bars are due. Of a
     pool an instrument may lack the bars of the others: then its newest are older than the fit.
     """
+    then = f"then `truecast predict {recipe.typed}`"
     try:
-        return predict(workspace, recipe, _answering(workspace, recipe)), []
+        found = predict_those_that_can(workspace, recipe, _answering(workspace, recipe))
     except (OverdueError, TrainedLaterError) as error:
-        return [], [f"no forecast: {error}; then `truecast predict {recipe.typed}`"]
+        return [], [f"no forecast: {error}; {then}"]
+    return found.forecasts, [f"no forecast: {why}; {then}" for why in found.left_out.values()]
 
 
 def _answering(workspace: Workspace, recipe: Recipe) -> list[Slot]:
