@@ -24,8 +24,9 @@ _log = logging.getLogger(__name__)
 
 #: A key that was made or revoked is known after this; requests do not wait for the look.
 LOOK_SECONDS = 1.0
-#: They do once the last look is older than this, at most as long again.
+#: They do once the last look is older than this, for so long at most.
 OLDEST_SECONDS = 2.0
+PATIENCE_SECONDS = 2.0
 _HOW = "send a key as `Authorization: Bearer KEY` or `X-API-Key: KEY`"
 Headers = list[tuple[bytes, bytes]]
 
@@ -144,7 +145,7 @@ class Access:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
             if age > OLDEST_SECONDS:
-                await asyncio.wait({self._looking}, timeout=OLDEST_SECONDS)
+                await asyncio.wait({self._looking}, timeout=PATIENCE_SECONDS)
         return self._ring
 
     async def _look(self) -> None:
