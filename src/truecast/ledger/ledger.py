@@ -1,11 +1,12 @@
 """The ledger: forecasts are written before their outcome is known, outcomes once they are."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from truecast.core.forecast import Forecast, Outcome
@@ -13,8 +14,10 @@ from truecast.database.engine import Database
 from truecast.database.errors import DatabaseError
 from truecast.database.tables import forecasts, outcomes
 from truecast.ledger.errors import LedgerError
-from truecast.ledger.query import Entry, Page, Query, edition_of
-from truecast.ledger.rows import OUTCOME, to_entry, to_forecast, to_outcome_row, to_row
+from truecast.ledger.query import Entry, Page, Query
+from truecast.ledger.rows import OUTCOME, to_entry, to_forecast, to_outcome_row
+from truecast.ledger.together import Together
+from truecast.ledger.writing import chunks, insert_or_read
 
 T = TypeVar("T")
 #: Looks at the database before anything is written, and raises where nothing may be.
@@ -22,13 +25,10 @@ Guard = Callable[[Connection], object]
 
 #: How often a write that met another one is tried, on a database that lets both in at once.
 ATTEMPTS = 10
-#: Ids that one statement names at most.
-_AT_ONCE = 500
 #: Modes of forecasts that are issued for the record.
 RECORDED = ("live", "replay", "historical")
 _DEADLOCK = "40P01"
 _NEWEST = select(func.max(forecasts.c.seq))
-_ONE_WRITER = text("SELECT pg_advisory_xact_lock(hashtext('truecast forecasts'))")
 
 
 class Ledger:
@@ -49,6 +49,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._together = Together(self._write_all, apart=LedgerError)
 
     def listen(self, told: Callable[[], object]) -> None:
         """Have something called, in the writer's thread, when this process wrote for the record.
@@ -81,17 +82,27 @@ class Ledger:
         DatabaseError
             If the database refuses.
         """
-
-        def work(connection: Connection) -> list[Forecast]:
-            if guard is not None:
-                guard(connection)
-            return _insert_all(connection, said)
-
-        written = self._write(work)
+        if guard is None:
+            written = self._together.do(said)
+        else:
+            (written,) = self._write_all([said], guard)
         if any(one.mode in RECORDED for one in said):
             for told in self._database.listeners:
                 told()
         return written
+
+    def _write_all(
+        self, batches: Sequence[Sequence[Forecast]], guard: Guard | None = None
+    ) -> list[list[Forecast]]:
+        """Write what several threads said, in one transaction."""
+
+        def work(connection: Connection) -> list[Forecast]:
+            if guard is not None:
+                guard(connection)
+            return insert_or_read(connection, [one for batch in batches for one in batch])
+
+        written = iter(self._write(work))
+        return [list(islice(written, len(batch))) for batch in batches]
 
     def read(self, forecast_id: UUID) -> Entry | None:
         """Return the forecast of that id, or None if there is none."""
@@ -250,62 +261,10 @@ def _conditions(query: Query) -> Iterator[ColumnElement[bool]]:
         yield forecasts.c.as_of <= query.until
 
 
-def _insert_all(connection: Connection, said: Sequence[Forecast]) -> list[Forecast]:
-    # PostgreSQL hands out places before it commits: another writer's lower one could appear after
-    # a reader went past it. One writer at a time, as on SQLite, keeps the order of writing.
-    if connection.dialect.name == "postgresql":
-        connection.execute(_ONE_WRITER)
-    return [_insert_or_read(connection, one) for one in said]
-
-
-def _insert_or_read(connection: Connection, forecast: Forecast) -> Forecast:
-    row = to_row(forecast)
-    stored = select(forecasts).where(forecasts.c.id == row["id"])
-    found = connection.execute(stored).mappings().first()
-    if found is None:
-        _check(forecast)
-        first = _first(connection, forecast)
-        standing = {"edition": edition_of(forecast), "supersedes": first}
-        written = {"written_at": datetime.now(UTC)}
-        connection.execute(insert(forecasts), row | standing | written)
-        found = connection.execute(stored).mappings().one()
-    return to_forecast(found)
-
-
-def _check(forecast: Forecast) -> None:
-    if forecast.mode == "live" and forecast.due_at <= forecast.issued_at:
-        raise LedgerError(
-            f"{forecast.slot}: a live forecast is issued before its outcome is due; this one was "
-            f"issued at {forecast.issued_at.isoformat()} and due at {forecast.due_at.isoformat()}: "
-            "ingest newer bars and forecast from them"
-        )
-    if forecast.trained_through > forecast.as_of:
-        raise LedgerError(
-            f"{forecast.slot}: version {forecast.model_version} was trained through "
-            f"{forecast.trained_through.isoformat()}, after the decision of "
-            f"{forecast.as_of.isoformat()}: a forecast of the past needs a model of then"
-        )
-
-
-def _first(connection: Connection, forecast: Forecast) -> str | None:
-    """Return the id of the scored forecast of the same thing, if there is one."""
-    if forecast.mode == "whatif":
-        return None
-    return connection.scalar(
-        select(forecasts.c.id).where(
-            forecasts.c.slot == forecast.slot,
-            forecasts.c.mode == forecast.mode,
-            forecasts.c.edition == edition_of(forecast),
-            forecasts.c.due_at == forecast.due_at,
-            forecasts.c.supersedes.is_(None),
-        )
-    )
-
-
 def _settle(connection: Connection, found: Mapping[UUID, Outcome]) -> int:
     rows = {str(name): to_outcome_row(name, outcome) for name, outcome in found.items()}
     standing: dict[str, tuple[str, bool]] = {}
-    for ids in _chunks(rows):
+    for ids in chunks(rows):
         statement = select(forecasts.c.id, forecasts.c.mode, outcomes.c.forecast_id)
         statement = statement.outerjoin(outcomes).where(forecasts.c.id.in_(ids))
         for name, mode, settled in connection.execute(statement):
@@ -320,8 +279,3 @@ def _settle(connection: Connection, found: Mapping[UUID, Outcome]) -> int:
     if new:
         connection.execute(insert(outcomes), new)
     return len(new)
-
-
-def _chunks(ids: Iterable[str]) -> Iterator[list[str]]:
-    every = list(ids)
-    return (every[start : start + _AT_ONCE] for start in range(0, len(every), _AT_ONCE))

@@ -314,6 +314,7 @@ class _Rivalled(Database):
     """A database that lets another writer in before this one, a few times."""
 
     def __init__(self, inner: Database, rival: Callable[[], object], times: int) -> None:
+        super().__init__(inner._engine)
         self._inner, self._rival, self.left = inner, rival, times
 
     @contextmanager
