@@ -151,6 +151,13 @@ class Dataset:
         """Cut the rows as a recipe says; see :func:`truecast.datasets.splits.parts_of`."""
         return parts_of(recipe, self.decisions.session, self.calendar)
 
+    def last(self, count: int) -> "Dataset":
+        """Return the last so many rows, all there are if there are fewer."""
+        if count >= len(self):
+            return self
+        first = len(self) - count
+        return replace(self, decisions=self.decisions[first:], X=self.X[first:])
+
     @cached_property
     def _column(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.plan.names)}
@@ -254,7 +261,10 @@ class Dataset:
     def last_close(self) -> F64:
         """Close of each decision's own bar as known at the decision, shape (n,)."""
         closes = np.full(len(self), np.nan)
-        for rows, bars in self.market.bars.epochs(self.decisions.as_of):
+        if not len(self):
+            return closes
+        history = self.market.bars.since(self.decisions.event_time[0])
+        for rows, bars in history.epochs(self.decisions.as_of):
             times = bars["event_time"].dt.replace_time_zone(None).to_numpy()
             place = np.searchsorted(times, self.decisions.event_time[rows])
             closes[rows] = bars["close"].to_numpy()[place]

@@ -155,6 +155,8 @@ def outcomes_of(
     """
     if horizon < 1:
         raise DatasetError(f"expected a horizon of at least 1 bar, got {horizon}")
+    if len(event_time):
+        history = history.since(event_time[0])  # what came before has no say in what came after
     first = history.versions.filter(pl.col("version") == 0)
     times, known_at = (_moments(first, name) for name in ("event_time", "known_at"))
     sessions = first["session"].to_numpy().astype("datetime64[D]")

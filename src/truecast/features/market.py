@@ -123,6 +123,13 @@ class Decisions:
             rows = slice(place, place + 1)
         return Decisions(self.event_time[rows], self.as_of[rows], self.session[rows])
 
+    def joined(self, later: "Decisions") -> "Decisions":
+        """Return these decisions and later ones."""
+        names = ("event_time", "as_of", "session")
+        return Decisions(
+            *(np.concatenate([getattr(self, name), getattr(later, name)]) for name in names)
+        )
+
 
 @dataclass(frozen=True)
 class Market:
@@ -168,6 +175,12 @@ class Market:
     @cached_property
     def _versions(self) -> dict[str | None, Bars]:
         return {}
+
+    def with_bars(self, bars: BarHistory) -> "Market":
+        """Return the market with other bars of the instrument, beside the same context."""
+        other = replace(self, bars=bars)
+        other._versions.update({of: self.versions(of) for of in self.context})
+        return other
 
     def known_by(self, moment: np.datetime64) -> "Market":
         """Return the market with all versions forgotten that became known after a moment."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -46,6 +47,11 @@ class BarHistory:
             rows = rows.filter(pl.col("known_at") <= require_utc(as_of, "as_of"))
         return _standing(rows)
 
+    def since(self, moment: np.datetime64) -> "BarHistory":
+        """Return the bars that closed at a moment (UTC) or later, every version."""
+        closes = self.versions["event_time"].to_numpy()
+        return BarHistory(self.versions.slice(int(np.searchsorted(closes, moment))))
+
     def epochs(self, moments: Moments) -> Iterator[tuple[slice, pl.DataFrame]]:
         """Group moments between which no earlier bar was revised, so one frame serves them all.
 
@@ -64,6 +70,10 @@ class BarHistory:
         slice, pl.DataFrame
             Places in ``moments``, and the bars sorted by ``event_time``.
         """
+        if self._undisturbed:
+            if len(moments):
+                yield slice(0, len(moments)), self.versions
+            return
         rows = self._marked()
         changed = rows.filter(~pl.col("in_order"))["known_at"].unique().sort().to_numpy()
         marks = np.unique(np.searchsorted(moments, changed.astype("datetime64[us]"), side="left"))
@@ -78,6 +88,16 @@ class BarHistory:
             limit = pl.when("in_order").then(end).otherwise(begin)
             frame = rows.filter(pl.col("known_at") <= limit).drop("in_order")
             yield slice(start, stop), _standing(frame)
+
+    @cached_property
+    def _undisturbed(self) -> bool:
+        """Whether no bar was revised or withdrawn, or became known after a later one."""
+        known = self.versions["known_at"].to_numpy()
+        return (
+            not self.versions["version"].to_numpy().any()
+            and bool((known[1:] >= known[:-1]).all())
+            and not ("withdrawn" in self.versions.columns and self.versions["withdrawn"].any())
+        )
 
     def _marked(self) -> pl.DataFrame:
         """Mark the first versions that became known before every later bar did."""

@@ -5,6 +5,7 @@ scores give the same interval, whoever computes it and whenever.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -137,7 +138,45 @@ class ScaleCalibration:
             log_ratio=np.r_[self.log_ratio, later.log_ratio[new]],
         )
 
-    def _part(self, places: slice) -> Self:
+    def followed(self, later: Self, coverage: float) -> Self:
+        """Return what these scores lead to, and the later ones: no more than the next band needs.
+
+        Parameters
+        ----------
+        later : ScaleCalibration
+            Only what became known after these counts.
+        coverage : float
+            Of the bands that will be asked for.
+
+        Returns
+        -------
+        ScaleCalibration
+            For moments from the last of the scores on it gives the bands of :meth:`joined`, in
+            the time that the later scores alone take.
+        """
+        new = later._part(later_than(self._known, later.known_at))
+        earliest = new.as_of.min() if len(new.as_of) else None
+        start = {name: self._led(name, coverage).since(earliest) for name in _TRACKED}
+        return replace(new, start=start, dated=self.dated)
+
+    @property
+    def _known(self) -> Times:
+        """When the scores became known, those that are not kept too."""
+        if len(self.known_at) or not self.start:
+            return self.known_at
+        return self.start["return"].known_at
+
+    @cached_property
+    def _trails(self) -> dict[tuple[str, float], Trail]:
+        return {}
+
+    def _led(self, name: str, coverage: float) -> Trail:
+        """Track one kind of scores, once."""
+        if (name, coverage) not in self._trails:
+            self._trails[name, coverage] = self._tracked(name, coverage)
+        return self._trails[name, coverage]
+
+    def _part(self, places: slice | NDArray[np.bool_]) -> Self:
         return replace(
             self,
             known_at=self.known_at[places],

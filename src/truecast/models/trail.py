@@ -48,6 +48,13 @@ class Trail:
     known_at: Times
     bounds: Bounds
 
+    def since(self, moment: np.datetime64 | None) -> Self:
+        """Return the trail from where it stood at a moment on; for None its end alone."""
+        place = len(self.known_at) - 1
+        if moment is not None:
+            place = max(0, int(np.searchsorted(self.known_at, moment, side="right")) - 1)
+        return type(self)(self.known_at[place:], self.bounds[place:])
+
     def to_document(self) -> dict[str, Any]:
         """Return plain lists for a bundle."""
         return {

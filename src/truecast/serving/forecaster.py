@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -10,20 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from truecast.core.calendars import Calendar
 from truecast.core.clock import now, to_utc
 from truecast.core.forecast import Forecast, Mode, forecast_id
-from truecast.core.interval import Interval
 from truecast.core.labels import REGIMES
 from truecast.core.slot import Slot
 from truecast.datasets.assembly import Dataset
-from truecast.features.compute import Market
-from truecast.features.plan import FeaturePlan
 from truecast.models.base import Probabilities, Vector
 from truecast.models.bundle import Bundle
 from truecast.models.calibration import ScaleCalibration
 from truecast.models.shares import ShareCalibration
 from truecast.serving.errors import OverdueError, ServingError, TrainedLaterError
+from truecast.serving.series import Rows, Series
 
 #: Labels of what every bundle holds.
 POINT, BASELINE, SCALE = "point", "baseline", "scale"
@@ -31,61 +29,6 @@ CALIBRATION, PENDING, SHARES, TERMS = "calibration", "pending", "shares", "terms
 RECIPE = "recipe"
 #: What a forecast says of a model that no evaluation has judged.
 NOT_EVALUATED = "not evaluated yet"
-
-
-@dataclass(frozen=True)
-class Series:
-    """What a forecaster reads: one instrument's bars, and how to turn them into features.
-
-    Parameters
-    ----------
-    market : Market
-        Bars of the instrument and of its context, every version.
-    plan : FeaturePlan
-        All features of the recipe.
-    calendar : Calendar
-        The instrument's sessions.
-    interval : Interval
-        Length of a bar.
-    crossing : frozenset of int
-        Horizons at which an outcome may lie in a later session; see ``Dataset``.
-    """
-
-    market: Market
-    plan: FeaturePlan
-    calendar: Calendar
-    interval: Interval
-    crossing: frozenset[int] = frozenset()
-
-    def tail(self, as_of: datetime, since: np.datetime64, before: int) -> Dataset:
-        """Compute the rows from one bar on, up to a moment.
-
-        Parameters
-        ----------
-        as_of : datetime
-            Moment of the last decision, at most.
-        since : datetime64[us]
-            Rows whose bar closed then or later are wanted; the last row always is.
-        before : int
-            Rows wanted before them.
-        """
-        decisions = self.market.decisions(as_of)
-        if not len(decisions):
-            raise ServingError(
-                f"{self.market.symbol}: no bar was known at {as_of.isoformat()}; "
-                "ask for a later moment or ingest more history"
-            )
-        first = int(np.searchsorted(decisions.event_time, since))
-        first = max(0, min(first, len(decisions) - 1) - before)
-        rows = Dataset.of(
-            self.market,
-            self.plan,
-            inputs=self.plan.names,
-            calendar=self.calendar,
-            interval=self.interval,
-            decisions=decisions[first:],
-        )
-        return replace(rows, crossing=self.crossing)
 
 
 @dataclass(frozen=True)
@@ -184,12 +127,12 @@ class Forecaster:
             If no bar was known then, or not enough of them for even the naive forecast.
         """
         started = time.perf_counter()
-        manifest = self.bundle.manifest
-        before = max(entry.window for entry in manifest.models.values()) - 1
-        rows = series.tail(as_of, self._since, before)
-        rows = rows if renewed is None else rows.renewed(renewed)
-        rows = replace(rows, ranged=bool(self.bundle.documents[TERMS]["ranged"]))
-        decided = to_utc(rows.decisions.as_of[-1])
+        manifest, horizon = self.bundle.manifest, self.slot.horizon
+        ranged = bool(self.bundle.documents[TERMS]["ranged"])
+        rows = series.rows(as_of, self._since, self._before, horizon, ranged=ranged)
+        if renewed is not None:
+            rows = Rows.of(rows.newest.renewed(renewed))
+        decided = to_utc(rows.newest.decisions.as_of[-1])
         if manifest.trained_through > decided:
             raise TrainedLaterError(
                 f"{self.slot}: version {manifest.version} was trained through "
@@ -198,16 +141,16 @@ class Forecaster:
                 "use `truecast predict --as-of` or `truecast replay`"
             )
         said = self._say(rows)
-        due = _due(rows, self.slot.horizon)
+        due = _due(rows.newest, horizon)
         issued_at = now()
-        following = _due(rows, 1)[1]
+        following = _due(rows.newest, 1)[1]
         if mode == "live" and following <= issued_at:
             raise OverdueError(
                 f"{self.slot}: the newest bar is of "
-                f"{to_utc(rows.decisions.event_time[-1]).isoformat()}, and the one after it was "
-                f"due at {following.isoformat()}, which is past: ingest newer bars"
+                f"{to_utc(rows.newest.decisions.event_time[-1]).isoformat()}, and the one after "
+                f"it was due at {following.isoformat()}, which is past: ingest newer bars"
             )
-        return self._forecast(rows, said, due, mode, skill, issued_at, started)
+        return self._forecast(rows.newest, said, due, mode, skill, issued_at, started)
 
     def restate(self, rows: Dataset, said: Forecast) -> Forecast:
         """Issue a forecast again as it was issued, from rows that were computed in any way.
@@ -222,32 +165,33 @@ class Forecaster:
         started = time.perf_counter()
         rows = replace(rows, ranged=bool(self.bundle.documents[TERMS]["ranged"]))
         due = _due(rows, self.slot.horizon)
-        stated = self._say(rows)
+        stated = self._say(Rows.of(rows))
         return self._forecast(rows, stated, due, said.mode, said.skill, said.issued_at, started)
 
-    def _say(self, rows: Dataset) -> "_Statement":
+    def _say(self, rows: Rows) -> "_Statement":
+        newest = rows.newest
         point, baseline, variance = (
-            self._predict(label, rows) for label in (POINT, BASELINE, SCALE)
+            float(self._predict(label, newest)[0]) for label in (POINT, BASELINE, SCALE)
         )
-        usable = bool(np.isfinite(point[-1]))
-        if not np.isfinite(baseline[-1]):
+        usable = bool(np.isfinite(point))
+        if not np.isfinite(baseline):
             raise ServingError(
-                f"{self.slot}: the bars known at {to_utc(rows.decisions.as_of[-1]).isoformat()} "
+                f"{self.slot}: the bars known at {to_utc(newest.decisions.as_of[-1]).isoformat()} "
                 "are too few or lack what even the naive forecast needs: ingest more history"
             )
-        chosen = point[-1] if usable else baseline[-1]
-        sure = self._probability(POINT if usable else BASELINE, rows, float(chosen))
-        naive = self._probability(BASELINE, rows, float(baseline[-1]))
-        missing = None if usable else f"{self._missing(rows)} missing: the naive forecast is given"
-        close = float(rows.last_close[-1])
-        lower, upper = self._interval(rows, point, variance, close)
-        return _Statement(
-            float(chosen), float(baseline[-1]), sure, naive, close, lower, upper, missing
-        )
+        chosen = point if usable else baseline
+        sure = self._probability(POINT if usable else BASELINE, newest, chosen)
+        naive = self._probability(BASELINE, newest, baseline)
+        missing = None
+        if not usable:
+            missing = f"{self._missing(newest)} missing: the naive forecast is given"
+        lower, upper = self._interval(rows, point, variance)
+        return _Statement(chosen, baseline, sure, naive, rows.close, lower, upper, missing)
 
     def _predict(self, label: str, rows: Dataset) -> Vector:
+        """Return what a model says of the last row, shape (1,)."""
         model, entry = self.bundle.models[label], self.bundle.manifest.models[label]
-        return model.predict(rows.windows(entry.features, entry.window))
+        return model.predict(rows.last(entry.window).windows(entry.features, entry.window)[-1:])
 
     def _probability(self, label: str, rows: Dataset, said: float) -> float | None:
         """Return how likely a model takes what it says of the last row to be."""
@@ -256,7 +200,7 @@ class Forecaster:
         model, entry = self.bundle.models[label], self.bundle.manifest.models[label]
         if self.slot.target != "regime" or not isinstance(model, Probabilities):
             return None
-        newest = rows.windows(entry.features, entry.window)[-1:]
+        newest = rows.last(entry.window).windows(entry.features, entry.window)[-1:]
         return float(model.probabilities(newest)[0, int(said)])
 
     def _missing(self, rows: Dataset) -> str:
@@ -264,59 +208,103 @@ class Forecaster:
         return f"features {', '.join(absent)} are" if absent else "the model's answer is"
 
     def _interval(
-        self, rows: Dataset, point: Vector, variance: Vector, close: float
+        self, rows: Rows, point: float, variance: float
     ) -> tuple[float, float] | tuple[None, None]:
         """Bound the outcome by what came of past forecasts, those since the training too."""
-        coverage = float(self.bundle.documents[TERMS]["coverage"])
-        as_of, target = rows.decisions.as_of[-1:], self.slot.target
+        as_of, target = rows.newest.decisions.as_of[-1:], self.slot.target
         if target == "regime":
             return None, None
-        outcomes = rows.outcomes(self.slot.horizon, to_utc(as_of[0]))
-        spoken = self._as_said(rows, point, "said")
-        scaled = self._as_said(rows, variance, "variance")
-        if target == "direction":
-            recent = ShareCalibration.of(spoken, outcomes.up, outcomes.known_at)
-            shares = self.shares.joined(recent)
-            return shares.band(float(point[-1]), as_of[0], coverage=coverage) or (None, None)
-        new = ScaleCalibration.of(
-            scaled,
-            outcomes.log_return,
-            rows.response("volatility", outcomes),
-            as_of=rows.decisions.as_of,
-            known_at=outcomes.known_at,
-            horizon=self.slot.horizon,
-        )
-        scores = self.calibration.joined(new)
-        if target == "volatility":
-            band = scores.volatility_band(variance[-1:], as_of, coverage=coverage)
-        else:
-            band = scores.return_band(variance[-1:], as_of, coverage=coverage)
+        scores = self._scores(rows)
+        if isinstance(scores, ShareCalibration):
+            return scores.band(point, as_of[0], coverage=self._coverage) or (None, None)
+        bound = scores.volatility_band if target == "volatility" else scores.return_band
+        band = bound(np.array([variance]), as_of, coverage=self._coverage)
         ends = tuple(float(end[0]) for end in band)
         if not np.isfinite(ends).all():
             return None, None
         if target == "price":
-            return close * float(np.exp(ends[0] / 100)), close * float(np.exp(ends[1] / 100))
+            ends = tuple(rows.close * float(np.exp(end / 100)) for end in ends)
         return ends[0], ends[1]
 
-    @property
+    def _scores(self, rows: Rows) -> ScaleCalibration | ShareCalibration:
+        """Return how past forecasts have fared up to the newest bar."""
+        past = self._fared(rows.past)
+        count = min(rows.shared, self.slot.horizon)
+        if not count:
+            return past.scores
+        said = np.r_[past.said[-count:], np.nan]
+        return self._followed(past.scores, rows.newest.last(count + 1), said)
+
+    def _fared(self, rows: Dataset) -> "_Past":
+        """Return what was said of rows in the lake and how it has fared: once for the same rows."""
+        kept = self._kept
+        if kept and kept[-1].rows is rows:
+            return kept[-1]
+        closes = rows.decisions.event_time
+        first = max(0, int(np.searchsorted(closes, self._since)) - self._before)
+        own = rows.last(len(rows) - first)
+        said = self._said_of(own)
+        known = self.shares if self.slot.target == "direction" else self.calibration
+        kept.append(_Past(rows, said, self._followed(known, own, said)))
+        return kept[-1]
+
+    def _followed(
+        self, past: ScaleCalibration | ShareCalibration, rows: Dataset, said: Vector
+    ) -> ScaleCalibration | ShareCalibration:
+        """Return past scores and those of rows, as far as their outcome is known by the last."""
+        as_of = rows.decisions.as_of
+        outcomes = rows.outcomes(self.slot.horizon, to_utc(as_of[-1]))
+        if isinstance(past, ShareCalibration):
+            return past.joined(ShareCalibration.of(said, outcomes.up, outcomes.known_at))
+        later = ScaleCalibration.of(
+            said,
+            outcomes.log_return,
+            rows.response("volatility", outcomes),
+            as_of=as_of,
+            known_at=outcomes.known_at,
+            horizon=self.slot.horizon,
+        )
+        return past.followed(later, self._coverage)
+
+    @cached_property
+    def _kept(self) -> "deque[_Past]":
+        return deque(maxlen=1)
+
+    @cached_property
+    def _coverage(self) -> float:
+        return float(self.bundle.documents[TERMS]["coverage"])
+
+    @cached_property
+    def _before(self) -> int:
+        """How many rows before its own a forecast needs."""
+        return max(entry.window for entry in self.bundle.manifest.models.values()) - 1
+
+    @cached_property
     def _since(self) -> np.datetime64:
         """Close of the first row whose outcome may become known after the fit."""
         pending = self._past(PENDING)
         return np.datetime64(min([*pending["event_time"], pending["until"]]), "us")
 
-    def _as_said(self, rows: Dataset, own: Vector, label: str) -> Vector:
-        """Put what earlier models said of rows before the fit where this one would have spoken."""
+    def _said_of(self, rows: Dataset) -> Vector:
+        """Return what was said of rows: before the fit by earlier models, since then by this one.
+
+        For direction the probability of a rise, else the expected variance.
+        """
+        label, name = (POINT, "said") if self.slot.target == "direction" else (SCALE, "variance")
+        model, entry = self.bundle.models[label], self.bundle.manifest.models[label]
         pending = self._past(PENDING)
         closes = rows.decisions.event_time
-        said = np.where(closes > np.datetime64(pending["until"]), own, np.nan)
+        said = np.full(len(rows), np.nan)
+        own = np.flatnonzero(closes > np.datetime64(pending["until"]))
+        if len(own):
+            said[own] = model.predict(rows.windows(entry.features, entry.window, own))
         waiting = np.array(pending["event_time"], dtype="datetime64[us]")
-        places = np.searchsorted(closes, waiting)
         if not np.isin(waiting, closes).all():
             raise ServingError(
                 f"{self.slot}: bars that version {self.bundle.manifest.version} was trained on are "
                 f"not in the lake: train again"
             )
-        said[places] = np.array(pending[label], dtype=np.float64)
+        said[np.searchsorted(closes, waiting)] = np.array(pending[name], dtype=np.float64)
         return said
 
     def _forecast(
@@ -331,7 +319,7 @@ class Forecaster:
     ) -> Forecast:
         manifest = self.bundle.manifest
         target, as_of = self.slot.target, to_utc(rows.decisions.as_of[-1])
-        inputs = self._input_hash(rows)
+        inputs = self._input_hash(rows, said.close)
         terms: Mapping[str, Any] = self.bundle.documents[TERMS]
         return Forecast(
             id=forecast_id(str(self.slot), as_of, due[1], manifest.version, mode, inputs),
@@ -372,14 +360,23 @@ class Forecaster:
             latency_ms=1000 * (time.perf_counter() - started),
         )
 
-    def _input_hash(self, rows: Dataset) -> str:
+    def _input_hash(self, rows: Dataset, close: float) -> str:
         digest = hashlib.sha256()
         for label in sorted(self.bundle.manifest.models):
             entry = self.bundle.manifest.models[label]
-            window = rows.windows(entry.features, entry.window)[-1]
+            window = rows.last(entry.window).windows(entry.features, entry.window)[-1]
             digest.update(np.ascontiguousarray(window, dtype="<f4").tobytes())
-        digest.update(np.float64(rows.last_close[-1]).astype("<f8").tobytes())
+        digest.update(np.float64(close).astype("<f8").tobytes())
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class _Past:
+    """Rows in the lake, what was said of each (NaN where nothing was), and how that has fared."""
+
+    rows: Dataset
+    said: Vector
+    scores: ScaleCalibration | ShareCalibration
 
 
 @dataclass(frozen=True)
