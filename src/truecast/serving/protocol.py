@@ -24,9 +24,8 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, with a head that has to come."""
         super().connection_made(transport)
-        self._received = self._size = 0
-        self._large = False
-        self._in_head = True
+        self._heads = self._received = self._size = 0
+        self._in_head = self._large = False
         self._late: asyncio.TimerHandle | None = None
         self._wait_for_head()
 
@@ -37,11 +36,13 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        self._received += len(data)
+        heads = self._heads
         super().data_received(data)
-        if not self._in_head or not self._received or self.transport.is_closing():
+        if not self._in_head or self.transport.is_closing():
             return
-        # One header that never ends is seen by nobody but the parser.
+        # One header that never ends is seen by nobody but the parser. Data in which a head begins
+        # may have a body before it, and is not much.
+        self._received += len(data) if heads == self._heads else 0
         if self._received > LARGEST_HEAD:
             self._large = True
             self.send_400_response("")
@@ -51,7 +52,9 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Take a new head."""
         super().on_message_begin()
-        self._size = 0
+        self._in_head = True
+        self._heads += 1
+        self._received = self._size = 0
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the first line."""
@@ -69,18 +72,13 @@ class Protocol(HttpToolsProtocol):
         self._wait_no_more()
         super().on_headers_complete()
 
-    def on_message_complete(self) -> None:
-        """Take the end of a body."""
-        super().on_message_complete()
-        self._in_head, self._received = True, 0
-
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - named by uvicorn
         """Say what is wrong with a head, and end."""
         kind, detail = (HEAD, f"over {LARGEST_HEAD} bytes, or {MOST_HEADERS} headers")
         if not self._large:
             kind, detail = HTTP, "this is not HTTP/1.1"
         self._wait_no_more()
-        self.transport.write(_answer(kind, detail))
+        self.transport.write(plain_answer(kind, detail))
         self.transport.close()
 
     def _count(self, size: int) -> None:
@@ -98,7 +96,8 @@ class Protocol(HttpToolsProtocol):
             self._late = None
 
 
-def _answer(kind: Kind, detail: str) -> bytes:
+def plain_answer(kind: Kind, detail: str) -> bytes:
+    """Return a problem as the bytes of an answer, for a request that no application sees."""
     body = bytes(respond(kind, detail, "").body)
     head = (
         f"HTTP/1.1 {kind.status} {kind.title}\r\ncontent-type: {MEDIA_TYPE}\r\n"

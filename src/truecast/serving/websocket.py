@@ -4,11 +4,14 @@ import asyncio
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from truecast.serving.kinds import HEAD
+from truecast.serving.protocol import plain_answer
+
 #: Under this name a connection is found among the extensions of its scope.
 EXTENSION = "truecast.connection"
 #: How often a client is asked for a sign of life, and how long it may take to give one. Together
-#: with the next it makes 9: a client that stops reading is gone within 10 seconds.
-PING_SECONDS, PONG_SECONDS = 4.0, 4.0
+#: with the next it makes 8: a client that stops reading is gone within 10 seconds.
+PING_SECONDS, PONG_SECONDS = 3.0, 4.0
 #: How long what is still to be sent may take once a connection is to end.
 _LEAVING_SECONDS = 1.0
 #: A client that leaves more bytes than this lying gets no more until it has read them.
@@ -22,6 +25,14 @@ class Connection(WebSocketsSansIOProtocol):
         """Begin."""
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(high=BACKLOG)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # Nobody else would say anything.
+            self.transport.write(plain_answer(HEAD, "the address or a header is over 8192 bytes"))
+            self.transport.close()
 
     @property
     def is_behind(self) -> bool:
