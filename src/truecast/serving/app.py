@@ -17,7 +17,9 @@ from truecast.serving.kinds import KINDS
 from truecast.serving.openapi import add_openapi
 from truecast.serving.pages import page
 from truecast.serving.problems import add_handlers
+from truecast.serving.pushes import Pushes
 from truecast.serving.routes import add_routes
+from truecast.serving.routes_feed import add_feed_routes
 from truecast.serving.routes_later import add_later_routes
 from truecast.serving.routes_models import add_models_routes
 from truecast.serving.routes_stream import add_stream_routes
@@ -59,7 +61,11 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
         await run_in_threadpool(service.start)
+        if service.live is not None:
+            service.live.start()
         yield
+        if service.live is not None:
+            await run_in_threadpool(service.live.stop)
         if access is not None:
             await access.close()
 
@@ -79,6 +85,7 @@ def create_app(
     add_routes(app, service)
     add_models_routes(app, Standings(service.registry, service.look))
     add_stream_routes(app, service)
+    add_feed_routes(app, Pushes(service))
     add_later_routes(app)
     for path in _PAGES:
         app.add_api_route(path, _page, include_in_schema=False)

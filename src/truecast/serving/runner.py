@@ -12,11 +12,12 @@ from truecast.core.settings import Settings
 from truecast.database.engine import open_database
 from truecast.serving.access import open_access
 from truecast.serving.app import create_app
+from truecast.serving.feed import Feed
 from truecast.serving.guard import LOOPBACK
 from truecast.serving.keys import Keys
 from truecast.serving.logs import LOGGING
 from truecast.serving.protocol import Protocol
-from truecast.serving.service import open_service
+from truecast.serving.service import Service, open_service
 from truecast.serving.stream import LARGEST_COMMAND
 from truecast.serving.websocket import PING_SECONDS, PONG_SECONDS, Connection
 
@@ -31,6 +32,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     *,
+    live: Callable[[Service], object] = Feed,
     tell: Callable[[str], object] = str,
 ) -> None:
     """Answer requests until the process is told to stop; then those that have begun are ended.
@@ -43,6 +45,8 @@ def serve(
         An address of this machine. Where others reach it, every request needs a key.
     port : int
         0 for any that is free.
+    live : callable
+        Gives the service what keeps its forecasts new.
     tell : callable
         Called with the server's address when it answers.
 
@@ -58,8 +62,10 @@ def serve(
         require_keys(settings, host)
 
     def create(hosts: frozenset[str]) -> ASGIApp:
+        service = open_service(settings)
+        live(service)
         return create_app(
-            open_service(settings),
+            service,
             hosts=hosts | settings.host_names,
             access=open_access(settings, demanded=demanded),
             origins=settings.origin_names,

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from truecast.core.hashing import hash_of
 from truecast.core.names import UnknownNameError
@@ -31,7 +31,9 @@ class SeriesOptions(Options):
     """
 
     calendar: CalendarName = "XNYS"
-    publication_delay: Duration = timedelta()
+    publication_delay: Annotated[
+        Duration, WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,5}[mh]$"})
+    ] = timedelta()
     may_be_negative: bool = False
     currency: str = Field(default="USD", min_length=1, max_length=20, pattern=r"^[ -~]+$")
 
