@@ -181,6 +181,12 @@ class Catalogue:
             found = or_none(client.get_model_version, listing.model, listing.version)
             return found is not None and found.run_id == listing.run
 
+    def explain(self, listing: Listing, reason: str) -> None:
+        """Describe a version and its run by the reason that holds now."""
+        with self._connection.open() as client:
+            client.set_tag(listing.run, NOTE, reason[:LONGEST])
+            client.update_model_version(listing.model, listing.version, reason[:LONGEST])
+
     def judge(self, listing: Listing, skill: str, metrics: Mapping[str, float]) -> None:
         """Note the verdict on a version, and the figures that it follows from."""
         with self._connection.open() as client:

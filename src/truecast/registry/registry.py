@@ -123,7 +123,8 @@ class Registry:
             self.store.sweep()
             if manifest.version not in self._versions(slot):
                 self.mirror.complete(slot)
-            if manifest.version not in self._versions(slot):
+            listed = manifest.version in self._versions(slot)
+            if not listed:
                 figures = _finite(metrics)
                 said = Description(
                     manifest.version, name, reason, figures, blocked, chosen=chosen, held=held
@@ -134,6 +135,8 @@ class Registry:
             if any(getattr(record, key) != value for key, value in said_now.items()):
                 with self.database.writing() as connection:
                     change_version(connection, record, **said_now)
+            if listed:
+                self._tell(lambda: self.catalogue.explain(record.listing, reason))
             self._tell(lambda: self._put_back(slot))
             return self.find(slot, manifest.version)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.registry.conftest import MODEL, SLOT, THROUGH, alias, register, save
@@ -60,6 +61,21 @@ def test_a_version_has_a_row_a_run_and_a_model_version(
     experiment = client("get_experiment", run.info.experiment_id)
     assert experiment.name == "gold@sample"
     assert experiment.artifact_location == (home / "mlartifacts").as_uri()
+
+
+def test_mlflow_says_the_newest_reason(registry: Registry, client: Callable[..., Any]) -> None:
+    """The same bundle may be chosen for another reason later: against other candidates, say."""
+    register(registry)
+    manifest = save(registry.store, 1.0)
+    for reason in ("best of three", "x" * 6000):
+        again = registry.register(
+            SLOT, manifest, name="ridge-1.0", reason=reason, metrics={"mape": 1.0}
+        )
+        assert again.reason == reason
+        shown = client("get_model_version", MODEL, "1")
+        run = client("get_run", again.mlflow_run)
+        assert shown.description == run.data.tags["mlflow.note.content"] == reason[:5000]
+    assert registry.notices == []
 
 
 def test_the_same_bundle_is_one_version(registry: Registry, client: Callable[..., object]) -> None:
