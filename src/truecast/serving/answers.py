@@ -26,7 +26,7 @@ _PATIENCE_SECONDS = 5
 _CLOCKS_DIFFER = timedelta(minutes=1)
 
 _Versions = tuple[tuple[str, int], ...]
-_Key = tuple[Slot, str, datetime, Mode, str | None, _Versions]
+_Key = tuple[Slot, str, datetime, Mode, str | None, _Versions, str | None]
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,8 @@ class Question:
         Versions of the lake's tables: late bars may be inputs of a decision that is made.
     renewed : datetime or None
         When the decision is taken again, by the news since then.
+    posted : str or None
+        Hash of the bars that were sent with it, if any were.
     """
 
     seat: Seat
@@ -79,6 +81,7 @@ class Question:
     mode: Mode
     lake: _Versions
     renewed: datetime | None = None
+    posted: str | None = None
 
     @classmethod
     def of(cls, view: View, seat: Seat, moment: datetime | None) -> "Question":
@@ -132,7 +135,7 @@ class Question:
         """What an answer depends on."""
         champion = self.seat.champion
         given = (self.seat.slot, champion.version, self.as_of, self.mode)
-        return *given, self.seat.refused, self.lake
+        return *given, self.seat.refused, self.lake, self.posted
 
     @property
     def as_of(self) -> datetime:

@@ -193,6 +193,11 @@ class View:
         refused = (slot for slot in self.refusals if not slot.is_pool)
         return tuple(dict.fromkeys((*self.seats, *refused)))
 
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """The recipes that those who answer were trained for."""
+        return tuple({seat.recipe.hash: seat.recipe for seat in self.seats.values()}.values())
+
 
 class Champions:
     """The newest view.

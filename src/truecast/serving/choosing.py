@@ -12,12 +12,16 @@ from truecast.serving.schemas import Asked
 
 #: Answers where several recipes could.
 DEFAULT_RECIPE = "sp500-daily"
+#: Answers "tomorrow?" where it is served: whoever asks that has asked about gold before.
+TOMORROW_RECIPE = "gold"
 _PARTS = ("recipe", "instrument", "target", "horizon")
 _MOST_CHOICES = 50
 _LONGEST_NAME = 60
 
 
-def choose(asked: Asked, served: Sequence[Slot], recipes: Sequence[Recipe]) -> Slot:
+def choose(
+    asked: Asked, served: Sequence[Slot], recipes: Sequence[Recipe], *, usual: bool = False
+) -> Slot:
     """Return the slot that a question is about.
 
     Parameters
@@ -28,6 +32,9 @@ def choose(asked: Asked, served: Sequence[Slot], recipes: Sequence[Recipe]) -> S
         Every slot that has a champion.
     recipes : sequence of Recipe
         Those that the champions were trained for.
+    usual : bool
+        Take a recipe's first instrument and the shortest horizon where they are left out. So it
+        is in any case where bars are sent, which leave nothing out but that.
 
     Raises
     ------
@@ -44,11 +51,15 @@ def choose(asked: Asked, served: Sequence[Slot], recipes: Sequence[Recipe]) -> S
         )
     left = list(served)
     known = [*recipes, *_shipped()]
+    if usual:
+        _require_target(asked, served)
     for part in _PARTS:
         if (wanted := getattr(asked, part)) is not None:
             left = _narrowed(left, part, wanted, known)
     for preferred in _preferences(asked):
         left = [slot for slot in left if preferred(slot)] or left
+    if usual or asked.posted:
+        left = _usual(asked, left, recipes)
     if len(left) > 1:
         raise AmbiguousError(
             f"{len(left)} forecasts fit what is asked",
@@ -63,6 +74,33 @@ def _shipped() -> tuple[Recipe, ...]:
     """Return the recipes that come with Truecast, the default one first."""
     names = sorted(shipped_recipes(), key=lambda name: name != DEFAULT_RECIPE)
     return tuple(load_recipe(name) for name in names)
+
+
+def _require_target(asked: Asked, served: Sequence[Slot]) -> None:
+    """Name the recipe that has a target of which nothing is served."""
+    if not any(slot.target == asked.target for slot in served):
+        have = [recipe.name for recipe in _shipped() if asked.target in recipe.targets]
+        raise NotReadyError(
+            f"no model of {asked.target} has been promoted yet",
+            f"run `truecast run {have[0] if have else DEFAULT_RECIPE}`",
+        )
+
+
+def _usual(asked: Asked, left: list[Slot], recipes: Sequence[Recipe]) -> list[Slot]:
+    if asked.instrument is None:
+        first = {(recipe.name, recipe.instruments[0]) for recipe in recipes}
+        left = [slot for slot in left if (slot.recipe, slot.instrument) in first] or left
+    if asked.horizon is None:
+        shortest: dict[tuple[str, ...], int] = {}
+        for slot in left:
+            series = (slot.recipe, slot.source, slot.instrument, slot.target)
+            shortest[series] = min(slot.horizon, shortest.get(series, slot.horizon))
+        left = [
+            slot
+            for slot in left
+            if slot.horizon == shortest[slot.recipe, slot.source, slot.instrument, slot.target]
+        ]
+    return left
 
 
 def _narrowed(
@@ -115,6 +153,8 @@ def _preferences(asked: Asked) -> list[Callable[[Slot], bool]]:
     target = "price" if tomorrow or asked.is_empty else "direction"
     found: list[Callable[[Slot], bool]] = []
     if asked.recipe is None:
+        if tomorrow:
+            found.append(lambda slot: slot.recipe == TOMORROW_RECIPE)
         found.append(lambda slot: slot.recipe == DEFAULT_RECIPE)
     if asked.target is None:
         found.append(lambda slot: slot.target == target)

@@ -7,7 +7,7 @@ written into the ledger, and only then given out.
 
 import threading
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import truecast
@@ -27,12 +27,15 @@ from truecast.serving.choosing import choose
 from truecast.serving.errors import NotReadyError, OverdueError, UnknownError
 from truecast.serving.forecaster import NOT_EVALUATED
 from truecast.serving.live import Live
+from truecast.serving.named import Named
+from truecast.serving.posted import question_of
 from truecast.serving.schemas import (
     Asked,
     Health,
     History,
     HistoryAsked,
     Index,
+    PostedBar,
     Ready,
     RecordAsked,
     Recorded,
@@ -76,6 +79,7 @@ class Service:
         self._workspace = Workspace(settings)
         self._champions = Champions(self._workspace, registry, computing)
         self._answers = Answers(ledger, computing)
+        self._named = Named(registry, self._champions)
         # What was answered from a view: gone with it as soon as bars or champions are new.
         self._newest: tuple[View | None, dict[Asked, Answer]] = (None, {})
         #: What keeps forecasts new while a server runs; None where nothing does.
@@ -122,19 +126,66 @@ class Service:
             If it cannot be written down: then it is not given out.
         """
         view = self._champions.look()
-        recipes = list({seat.recipe.hash: seat.recipe for seat in view.seats.values()}.values())
-        slot = choose(asked, view.slots, recipes)
-        newest = asked.timestamp is None
+        slot = choose(asked, view.slots, view.recipes)
+        newest = asked.timestamp is None or bool(asked.posted)
         if newest and self.live is not None and self.live.refresh(slot):
             view = self._champions.look(anew=True)
         seat = _seat(view, slot)
         try:
-            (answer,) = self._answers.of([Question.of(view, seat, asked.timestamp)])
+            (answer,) = self._answers.of([_question(view, seat, asked.timestamp, asked.posted)])
         except OverdueError as error:
             return self._answers.last(seat, error)
-        if newest:
+        if newest and not asked.posted:
             self._remember(view, asked, answer)
         return answer
+
+    def choose(self, asked: Asked) -> Slot:
+        """Return the slot of a question that names its target; see :func:`.choosing.choose`."""
+        view = self._champions.look()
+        return choose(asked, view.slots, view.recipes, usual=True)
+
+    def answers(
+        self,
+        slots: Sequence[Slot],
+        *,
+        timestamp: datetime | None = None,
+        posted: Sequence[PostedBar] = (),
+        model: str | None = None,
+    ) -> list[Answer]:
+        """Return a forecast of each slot, all written down at once.
+
+        Parameters
+        ----------
+        slots : sequence of Slot
+            Whose; in the order of the answer.
+        timestamp : datetime or None
+            The last decision made by then is meant; None for the newest.
+        posted : sequence of PostedBar
+            The newest bars, if they are not stored; see :mod:`.posted`.
+        model : str or None
+            Name of the model that is to answer in the champion's place.
+
+        Raises
+        ------
+        AskedError, ServingError, DatabaseError, LedgerError
+            As :meth:`answer` does.
+        """
+        newest, live = timestamp is None or bool(posted), self.live
+        if newest and live is not None:
+            series = {(slot.recipe, slot.instrument): slot for slot in slots}
+            new = [live.refresh(slot) for slot in series.values()]
+            view = self._champions.look(anew=any(new))
+        else:
+            view = self._champions.look()
+        seats = [
+            _seat(view, slot) if model is None else self._named.seat(view, slot, model)
+            for slot in slots
+        ]
+        questions = [_question(view, seat, timestamp, posted) for seat in seats]
+        try:
+            return self._answers.of(questions)
+        except OverdueError as error:
+            return [self._answers.last(seat, error) for seat in seats]
 
     def predict(self, asked: Asked) -> Forecast:
         """Return the forecast that is asked for; see :meth:`answer`."""
@@ -331,6 +382,12 @@ def _seat(view: View, slot: Slot) -> Seat:
         f"{slot} has no champion yet" if refusal is None else f"{slot}: {refusal.reason}",
         f"run `truecast run {slot.recipe}`",
     )
+
+
+def _question(
+    view: View, seat: Seat, timestamp: datetime | None, posted: Sequence[PostedBar]
+) -> Question:
+    return question_of(view, seat, posted) if posted else Question.of(view, seat, timestamp)
 
 
 def _recorded(entry: Entry) -> Recorded:

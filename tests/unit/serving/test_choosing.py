@@ -24,8 +24,8 @@ def asked(**given: object) -> Asked:
     ("question", "target"),
     [
         ({}, "price"),
-        ({"predict_tomorrow": True}, "price"),
         ({"predict_tomorrow": False, "instrument": "^GSPC"}, "price"),
+        ({"predict_tomorrow": True, "recipe": "sp500-daily"}, "price"),
         ({"instrument": "^GSPC"}, "direction"),
         ({"horizon": 1}, "direction"),
         ({"recipe": "sp500-daily@sample"}, "direction"),
@@ -41,6 +41,63 @@ def test_the_only_target_there_is_need_not_be_named():
     only = [Slot("small", "sample", "^GSPC", "direction", 1)]
     assert choose(asked(), only, []) == only[0]
     assert choose(asked(predict_tomorrow=True), only, []) == only[0]
+
+
+def test_who_asks_for_tomorrow_and_no_more_means_gold_where_it_is_served():
+    for value in (True, False):
+        assert choose(asked(predict_tomorrow=value), [*DAILY, *GOLD], []) == GOLD[0]
+    assert choose(asked(predict_tomorrow=True), DAILY, []).target == "price"
+    assert choose(asked(predict_tomorrow=True, target="direction"), [*DAILY, *GOLD], []) == DAILY[0]
+
+
+BAR = {"open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0}
+STOCKS = [
+    Slot("stocks", "sample", symbol, target, horizon)
+    for symbol in ("^IXIC", "^GSPC")
+    for target, horizon in (("price", 5), ("price", 1), ("volatility", 1), ("regime", 21))
+]
+STOCKS_RECIPE = Recipe.model_validate(
+    {
+        "name": "stocks",
+        "instruments": ["^IXIC", "^GSPC"],
+        "features": ["rsi_14"],
+        "targets": {"price": {"models": ["ridge"]}},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ({"target": "price"}, ("^IXIC", "price", 1)),
+        ({"target": "price", "horizon": 5}, ("^IXIC", "price", 5)),
+        ({"target": "regime", "instrument": "^GSPC"}, ("^GSPC", "regime", 21)),
+    ],
+)
+def test_where_a_target_is_asked_the_first_instrument_and_the_shortest_horizon_are_meant(
+    question, expected
+):
+    slot = choose(asked(**question), STOCKS, [STOCKS_RECIPE], usual=True)
+    assert (slot.instrument, slot.target, slot.horizon) == expected
+    sent = choose(asked(**question, **BAR), STOCKS, [STOCKS_RECIPE])
+    assert sent == slot
+
+
+def test_several_recipes_of_a_target_stay_ambiguous():
+    other = [Slot("other", "sample", "^IXIC", "price", 1)]
+    recipes = [STOCKS_RECIPE, STOCKS_RECIPE.model_copy(update={"name": "other"})]
+    with pytest.raises(AmbiguousError) as refused:
+        choose(asked(target="price"), [*STOCKS, *other], recipes, usual=True)
+    assert refused.value.choices == [{"recipe": "stocks"}, {"recipe": "other"}]
+    both = [*STOCKS, *other, *DAILY]
+    slot = choose(asked(target="price"), both, recipes, usual=True)
+    assert slot.recipe == "sp500-daily"
+
+
+def test_the_recipe_of_a_target_that_is_not_served_is_named():
+    for target, recipe in (("regime", "finance-suite"), ("volatility", "sp500-daily")):
+        with pytest.raises(NotReadyError, match=f"run `truecast run {recipe}`"):
+            choose(asked(target=target), GOLD, [], usual=True)
 
 
 def test_tomorrow_is_one_bar_ahead():
