@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
 import truecast
 from truecast.serving.access import Access
 from truecast.serving.doors import doors
+from truecast.serving.fast import Fast
 from truecast.serving.guard import LOOPBACK
 from truecast.serving.kinds import KINDS
 from truecast.serving.openapi import add_openapi
@@ -79,7 +81,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        middleware=doors(hosts, access, origins),
+        middleware=[*doors(hosts, access, origins), Middleware(Fast, peek=service.peek)],
     )
     add_handlers(app)
     add_routes(app, service)

@@ -60,10 +60,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
     )
     async def predict(request: Request) -> Response:
         asked = _parse(await read_body(request))
-        body = service.peek(asked)
-        if body is None:
-            body = (await run_in_threadpool(service.answer, asked)).body
-        return Response(body, media_type=JSON)
+        return Response((await run_in_threadpool(service.answer, asked)).body, media_type=JSON)
 
     @app.get(
         "/",
