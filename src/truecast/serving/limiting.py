@@ -14,9 +14,8 @@ from importlib.util import find_spec
 from math import ceil
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import RedisStorage
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.errors import ConfigurationError, StorageError
-from limits.storage import MemoryStorage
 
 from truecast.core.errors import SettingsError, TruecastError
 from truecast.core.settings import Settings
@@ -103,8 +102,7 @@ class Limiter:
                 raise UncountedError(
                     "requests are counted in Redis (TRUECAST_REDIS_URL), which does not answer"
                 )
-        count = self._memory.incr(name, rate.get_expiry())
-        return _allowance(rate, count, self._memory.get_expiry(name))
+        return await _count(self._memory, rate, name)
 
     async def close(self) -> None:
         """Close the connections to Redis."""
@@ -119,8 +117,7 @@ class Limiter:
         if time.monotonic() < self._away_until:
             return None
         try:
-            count = await redis.incr(name, rate.get_expiry())
-            return _allowance(rate, count, await redis.get_expiry(name))
+            return await _count(redis, rate, name)
         except (StorageError, OSError) as error:
             # Its words may hold more than an address.
             cause = type(getattr(error, "storage_error", error)).__name__
@@ -176,7 +173,9 @@ def _name(rate: RateLimitItem, of: str, who: str) -> str:
     return rate.key_for(of, who)
 
 
-def _allowance(rate: RateLimitItem, count: int, ends_at: float) -> Allowance:
+async def _count(storage: Storage, rate: RateLimitItem, name: str) -> Allowance:
+    """Count in a window that begins with its first request."""
+    count = await storage.incr(name, rate.get_expiry())
     # The library's windows are of the system's time, in every process and in Redis.
-    left = ceil(ends_at - time.time())
+    left = ceil(await storage.get_expiry(name) - time.time())
     return Allowance(rate.amount, rate.amount - count, max(1, left))
