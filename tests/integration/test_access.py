@@ -66,6 +66,7 @@ def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let keys that are made or revoked be seen with the next request."""
     monkeypatch.setattr(access_module, "LOOK_SECONDS", -1.0)
     monkeypatch.setattr(access_module, "OLDEST_SECONDS", 0.0)
+    monkeypatch.setattr(access_module, "PATIENCE_SECONDS", 60.0)
 
 
 class Desk:

@@ -53,14 +53,23 @@ class Gate:
             await self._app(scope, receive, send)
             return
 
+        started = False
+
         async def say(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 message = {**message, "headers": [*message.get("headers", ()), *said]}
             await send(message)
 
         self._busy += 1
         try:
             await self._app(scope, receive, say)
+        except RefusedError as refused:
+            if started:
+                raise
+            # A body that was too large, read before any route was looked for.
+            await deny(refused, scope, receive, say)
         finally:
             self._busy -= 1
 
