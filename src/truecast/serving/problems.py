@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from truecast.core.errors import TruecastError
 from truecast.core.names import nearest
+from truecast.serving.asked import AskedChild, AskedParent, AskedPrices, AskedRegime
 from truecast.serving.errors import (
     AmbiguousError,
     AskedError,
@@ -36,7 +37,7 @@ from truecast.serving.kinds import (
     UNKNOWN,
     Kind,
 )
-from truecast.serving.schemas import Asked, HistoryAsked, Problem, RecordAsked
+from truecast.serving.schemas import Asked, AskedTarget, HistoryAsked, Problem, RecordAsked
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +137,10 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     first = 1 if isinstance(error, RequestValidationError) else 0
     said = "; ".join(_in_words(one, one["loc"][first:]) for one in found[:5])
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    return respond(INVALID, said + more, request.url.path, what_to_do=_advice(request, found))
+    # What our own rules refuse is as the description says, and means nothing all the same.
+    kind = ASKED if all(one["type"] == "value_error" for one in found) else INVALID
+    advice = _advice(request, found) or INVALID.what_to_do
+    return respond(kind, said + more, request.url.path, what_to_do=advice)
 
 
 def _in_words(one: Any, keys: Sequence[str | int]) -> str:
@@ -154,6 +158,12 @@ def _advice(request: Request, found: Sequence[Any]) -> str | None:
     """Name the nearest valid key for the first one that is not known."""
     models: dict[str, type[BaseModel]] = {
         "/predict": Asked,
+        "/predict/direction": AskedTarget,
+        "/predict/volatility": AskedTarget,
+        "/predict/regime": AskedRegime,
+        "/forecast/price": AskedPrices,
+        "/predict-parent": AskedParent,
+        "/predict-child": AskedChild,
         "/predictions/history": HistoryAsked,
         "/track-record": RecordAsked,
     }

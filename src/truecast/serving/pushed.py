@@ -3,9 +3,10 @@
 from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from truecast.core.interval import Interval
+from truecast.serving.schemas import Moment
 from truecast.sources.api.options import SeriesOptions, Symbol
 
 #: Bars in one request; a backfill takes several.
@@ -105,7 +106,7 @@ class PushedNews(_Schema):
     body: str | None = Field(None, max_length=100_000)
     url: str | None = Field(None, max_length=4000)
     source: str | None = Field(None, max_length=200, description="Who published it.")
-    published_at: AwareDatetime | None = Field(
+    published_at: Moment | None = Field(
         None, description="ISO 8601 with a zone. It is known from its receipt on in any case."
     )
     instrument: Symbol | None = Field(None, description="Whom it is about.")

@@ -19,7 +19,7 @@ from truecast.serving.problems import MEDIA_TYPE
 from truecast.serving.schemas import Name
 
 _PATH: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, Name])
-_NAMED = {"type": "string", "minLength": 1, "maxLength": 200}
+_NAMED = TypeAdapter(Name).json_schema()
 
 
 class _Body(BaseModel):

@@ -27,6 +27,18 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("is not a moment that a calendar reaches") from error
 
 
+def _written(moment: Any) -> Any:
+    known = isinstance(moment, str) and _STARTS_WITH_DAY.match(moment)
+    if not known and not isinstance(moment, datetime):
+        raise ValueError("is no moment, such as 2018-12-31T22:00:00Z")
+    return moment
+
+
+def _whole(number: Any) -> Any:
+    """Take 2.0 for 2, as JSON Schema does."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 def _day(written: Any) -> Any:
     found = _DAY.fullmatch(written) if isinstance(written, str) else None
     return written if found is None else date.fromisoformat(found[1])
@@ -34,7 +46,12 @@ def _day(written: Any) -> Any:
 
 #: A day, also as a moment: what programs write that know no days.
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00:00(?:\.0+)?(?:Z|\+00:00)?)?", re.ASCII)
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+#: A number in its place would be taken for seconds since 1970.
+_STARTS_WITH_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+Moment = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_written), AfterValidator(_in_utc)
+]
+Horizon = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_whole)]
 #: Without characters that control a terminal or end a line.
 Name = Annotated[
     str,
@@ -111,7 +128,7 @@ class AskedTarget(_Schema):
 
     recipe: Name | None = Field(None, description="A recipe, or recipe@source.")
     instrument: Name | None = Field(None, description="Such as ^GSPC.")
-    horizon: int | None = Field(None, ge=1, le=10_000, description="Bars ahead.")
+    horizon: Horizon | None = Field(None, description="Bars ahead.")
     timestamp: Moment | None = Field(
         None,
         description="Forecast the last decision made by this moment (ISO 8601 with a zone); "
@@ -245,6 +262,10 @@ class Health(_Schema):
     timestamp: datetime
     version: str
     model_loaded: bool
+    scaler_loaded: bool = Field(description="As `model_loaded`: scaling is part of a model.")
+    feature_cols_loaded: bool = Field(description="Whether each model knows its features' names.")
+    feast_available: bool = Field(description="Whether Feast is installed.")
+    redis_connected: bool = Field(description="Whether a Redis is set and answers.")
     loaded_models: list[str] = Field(description="The slots that are answered for.")
     model_expected_features: dict[str, list[str]]
     refused: list[Refused]

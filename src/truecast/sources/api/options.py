@@ -34,7 +34,7 @@ class SeriesOptions(Options):
     publication_delay: Annotated[
         Duration, WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,5}[mh]$"})
     ] = timedelta()
-    may_be_negative: bool = False
+    may_be_negative: bool = Field(default=False, strict=True)
     currency: str = Field(default="USD", min_length=1, max_length=20, pattern=r"^[ -~]+$")
 
     @property

@@ -1,0 +1,91 @@
+"""The whole API against its own description: what is valid, what is not, and every answer."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis import Case
+from schemathesis.checks import CheckContext
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.transport import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from conftest import SOAK
+from served import Trained
+from truecast.core.settings import Settings
+from truecast.serving.access import open_access
+from truecast.serving.app import create_app
+from truecast.serving.keys import Keys
+from truecast.serving.openapi import describe
+from truecast.serving.service import open_service
+
+#: What is declared: parts that are not there yet, and what cannot be answered at the moment.
+DECLARED = ["501", "503"]
+#: Valid data may be refused for what they mean: see ``_valid_is_understood``.
+REFUSED = ["422"]
+
+
+_CLASSES = ("predict", "read", "write", "train", "admin", "stream")
+
+
+def _described() -> dict[str, Any]:
+    """Return the description of all routes, as a home without models has them too."""
+    with TemporaryDirectory() as home:
+        return describe(create_app(open_service(Settings(home=Path(home)))), keyed=True)
+
+
+class Running:
+    """What requests go to: the cases are collected before anything is trained."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+running = Running()
+schema = schemathesis.openapi.from_dict(
+    _described(),
+    config=SchemathesisConfig.from_dict(
+        {
+            "generation": {"max-examples": 500 if SOAK else 50, "database": "none"},
+            "checks": {
+                "not_a_server_error": {"expected-statuses": ["2xx", "4xx", *DECLARED]},
+                "positive_data_acceptance": {
+                    "expected-statuses": ["2xx", "404", *DECLARED, *REFUSED]
+                },
+            },
+        }
+    ),
+)
+schema.app = running
+
+
+@pytest.fixture(scope="module")
+def api(prepared: Trained, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """An API that demands keys, and how it is asked by one who may do everything."""
+    trained = prepared.copied(tmp_path_factory.mktemp("api") / "home")
+    rates = {f"limit_{name}": "1000000/second" for name in _CLASSES}
+    settings = Settings(home=trained.home, **rates)
+    _, secret = Keys(trained.registry.database).add("tester", "admin", "local")
+    app = create_app(
+        trained.service(), hosts={"testserver"}, access=open_access(settings, demanded=True)
+    )
+    keys = {"Authorization": f"Bearer {secret}", "X-API-Key": secret}
+    running.app = app
+    return {"headers": keys}
+
+
+@schema.parametrize()
+def test_every_answer_is_as_described(case: Case, api: dict[str, Any]) -> None:
+    case.call_and_validate(**api, additional_checks=[_valid_is_understood])
+
+
+def _valid_is_understood(ctx: CheckContext, response: Response, case: Case) -> None:
+    """Data that the description allows are never called invalid; what they mean may be refused."""
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    kind = response.json().get("type") if response.status_code == 422 else None
+    assert kind != "/docs#invalid", response.json()["detail"]
