@@ -52,13 +52,13 @@ Moment = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_written), AfterValidator(_in_utc)
 ]
 Horizon = Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_whole)]
-#: Without characters that control a terminal or end a line.
+#: Without what controls a terminal, ends a line, or leads elsewhere in a path or an address.
 Name = Annotated[
     str,
     Field(
         min_length=1,
         max_length=200,
-        pattern=r"^[^\u0000-\u001F\u007F-\u009F\u2028\u2029]+$",
+        pattern=r"^(\.?[^.#%\\\u0000-\u001F\u007F-\u009F\u2028\u2029])+\.?$",
     ),
 ]
 Price = Annotated[float, Field(gt=0, lt=1e12, allow_inf_nan=False)]

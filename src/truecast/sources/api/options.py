@@ -11,8 +11,10 @@ from truecast.core.recipe_parts import Duration
 from truecast.sources.options import CalendarName, Options
 
 NAME = "api"
-#: A symbol that may be sent: printable, without a blank.
-Symbol = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[!-~]+$")]
+#: A symbol that may be sent: printable, without a blank, and no way through folders.
+Symbol = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^(\.?[A-Za-z0-9^$=:&!@*+,~_-])+\.?$")
+]
 
 
 class SeriesOptions(Options):
