@@ -38,6 +38,10 @@ ROWS = {
         *("truecast", "fastapi", "truecast_p99", "fastapi_p99"),
         *("truecast_of_8", "fastapi_of_8", "truecast_first"),
     ],
+    "stream": [
+        *("truecast", "starlette", "truecast_cpu", "starlette_cpu"),
+        *("truecast_p99", "all_read_p99", "truecast_dropped"),
+    ],
 }
 #: It starts a cluster, which takes longer than all others together.
 LONG = {
@@ -53,8 +57,9 @@ OF_THE_SAME = {
     "many": ("_of_arithmetic",),
     "ingest": ("_of_ndjson",),
     "online": ("_redis_p99", "_redis", "_p99"),
+    "stream": ("_cpu", "_p99", "_dropped"),
 }
-FEW = {"online": 20, "inference": 50, "many": 4}
+FEW = {"stream": 20, "online": 20, "inference": 50, "many": 4}
 MEASURED_ALONE = {
     "features": 5,
     "tail": 0,
@@ -66,6 +71,7 @@ MEASURED_ALONE = {
     "sentiment": 0,
     "simulate": 1,
     "serve": 2,
+    "stream": 2,
     "many": 0,
 }
 
