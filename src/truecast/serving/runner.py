@@ -140,6 +140,7 @@ def _listen(
     port: int,
     tell: Callable[[str], object],
 ) -> None:
+    _allow_files(2 * CONNECTIONS)
     with listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
@@ -164,6 +165,18 @@ def _listen(
             ws_per_message_deflate=False,
         )
         _Server(config, lambda: tell(address)).run(sockets=[listener])
+
+
+def _allow_files(count: int) -> None:
+    """Let this process have so many files open if it may: systems begin with as few as 256."""
+    try:
+        import resource
+    except ImportError:
+        return  # Windows counts otherwise
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class _Server(uvicorn.Server):
