@@ -92,6 +92,13 @@ def test_losses_are_averaged_by_date_before_they_are_compared(ran: Ran) -> None:
     assert (versus.baseline, versus.n, len(ridge)) == ("naive", 39, 39)
     assert versus.dm == pytest.approx(diebold_mariano(ridge, naive).statistic)
     assert card.by_name["ridge"].losses["mape"] == pytest.approx(ridge.mean())
+    nested = card.by_name["ridge"].clark_west
+    assert nested is not None
+    assert nested.baseline == "naive"
+    assert card.by_name["lightgbm"].clark_west is None
+    assert card.judged.backtest_illustration is None
+    assert card.buy_and_hold_illustration is None
+    assert card.notes[0].startswith("no trading is illustrated for a pool: one capital")
     assert card.window.n == 78
     assert card.judged.trials == 2
 

@@ -9,10 +9,10 @@ all models cannot be told from the best.
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
-from truecast.evaluation.arrays import Floats, paired
+from truecast.evaluation.arrays import Floats, by_session, paired
 from truecast.evaluation.bootstrap import drawn_means
 from truecast.evaluation.significance import LEAST_ROWS, bartlett_lag, long_run_variance
 
@@ -48,6 +48,7 @@ def clark_west(
     *,
     baseline: str = "naive",
     horizon: int = 1,
+    sessions: NDArray[np.datetime64] | None = None,
 ) -> ClarkWest:
     r"""Test whether a model adds anything to the naive forecast that is a special case of it.
 
@@ -59,6 +60,9 @@ def clark_west(
         Name of the naive forecast.
     horizon : int
         Bars from a forecast to its outcome.
+    sessions : array of datetime64[D], shape (n,), or None
+        Of a pool, whose rows of one session go together: they are averaged first, as losses are
+        before they are compared.
 
     Returns
     -------
@@ -83,6 +87,8 @@ def clark_west(
     y, said = paired(outcomes, forecasts)
     _, base = paired(outcomes, naive)
     adjusted = (y - base) ** 2 - ((y - said) ** 2 - (base - said) ** 2)
+    if sessions is not None:
+        adjusted = by_session(sessions, adjusted)[1]
     n = len(adjusted)
     if n < 2 or np.ptp(adjusted) <= 1e-12 * np.abs(adjusted).max():
         return ClarkWest(baseline=baseline, statistic=0.0, p_value=0.5)

@@ -208,12 +208,13 @@ def _judge(
 def _clark_west(slot: SlotForecasts, name: str) -> ClarkWest | None:
     """Hold a model against the naive forecast that it contains, in percent return or by Brier."""
     family = slot.model_types.get(name, name)
-    if family not in NESTING.get(slot.target, ()) or not slot.naive or slot.pooled:
+    if family not in NESTING.get(slot.target, ()) or not slot.naive:
         return None
     naive = slot.naive[0]
     values = (slot.outcomes["value"], slot.forecasts[name], slot.forecasts[naive])
     outcome, said, base = (_to_percent(slot, one) for one in values)
-    return clark_west(outcome, said, base, baseline=naive, horizon=slot.horizon)
+    sessions = slot.session if slot.pooled else None
+    return clark_west(outcome, said, base, baseline=naive, horizon=slot.horizon, sessions=sessions)
 
 
 def _verdict(slot: SlotForecasts, versus: Sequence[Versus], deciding: str) -> Verdict:

@@ -25,6 +25,12 @@ from truecast.pipelines.study import Researcher, Study
 from truecast.serving.workspace import candidates
 from truecast.training.fit import Trained
 
+#: Why the card of a pool illustrates no trading.
+NO_TRADING = (
+    "no trading is illustrated for a pool: one capital trades one instrument, and the recipe does "
+    "not say how several would share it"
+)
+
 
 class PoolResearcher(Researcher):
     """Studies the slots of a pooled recipe, over the rows of all its instruments."""
@@ -194,7 +200,10 @@ def forecasts_of(
         assumed_share=float(np.mean([part.assumed_share for part in parts])),
         importances=dict(importances),
         parts=part_cards(study),
-        notes=tuple(f"{part.instrument}: {note}" for part in parts for note in part.notes),
+        notes=(
+            NO_TRADING,
+            *(f"{part.instrument}: {note}" for part in parts for note in part.notes),
+        ),
         pooled=True,
     )
 

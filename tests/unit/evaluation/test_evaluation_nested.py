@@ -27,6 +27,27 @@ def test_clark_west_equals_a_regression_on_a_constant(horizon: int) -> None:
     assert found.p_value == pytest.approx(norm.sf(fitted.tvalues[0]), rel=1e-7)
 
 
+def test_rows_of_one_session_count_as_one() -> None:
+    """Twelve instruments that all do the same say no more than one of them."""
+    y = 0.1 * RNG.standard_normal(400) + 0.02
+    said = 0.1 * y + 0.05 * RNG.standard_normal(400)
+    days = np.datetime64("2014-01-14") + np.arange(400)
+    alone = clark_west(y, said, np.zeros(400))
+    of_all = [np.repeat(values, 12) for values in (y, said, np.zeros(400))]
+    together = clark_west(*of_all, sessions=np.repeat(days, 12))
+    assert together.statistic == pytest.approx(alone.statistic, rel=1e-12)
+    # ... and two that differ are what a regression of their mean by session on a constant says.
+    other, theirs = 0.2 * RNG.standard_normal(400), 0.05 * RNG.standard_normal(400)
+    pair = [np.column_stack(both).ravel() for both in ((y, other), (said, theirs))]
+    found = clark_west(*pair, np.zeros(800), sessions=np.repeat(days, 2))
+    each = [a**2 - (a - b) ** 2 + b**2 for a, b in ((y, said), (other, theirs))]
+    lags = bartlett_lag(400, 1)
+    fitted = OLS(np.mean(each, axis=0), np.ones(400)).fit(
+        cov_type="HAC", cov_kwds={"maxlags": lags}
+    )
+    assert found.statistic == pytest.approx(fitted.tvalues[0], rel=1e-9)
+
+
 def test_a_model_that_never_differs_adds_nothing() -> None:
     y = RNG.standard_normal(100)
     assert clark_west(y, np.zeros(100), np.zeros(100)).p_value == 0.5
