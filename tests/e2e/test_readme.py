@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from truecast.core.instrument import Instrument
 from truecast.core.recipe import Recipe
 from truecast.core.recipe_files import load_recipe
+from truecast.core.settings import Settings
 from truecast.evaluation.metrics import METRICS
 from truecast.evaluation.slots import COMPARED
 from truecast.features.catalog import FAMILIES, SETS, members
@@ -33,6 +34,7 @@ from truecast.lake.schemas import (
     WINDOWS,
 )
 from truecast.models.catalog import MODELS
+from truecast.serving.classes import CLASSES
 from truecast.sources.alphavantage.options import AlphaVantageOptions
 from truecast.sources.api.options import ApiOptions
 from truecast.sources.catalog import NEWS_SOURCES, SOURCES
@@ -47,6 +49,8 @@ from truecast.sources.yahoo.options import YahooOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE_OF_SERVING = ROOT / "docs" / "serving.md"
+SETTINGS = Settings.model_fields
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 #: Commands that set the stage: cloning, make (test_makefile.py holds those) and the shell's own.
@@ -259,6 +263,31 @@ def test_the_page_of_recipes_shows_the_shipped_one_as_it_is() -> None:
         if language == "yaml"
     ]
     assert load_recipe("sp500-daily").hash in [recipe.hash for recipe in recipes]
+
+
+def test_the_pages_name_every_setting_and_the_page_of_serving_its_default() -> None:
+    named = {name for page in PAGES for name in re.findall(r"`(\w+)[`=]", without_fences(page))}
+    fields = {field.alias or f"TRUECAST_{name.upper()}": field for name, field in SETTINGS.items()}
+    assert set(fields) <= named
+    (table,) = (
+        table for table in tables(without_fences(PAGE_OF_SERVING)) if "variable" in table[0]
+    )
+    shown = {row["variable"].strip("`"): row["default"].strip("`") for row in table}
+    own = {
+        name: field.default or "none"
+        for name, field in fields.items()
+        if name.startswith("TRUECAST_LIMIT_") or name in {"TRUECAST_HOSTS", "TRUECAST_CORS_ORIGINS"}
+    }
+    assert len(own) == 8
+    assert {name: shown[name] for name in own} == own
+
+
+def test_the_page_of_serving_has_the_classes_of_routes() -> None:
+    found = [table for table in tables(without_fences(PAGE_OF_SERVING)) if "class" in table[0]]
+    (table,) = found
+    assert {(row["class"].strip("`"), row["scope"].strip("`")) for row in table} == {
+        (of.name, of.scope) for of in CLASSES
+    }
 
 
 def keys_of(model: type[BaseModel]) -> set[str]:
