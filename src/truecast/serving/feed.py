@@ -42,6 +42,8 @@ TICK_SECONDS = 1.0
 REFRESH_SECONDS = 2.0
 #: A question has the same series asked for once in so long.
 _ASKED_AGAIN = timedelta(seconds=2)
+#: Puts a series that is asked about before all that are due.
+_AT_ONCE = timedelta(days=1)
 #: How long the end of the server waits for what is half done.
 _STOP_SECONDS = 3.0
 #: Sources that are told, and cannot be asked.
@@ -76,7 +78,7 @@ class Feed:
         self._threads: dict[str, threading.Thread] = {}
         self._issued: dict[Slot, _Issued] = {}
         self._troubles: dict[str, str] = {}
-        self._asked: dict[tuple[str, ...], datetime] = {}
+        self._asked: dict[tuple[str, ...], tuple[datetime, int]] = {}
         self._seen: View | None = None
         self._kept = float("-inf")
         self._live = False
@@ -147,16 +149,18 @@ class Feed:
         polled = self._series_of(slot)
         if polled is None or self._stopping.is_set():
             return False
-        moment, key = now(), polled.what.key
+        moment = now()
         if polled.due_at > moment or polled.error is not None:
             return False
-        if moment - self._asked.get(key, moment - _ASKED_AGAIN) < _ASKED_AGAIN:
-            return False
-        self._asked[key] = moment
         before, polls = polled.due_at, polled.polls
-        if self._lease.held:
-            polled.next_at = min(polled.next_at, moment)
+        asked, then = self._asked.get(polled.what.key, (moment - _ASKED_AGAIN, polls))
+        if moment - asked >= _ASKED_AGAIN:
+            self._asked[polled.what.key] = moment, polls
+            polled.next_at = moment - _AT_ONCE
             self._wake()
+        elif polls > then:
+            return False  # it was asked for just now, and had not come
+        if self._lease.held:
             polled.wait(polls, REFRESH_SECONDS)
         else:
             self._await_other(polled)
@@ -207,8 +211,14 @@ class Feed:
 
     def _watch(self, view: View, seats: Mapping[Slot, Seat]) -> None:
         """Find out what is to be polled for the recipes that are served."""
-        if view is self._seen:
-            return
+        if view is not self._seen:
+            self._find_polled(seats)
+            self._seen = view
+        if "feed" in self._threads:
+            for vendor in self._vendors.keys() - self._threads.keys():
+                self._begin(vendor, lambda name=vendor: self._serve(name))  # type: ignore[misc]
+
+    def _find_polled(self, seats: Mapping[Slot, Seat]) -> None:
         wanted: dict[tuple[str, ...], tuple[str, What]] = {}
         for recipe in {seat.recipe.hash: seat.recipe for seat in seats.values()}.values():
             wanted |= {what.key: (vendor, what) for vendor, what in _wanted(recipe)}
@@ -219,10 +229,7 @@ class Feed:
         vendors: dict[str, list[Polled]] = {}
         for key, (vendor, _) in wanted.items():
             vendors.setdefault(vendor, []).append(self._polled[key])
-        self._vendors, self._seen = vendors, view
-        if "feed" in self._threads:
-            for vendor in vendors.keys() - self._threads.keys():
-                self._begin(vendor, lambda name=vendor: self._serve(name))  # type: ignore[misc]
+        self._vendors = vendors
         self._wake()
 
     def _serve(self, vendor: str) -> None:

@@ -5,6 +5,7 @@ out what it missed. What fails, or brings nothing although it is due, is asked f
 wait that doubles.
 """
 
+import logging
 import threading
 import time
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from truecast.core.errors import TruecastError
 from truecast.core.interval import Interval
 from truecast.lake.lake import Lake
 from truecast.sources.base import NewsSource, Source
+
+_log = logging.getLogger(__name__)
 
 #: How often sources of news are asked, where they do not say themselves what is next.
 _NEWS_EVERY = {"alphavantage": timedelta(hours=1), "files": timedelta(seconds=2)}
@@ -216,15 +219,18 @@ class Polled:
 
     def poll(self, lake: Lake) -> bool:
         """Ask the source now; say whether there was anything new. What goes wrong is kept."""
-        new, asked_to_wait = False, None
+        new, due, asked_to_wait = False, self.due_at, None
         try:
             new = self.what.take_in(lake)
             due = self.what.due(lake)
             self.error = self.failing_since = None
         except TruecastError as error:
-            due = self.due_at
-            self.error, self.failing_since = str(error), self.failing_since or now()
             asked_to_wait = getattr(error, "retry_after", None)
+            self._fail(str(error))
+        except Exception as error:  # noqa: BLE001 - see below
+            # What a source never foresaw must not end the polling of all the others.
+            _log.exception("%s", " ".join(self.what.key))
+            self._fail(f"{type(error).__name__}: {error}")
         moment = now()
         if due > moment:
             self.tries, self.next_at = 0, due
@@ -236,6 +242,9 @@ class Polled:
             self.polls += 1
             self._done.notify_all()
         return new
+
+    def _fail(self, error: str) -> None:
+        self.error, self.failing_since = error, self.failing_since or now()
 
     def wait(self, polls: int, seconds: float) -> bool:
         """Wait until it has been polled more than so many times; say whether it has."""
