@@ -4,11 +4,20 @@ from typing import Annotated
 
 import typer
 
+from truecast.cli.options import open_recipe, open_studies, read_day
 from truecast.cli.output import console
+from truecast.core.errors import UsageError
 from truecast.core.settings import load_settings
 
 
 def serve(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(
+            help="With --replay: a shipped recipe, or a YAML file. [default: sp500-daily]",
+            show_default=False,
+        ),
+    ] = None,
     host: Annotated[
         str,
         typer.Option("--host", help="Where others reach it, every request needs a key."),
@@ -16,11 +25,24 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0 for any that is free.")
     ] = 8000,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            "--replay",
+            help="Live through the past from this session on (2018-01-02), by models of then.",
+            show_default=False,
+        ),
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option("--speed", min=0.001, help="With --replay: seconds of then in one of now."),
+    ] = 1.0,
 ) -> None:
     """Serve forecasts over HTTP; to this machine alone, unless another address is said.
 
-    Ctrl-C ends it.
+    New bars and news are fetched when they are due, and forecasts issued from them. Ctrl-C ends it.
     """
+    from truecast.serving.feed import Feed
     from truecast.serving.runner import serve as run
 
     def tell(address: str) -> None:
@@ -30,4 +52,14 @@ def serve(
             soft_wrap=True,
         )
 
-    run(load_settings(), host, port, tell=tell)
+    if replay is None:
+        if recipe is not None or speed != 1:
+            raise UsageError("a recipe and --speed are for --replay: say --replay DATE too")
+        run(load_settings(), host, port, live=Feed, tell=tell)
+        return
+    from truecast.pipelines.replayfeed import ReplayFeed
+    from truecast.serving.choosing import DEFAULT_RECIPE
+
+    with open_studies(open_recipe(recipe or DEFAULT_RECIPE, None, None)) as studies:
+        past = ReplayFeed(studies, read_day(replay, "--replay"), speed)
+    run(load_settings(), host, port, live=past.attend, tell=tell)

@@ -77,7 +77,7 @@ def replay(studies: Studies, first: date, last: date) -> ReplayResult:
     walk(studies)
     replays = {symbol: Replay(studies, symbol) for symbol in symbols}
     series = {symbol: series_of(workspace, recipe, symbol) for symbol in symbols}
-    decisions = sorted(_decisions(studies, first, last))
+    decisions = sorted(decisions_of(studies, first, last))
     if not decisions:
         raise UsageError(f"no session of {', '.join(symbols)} lies between {first} and {last}")
     every = Query(
@@ -111,10 +111,10 @@ def records_of(workspace: Workspace, recipe: Recipe, query: Query) -> list[Track
     )
 
 
-def _decisions(
+def decisions_of(
     studies: Studies, first: date, last: date
 ) -> Iterator[tuple[np.datetime64, str, np.datetime64]]:
-    """Find when something is decided from the bars of the sessions between two days."""
+    """Yield moment, instrument and session of all decisions between two days, both included."""
     for symbol in studies.recipe.instruments:
         decisions = studies.researcher(symbol).dataset.decisions
         sessions = decisions.session

@@ -1,0 +1,121 @@
+"""The past lived through again beside the routes."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from truecast.core.errors import UsageError
+from truecast.core.settings import Settings
+from truecast.ledger.query import Query
+from truecast.pipelines.replay import replay
+from truecast.pipelines.replayfeed import ReplayFeed
+from truecast.pipelines.studies import Studies
+from truecast.serving.service import open_service
+
+#: June 2014 is the end of what the small recipe evaluates.
+FIRST, LAST = date(2014, 6, 16), date(2014, 6, 30)
+#: Sessions from one to the other.
+SESSIONS = 11
+
+
+def _until(reached: Callable[[], bool], seconds: float = 90) -> None:
+    ends = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < ends
+        threading.Event().wait(0.05)
+
+
+def moments(studies: Studies) -> list[datetime]:
+    found = studies.workspace.ledger.history(Query(mode="replay"))[::-1]
+    return [one.forecast.as_of for one in found]
+
+
+def test_it_says_what_a_replay_says(small_recipe: Any, studies: Any) -> None:
+    opened = studies(small_recipe())
+    service = open_service(Settings(home=opened.workspace.settings.home))
+    feed = ReplayFeed(opened, FIRST, speed=1e9)
+    feed.attend(service)
+    assert (service.live, feed.role, feed.refresh(next(iter(feed._replays)))) == (
+        feed,
+        "replays",
+        False,
+    )
+    feed.start()
+    _until(lambda: len(moments(opened)) >= SESSIONS)
+    feed._thread.join(60)
+    feed.stop()
+    assert feed.troubles() == []
+    said = moments(opened)
+    assert said == sorted(said)
+    assert said[0] == datetime(2014, 6, 16, 20, 30, tzinfo=UTC)
+    again = replay(opened, FIRST, LAST)
+    assert (again.forecasts, again.added) == (SESSIONS, 0)
+    entries = opened.workspace.ledger.history(Query(mode="replay"))[::-1]
+    assert all(entry.outcome is not None for entry in entries[: SESSIONS - 1])
+
+
+def test_time_passes_at_the_speed_that_is_said(small_recipe: Any, studies: Any) -> None:
+    opened = studies(small_recipe())
+    service = open_service(Settings(home=opened.workspace.settings.home))
+    day = 24 * 3600
+    feed = ReplayFeed(opened, FIRST, speed=day / 1000)
+    feed.attend(service)
+    feed.start()
+    _until(lambda: len(moments(opened)) == 1)
+    threading.Event().wait(0.5)
+    assert len(moments(opened)) == 1  # the next one comes after a thousand seconds
+    began = time.monotonic()
+    feed.stop()
+    assert time.monotonic() - began < 5
+
+
+def test_a_day_that_may_not_be_replayed_is_refused(small_recipe: Any, studies: Any) -> None:
+    opened = studies(small_recipe())
+    with pytest.raises(UsageError, match="before the evaluation starts"):
+        ReplayFeed(opened, date(2013, 3, 4), speed=1)
+    with pytest.raises(UsageError, match="there is no session"):
+        ReplayFeed(opened, date(2030, 3, 4), speed=1)
+
+
+def test_the_command(home: Path, tmp_path: Path, typed: Any, small_recipe: Any) -> None:
+    assert "say --replay DATE" in typed("serve", "--speed", "9", home=home).err
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(small_recipe().model_dump(mode="json", by_alias=True)))
+    words = ["serve", str(path), "--replay", str(FIRST), "--speed", "1e9", "--port", "0"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "truecast", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        found = None
+        while found is None:
+            line = server.stdout.readline()
+            assert line, server.stderr and server.stderr.read()
+            found = re.search(r"http://\S+", line)
+        with httpx.Client(base_url=found[0], timeout=30) as client:
+            assert client.get("/health").json()["feed"] == "replays"
+
+            def said() -> int:
+                asked = client.get("/predictions/history?mode=replay&limit=1000")
+                return int(asked.json()["count"])
+
+            _until(lambda: said() >= SESSIONS)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(15) in (0, -signal.SIGTERM)
+    finally:
+        server.kill()
+        server.communicate()
