@@ -18,9 +18,19 @@ from truecast.features.warmup import warm_up
 from truecast.lake.trials import Look, Trials
 from truecast.pipelines import engine
 from truecast.pipelines.gates import Gatekeeper, GateResult
+from truecast.pipelines.kept import Kept
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.train import final_fold, train_models
-from truecast.serving.workspace import Workspace, champion_slots, feature_plan, slots_of
+from truecast.serving.workspace import (
+    Workspace,
+    champion_slots,
+    feature_plan,
+    slots_of,
+    source_of,
+)
+
+#: Of this process, where it is a worker.
+_KEPT = Kept()
 
 
 @dataclass(frozen=True)
@@ -78,8 +88,21 @@ class Errand:
     plans: tuple[Plan, ...] = ()
 
     def open(self) -> Studies:
-        """Open the studies of the recipe where the worker is."""
-        return Studies(Workspace(self.settings), Recipe.model_validate(self.recipe))
+        """Open the studies of the recipe where the worker is, on rows that it may have kept."""
+        studies = Studies(Workspace(self.settings), Recipe.model_validate(self.recipe))
+        workspace, recipe = studies.workspace, studies.recipe
+        # The lake's versions in place of the moment: rows are made of what the lake has.
+        key = (
+            self.settings.model_dump_json(),
+            recipe.hash,
+            source_of(recipe).name,  # of files, by where they lie
+            self.symbol,
+            tuple(workspace.lake.versions().items()),
+        )
+        warm_up(feature_plan(recipe)[0])
+        dataset = _KEPT.get(key, lambda: workspace.dataset(recipe, self.symbol))
+        studies.take(self.symbol, dataset)
+        return studies
 
 
 def _errands(studies: Studies, plans: Mapping[str, Sequence[Plan]]) -> dict[str, Errand]:
@@ -171,7 +194,9 @@ def fit(studies: Studies, plans: Sequence[Plan]) -> dict[Slot, dict[str, Fitted]
     if engine.works_here(settings, len(by_symbol)):
         found = engine.run(here, by_symbol, settings)
     else:
-        found = engine.run(_fitted_there, _errands(studies, by_symbol), settings, tell=tell)
+        # Those that were walked last first: workers may still have their rows.
+        errands = dict(reversed(_errands(studies, by_symbol).items()))
+        found = engine.run(_fitted_there, errands, settings, tell=tell)
     return {
         plan.slot: fitted
         for symbol, mine in by_symbol.items()

@@ -13,6 +13,7 @@ from truecast.core.meter import Meter
 from truecast.core.progress import SILENT, Progress
 from truecast.core.recipe import Recipe
 from truecast.core.slot import POOLED, Slot, escape
+from truecast.datasets.assembly import Dataset
 from truecast.datasets.pooled import PooledDataset
 from truecast.datasets.splits import Fold
 from truecast.datasets.targets import F64
@@ -66,13 +67,18 @@ class Studies:
 
     def _open(self, symbol: str) -> Researcher:
         if not self.recipe.pooled:
-            dataset = self.workspace.dataset(self.recipe, symbol)
-            return Researcher(self.recipe, dataset, self._parent(symbol))
+            return self.take(symbol, self.workspace.dataset(self.recipe, symbol))
         if symbol != POOLED:
             return Member(self.researcher(POOLED), symbol)
         every = self.recipe.instruments
         members = {name: self.workspace.dataset(self.recipe, name) for name in every}
         return PoolResearcher(self.recipe, PooledDataset.over(members))
+
+    def take(self, symbol: str, dataset: Dataset) -> Researcher:
+        """Study an instrument on rows that have been built already; return its researcher."""
+        researcher = Researcher(self.recipe, dataset, self._parent(symbol))
+        self._researchers[symbol] = researcher
+        return researcher
 
     def _parent(self, symbol: str) -> Parent | None:
         """Open the instrument whose networks an instrument's begin with, if there is one."""
