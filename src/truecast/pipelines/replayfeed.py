@@ -55,8 +55,8 @@ class ReplayFeed:
         walk(studies)
         decisions = sorted(decisions_of(studies, first, _LAST))
         if not decisions:
-            symbols = ", ".join(studies.recipe.instruments)
-            raise UsageError(f"there is no session of {symbols} from {first} on")
+            every = ", ".join(studies.recipe.instruments)
+            raise UsageError(f"there is no session of {every} from {first} on")
         self._steps = [
             (to_utc(as_of), [symbol for _, symbol, _ in some])
             for as_of, some in groupby(decisions, itemgetter(0))
