@@ -1,0 +1,100 @@
+"""On PostgreSQL too nothing is written at a place that a reader has gone past."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from truecast.core.forecast import Forecast
+from truecast.database.engine import Database, open_database
+from truecast.ledger.ledger import Ledger
+
+WRITERS, BATCHES = 6, 15
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
+    try:
+        services = pytest.importorskip("_services")
+    finally:
+        sys.path.pop(0)
+    if lacking := services.missing():
+        pytest.skip(f"{lacking} is not installed")
+    with services.running_postgres() as address:
+        yield address
+        open_database(address).close()
+
+
+def test_a_reader_misses_nothing_that_many_write_at_once(
+    url: str, forecast: Callable[..., Forecast]
+) -> None:
+    """Each writer has a ledger of its own, as processes have."""
+    due, database, ended = forecast().due_at, open_database(url), threading.Event()
+
+    def write(writer: int) -> None:
+        ledger = Ledger(database)
+        for batch in range(BATCHES):
+            names = [f"{writer}-{batch}-{number}" for number in range(3)]
+            ledger.write(
+                [
+                    forecast(input_hash=name, mode="replay", due_at=due + timedelta(days=batch))
+                    for name in names
+                ]
+            )
+
+    def read() -> list[int]:
+        ledger, found, at = Ledger(database), [], 0
+        last = False
+        while not last:
+            last = ended.is_set()
+            page = ledger.after(at, 7)
+            while page.until > at:
+                found += [seq for seq, _ in page.forecasts]
+                at = page.until
+                page = ledger.after(at, 7)
+        return found
+
+    with ThreadPoolExecutor(WRITERS + 1) as pool:
+        reading = pool.submit(read)
+        list(pool.map(write, range(WRITERS)))
+        ended.set()
+        found = reading.result()
+    everything = [seq for seq, _ in Ledger(database).after(0, 10**6).forecasts]
+    assert len(everything) == WRITERS * BATCHES * 3
+    assert found == everything
+
+
+def test_a_writer_waits_for_one_that_has_a_lower_place(
+    url: str, forecast: Callable[..., Forecast]
+) -> None:
+    due, database = forecast().due_at + timedelta(days=365), open_database(url)
+    before, held, go_on = Ledger(database).newest_seq(), threading.Event(), threading.Event()
+
+    class Slow(Database):
+        """Is long about its commit."""
+
+        @contextmanager
+        def writing(self):  # type: ignore[no-untyped-def]
+            with database.writing() as connection:
+                yield connection
+                held.set()
+                assert go_on.wait(20)
+
+    slow = Slow(database._engine)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(Ledger(slow).write, [forecast(due_at=due)])
+        assert held.wait(20)
+        second = pool.submit(Ledger(database).write, [forecast(due_at=due, input_hash="other")])
+        threading.Event().wait(0.3)
+        assert Ledger(database).after(before, 10).until == before
+        assert not second.done()
+        go_on.set()
+        written = [*first.result(20), *second.result(20)]
+    page = Ledger(database).after(before, 10)
+    assert [one for _, one in page.forecasts] == written
