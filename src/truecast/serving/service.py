@@ -53,6 +53,7 @@ LINKS = {
     "predict": "/predict",
     "history": "/predictions/history",
     "track_record": "/track-record",
+    "models": "/models",
 }
 
 
