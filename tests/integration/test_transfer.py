@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import polars as pl
 import pytest
 from onnx import numpy_helper
 from pydantic import ValidationError
@@ -18,14 +19,15 @@ from truecast.core.recipe import Recipe
 from truecast.core.recipe_files import load_recipe
 from truecast.core.settings import Settings
 from truecast.models.scaling import Scaling
-from truecast.pipelines.stages import RunResult, check_recipe, run
+from truecast.pipelines.stages import RunResult, check_recipe, ingest, run
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import check_cut_forecasts
-from truecast.serving.workspace import Workspace, slots_of
+from truecast.serving.workspace import Workspace, slots_of, source_of
 
 Make = Callable[..., Recipe]
 Open = Callable[[Recipe], Studies]
 PARENT, CHILD = "^GSPC", "^IXIC"
+BAR = ("open", "high", "low", "close", "volume")
 TINY = {"window": 4, "units": 3, "epochs": 2}
 FAMILY = {
     "instruments": [PARENT, CHILD],
@@ -186,3 +188,56 @@ def test_gold_runs_on_simulated_bars(tmp_path: Path) -> None:
     assert forecast.model_type in {"mlp", "cnn", "lstm"}
     assert {one.name for one in slot.models} >= {"naive", "mlp", "cnn", "lstm"}
     json.dumps(slot.model_dump(mode="json"))
+
+
+def written(recipe: Recipe, folder: Path) -> dict[str, pl.DataFrame]:
+    """Write the simulated bars of a recipe's series as people have them; return them by symbol."""
+    market = Workspace(Settings(home=folder / "made"))
+    ingest(market, recipe)
+    bars = {}
+    for symbol in (*recipe.instruments, *recipe.context):
+        known = market.lake.history(source_of(recipe).name, symbol, recipe.bar_interval).known()
+        rows = known.select(date="session", **{key: key for key in BAR}).with_columns(
+            pl.col("open", "high", "low", "close").round(4)
+        )
+        bars[symbol] = rows
+    frames = [rows.with_columns(symbol=pl.lit(symbol)) for symbol, rows in bars.items()]
+    pl.concat(frames).write_csv(folder / "prices.csv")
+    return bars
+
+
+@pytest.mark.parametrize("name", ["gold", "index-to-stocks"])
+def test_recipes_of_networks_run_on_files(name: str, tmp_path: Path) -> None:
+    recipe = shortened(name)
+    spec = recipe.model_dump(mode="json", by_alias=True)
+    # One network a target: the others are fitted in the runs on simulated bars.
+    for target in spec["targets"].values():
+        target["models"] = target["models"][:1]
+    recipe = Recipe.model_validate(spec)
+    bars = written(recipe, tmp_path)
+    from_files = recipe.with_source(f"files:{tmp_path / 'prices.csv'}")
+    studies = Studies(Workspace(Settings(home=tmp_path / "home")), from_files)
+    result = run(studies)
+    slots = slots_of(from_files)
+    assert [one.slot for one in result.forecasts] == [str(slot) for slot in slots]
+    for one in result.forecasts:
+        last = bars[one.instrument].row(-1, named=True)
+        assert (one.today_date, one.last_close) == (last["date"], last["close"])
+        assert (one.simulated, one.degraded, one.mode) == (False, False, "historical")
+        assert one.model_type == recipe.targets[one.target].models[0].name
+    # No change is judged on exactly the closes of the file.
+    assert not result.scorecard.slots[0].simulated
+    for card, slot in zip(result.scorecard.slots, slots, strict=True):
+        losses = card.by_name["naive"].losses
+        if slot.target == "price":
+            rows = bars[slot.instrument].filter(
+                pl.col("date").is_between(card.window.from_, card.window.to)
+            )
+            ahead = (
+                bars[slot.instrument]
+                .with_columns(before=pl.col("close").shift(slot.horizon))
+                .join(rows.select("date"), on="date")
+            )
+            expected = 100 * (ahead["before"] / ahead["close"] - 1).abs().mean()  # type: ignore[operator]
+            assert card.window.n == len(ahead)
+            assert losses["mape"] == pytest.approx(expected)
