@@ -24,6 +24,7 @@ from truecast.serving.routes import add_routes
 from truecast.serving.routes_feed import add_feed_routes
 from truecast.serving.routes_later import add_later_routes
 from truecast.serving.routes_models import add_models_routes
+from truecast.serving.routes_predict import add_predict_routes
 from truecast.serving.routes_stream import add_stream_routes
 from truecast.serving.service import Service
 from truecast.serving.standings import Standings
@@ -85,6 +86,7 @@ def create_app(
     )
     add_handlers(app)
     add_routes(app, service)
+    add_predict_routes(app, service)
     add_models_routes(app, Standings(service.registry, service.look))
     add_stream_routes(app, service)
     add_feed_routes(app, Pushes(service))

@@ -135,6 +135,10 @@ HEALTH: Document = {
     "timestamp": "2026-03-02T09:00:00Z",
     "version": "0.1.0",
     "model_loaded": True,
+    "scaler_loaded": True,
+    "feature_cols_loaded": True,
+    "feast_available": False,
+    "redis_connected": False,
     "loaded_models": ["sp500-daily@sample:~5EGSPC:price:1"],
     "model_expected_features": {
         "sp500-daily@sample:~5EGSPC:price:1": ["log_return_1", "log_return_5", "rsi_14"]

@@ -263,7 +263,7 @@ class Health(_Schema):
     version: str
     model_loaded: bool
     scaler_loaded: bool = Field(description="As `model_loaded`: scaling is part of a model.")
-    feature_cols_loaded: bool = Field(description="Whether each model knows its features' names.")
+    feature_cols_loaded: bool = Field(description="As `model_loaded`: so are their names.")
     feast_available: bool = Field(description="Whether Feast is installed.")
     redis_connected: bool = Field(description="Whether a Redis is set and answers.")
     loaded_models: list[str] = Field(description="The slots that are answered for.")

@@ -22,6 +22,7 @@ from truecast.ledger.query import Entry, Query
 from truecast.registry.registry import Registry, VersionRecord
 from truecast.serving.answered import Answered
 from truecast.serving.answers import Answer, Answers, Question
+from truecast.serving.beside import feast_available, redis_connected
 from truecast.serving.champions import Champions, Seat, View
 from truecast.serving.choosing import choose
 from truecast.serving.errors import NotReadyError, OverdueError, UnknownError
@@ -144,6 +145,19 @@ class Service:
         """Return the slot of a question that names its target; see :func:`.choosing.choose`."""
         view = self._champions.look()
         return choose(asked, view.slots, view.recipes, usual=True)
+
+    def seat(self, slot: Slot, model: str | None = None) -> Seat:
+        """Return who answers for a slot, or its newest version of a model's name.
+
+        Raises
+        ------
+        NotReadyError
+            If nobody does.
+        UnknownError
+            If there is no such model.
+        """
+        view = self._champions.look()
+        return _seat(view, slot) if model is None else self._named.seat(view, slot, model)
 
     def answers(
         self,
@@ -309,6 +323,10 @@ class Service:
             timestamp=now(),
             version=truecast.__version__,
             model_loaded=bool(view.seats),
+            scaler_loaded=bool(view.seats),
+            feature_cols_loaded=bool(view.seats),
+            feast_available=feast_available(),
+            redis_connected=redis_connected(self._workspace.settings),
             loaded_models=[str(slot) for slot in view.seats],
             model_expected_features={
                 str(slot): list(seat.forecaster.features) for slot, seat in view.seats.items()
