@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from starlette.routing import Route
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -260,6 +261,47 @@ def test_a_browser_sends_its_key_as_a_subprotocol(tmp_path: Path) -> None:
         ):
             pass
         problem(refused.value, 401, "key")
+
+
+def test_a_websocket_ends_with_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "HELD_SECONDS", 0.05)
+    settings = Settings(home=tmp_path)
+    keys = Keys(open_database(settings.database))
+    ended = []
+
+    async def for_ever(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.accept"})
+        try:
+            while (await receive())["type"] != "websocket.disconnect":
+                await send({"type": "websocket.send", "text": "still here"})
+        finally:
+            ended.append(scope["state"]["actor"])
+
+    app = Starlette(
+        routes=[Mount("/", for_ever)], middleware=doors(LOOPBACK, open_access(settings))
+    )
+
+    def opened(secret: str | None) -> Any:
+        headers = {"X-API-Key": secret} if secret else {}
+        return client.websocket_connect(f"ws://localhost{STREAM}", headers=headers)
+
+    with TestClient(app, base_url="http://localhost") as client:
+        with opened(None) as local:
+            local.send_text("?")
+            assert local.receive_text() == "still here"
+            first, second = (keys.add(name, "read", "a test")[1] for name in ("a", "b"))
+            with pytest.raises(WebSocketDisconnect) as gone:
+                local.receive_text()
+            assert (gone.value.code, gone.value.reason) == (1008, "A key is needed")
+        with opened(first) as one, opened(second) as other:
+            keys.revoke("a", "a test")
+            with pytest.raises(WebSocketDisconnect):
+                one.receive_text()
+            time.sleep(0.3)
+            other.send_text("?")
+            assert other.receive_text() == "still here"
+    assert ended == ["local", "a", "b"]
 
 
 def test_what_is_behind_sees_the_name_and_never_the_key(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_network
 from typing import NoReturn
@@ -55,6 +56,27 @@ class RefusedError(RequestError):
         self.headers, self.what_to_do = [*headers], what_to_do
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who was let in.
+
+    Parameters
+    ----------
+    key : Key, optional
+        None where no key is needed.
+    headers : list of (bytes, bytes)
+        Say how often it may ask.
+    """
+
+    key: Key | None
+    headers: Headers
+
+    @property
+    def actor(self) -> str:
+        """Who it is, for the audit."""
+        return LOCAL if self.key is None else self.key.name
+
+
 class Access:
     """Knows the keys and counts requests.
 
@@ -80,7 +102,7 @@ class Access:
         self._looked_at = time.monotonic()
         self._looking: asyncio.Task[None] | None = None
 
-    async def admit(self, of: RouteClass, secret: str | None, address: str) -> tuple[str, Headers]:
+    async def admit(self, of: RouteClass, secret: str | None, address: str) -> Admitted:
         """Let a request in, and count it.
 
         Parameters
@@ -94,8 +116,8 @@ class Access:
 
         Returns
         -------
-        (str, list of (bytes, bytes))
-            Who asks, and headers that say how often it may.
+        Admitted
+            Who asks, and how often it may.
 
         Raises
         ------
@@ -118,7 +140,12 @@ class Access:
                 [(b"retry-after", b"%d" % left.reset_seconds), *left.headers],
                 f"ask again in {left.reset_seconds} s; TRUECAST_LIMIT_{of.name.upper()} sets it",
             )
-        return LOCAL if key is None else key.name, left.headers
+        return Admitted(key, left.headers)
+
+    async def still_admits(self, key: Key | None) -> bool:
+        """Say whether who was let in by a key, or without one, would be now."""
+        ring = await self._newest()
+        return key.id in ring if key is not None else not (self.demanded or ring)
 
     async def close(self) -> None:
         """Close what is open."""

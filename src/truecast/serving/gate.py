@@ -5,19 +5,22 @@ too often (429), and what is sent is not too large (413). What is behind it sees
 key, never the key.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import NoReturn
 from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from truecast.serving.access import Access, Headers, RefusedError, deny, refuse_key
-from truecast.serving.audit import LOCAL
+from truecast.serving.access import Access, Admitted, Headers, RefusedError, deny, refuse_key
 from truecast.serving.classes import STREAM, RouteClass, class_of
-from truecast.serving.kinds import BUSY, HTTP, TOO_LARGE
+from truecast.serving.keys import Key
+from truecast.serving.kinds import BUSY, HTTP, KEY, TOO_LARGE
 
 #: Requests that are worked on at once: each holds memory.
 CONCURRENT = 256
+#: How often it is looked whether a WebSocket's key is still good.
+HELD_SECONDS = 5.0
 #: A browser can send a key with a WebSocket in no other way than as a name of a subprotocol.
 _KEY_PROTOCOL = "truecast.key."
 
@@ -43,14 +46,14 @@ class Gate:
             await self._app(scope, receive, send)
             return
         try:
-            scope, receive, said = await self._admit(scope, receive)
+            scope, receive, admitted = await self._admit(scope, receive)
         except RefusedError as refused:
             if any(name in _SIZES and value != b"0" for name, value in scope["headers"]):
                 refused.headers.append(_CLOSE)
             await deny(refused, scope, receive, send)
             return
         if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
+            await self._hold(admitted.key, scope, receive, send)
             return
 
         started = False
@@ -59,7 +62,7 @@ class Gate:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message = {**message, "headers": [*message.get("headers", ()), *said]}
+                message = {**message, "headers": [*message.get("headers", ()), *admitted.headers]}
             await send(message)
 
         self._busy += 1
@@ -73,28 +76,45 @@ class Gate:
         finally:
             self._busy -= 1
 
-    async def _admit(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive, Headers]:
+    async def _admit(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive, Admitted]:
         websocket = scope["type"] == "websocket"
         of = STREAM if websocket else class_of(scope["method"], scope["path"])
         seen = _Seen(scope)
-        actor = LOCAL
-        said: Headers = []
+        admitted = Admitted(None, [])
         if self._access is not None:
             client = scope.get("client")
             address = client[0] if client else ""
-            actor, said = await self._access.admit(of, seen.secret, address)
+            admitted = await self._access.admit(of, seen.secret, address)
         scope = {**scope, "headers": seen.others, "state": {**scope.get("state", {})}}
-        scope["state"]["actor"] = actor
+        scope["state"]["actor"] = admitted.actor
         if websocket:
             scope["subprotocols"] = seen.subprotocols
-            return scope, receive, said
+            return scope, receive, admitted
         if self._busy >= CONCURRENT:
             raise RefusedError(
                 BUSY, f"{CONCURRENT} requests are being worked on", [(b"retry-after", b"1")]
             )
         if seen.length > of.largest_body:
             _refuse_size(f"the body is {seen.length} bytes", of)
-        return scope, _counting(receive, of, said) if seen.chunked else receive, said
+        if seen.chunked:
+            receive = _counting(receive, of, admitted.headers)
+        return scope, receive, admitted
+
+    async def _hold(self, key: Key | None, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold a WebSocket for as long as its key is good."""
+        held = asyncio.ensure_future(self._app(scope, receive, send))
+        try:
+            while not held.done():
+                await asyncio.wait({held}, timeout=HELD_SECONDS)
+                if self._access is not None and not await self._access.still_admits(key):
+                    break
+            if held.done():
+                held.result()
+                return
+        finally:
+            held.cancel()
+            await asyncio.wait({held})
+        await send({"type": "websocket.close", "code": 1008, "reason": KEY.title})
 
 
 class _Seen:

@@ -69,6 +69,9 @@ class KeyRing:
     def __len__(self) -> int:
         return len(self._hashes)
 
+    def __contains__(self, key_id: object) -> bool:
+        return key_id in self._hashes
+
     def find(self, secret: str) -> Key | None:
         """Return the key that a secret belongs to.
 

@@ -49,7 +49,7 @@ HOST = Kind(
     "host",
     400,
     "This server does not go by that name",
-    "ask for the address that `truecast serve` printed",
+    "ask for the address that `truecast serve` printed, or name this one in TRUECAST_HOSTS",
 )
 NOT_YET = Kind("not-yet", 501, "This cannot be done over HTTP yet", "use the command line")
 KEY = Kind(
