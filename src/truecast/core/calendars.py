@@ -170,14 +170,15 @@ class Calendar:
             calendar knows, its usual close in local time.
         """
         days = days.astype("datetime64[D]")
-        closes = self._usual.moments(days)
         if len(days) == 0:
-            return closes
+            return np.empty(0, "datetime64[us]")
         table = self._table(days.min().item(), days.max().item())
-        if len(table.days):
-            place = np.minimum(np.searchsorted(table.days, days), len(table.days) - 1)
-            found = table.days[place] == days
-            closes[found] = table.closes[place[found]]
+        if not len(table.days):
+            return self._usual.moments(days)
+        place = np.minimum(np.searchsorted(table.days, days), len(table.days) - 1)
+        closes, found = table.closes[place], table.days[place] == days
+        if not found.all():  # time zones take longer than all the rest
+            closes[~found] = self._usual.moments(days[~found])
         return closes
 
     def are_sessions(self, days: Days) -> NDArray[np.bool_]:
@@ -284,7 +285,9 @@ class Calendar:
         place = np.searchsorted(table.closes, moments, side="left")
         place = np.minimum(place, len(table.days) - 1)
         inside = (table.opens[place] <= moments) & (moments <= table.closes[place])
-        days = np.where(inside, table.days[place], self.local_days(moments))
+        days = table.days[place]
+        if not inside.all():
+            days[~inside] = self.local_days(moments[~inside])
         return days, np.asarray(inside)
 
     def local_days(self, moments: Moments) -> Days:

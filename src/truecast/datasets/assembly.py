@@ -151,6 +151,12 @@ class Dataset:
         """Cut the rows as a recipe says; see :func:`truecast.datasets.splits.parts_of`."""
         return parts_of(recipe, self.decisions.session, self.calendar)
 
+    def first(self, count: int) -> "Dataset":
+        """Return the first so many rows, all there are if there are fewer."""
+        if count >= len(self):
+            return self
+        return replace(self, decisions=self.decisions[:count], X=self.X[:count])
+
     def last(self, count: int) -> "Dataset":
         """Return the last so many rows, all there are if there are fewer."""
         if count >= len(self):
@@ -265,7 +271,7 @@ class Dataset:
             return closes
         history = self.market.bars.since(self.decisions.event_time[0])
         for rows, bars in history.epochs(self.decisions.as_of):
-            times = bars["event_time"].dt.replace_time_zone(None).to_numpy()
+            times = bars["event_time"].to_numpy()
             place = np.searchsorted(times, self.decisions.event_time[rows])
             closes[rows] = bars["close"].to_numpy()[place]
         return closes

@@ -157,7 +157,9 @@ def outcomes_of(
         raise DatasetError(f"expected a horizon of at least 1 bar, got {horizon}")
     if len(event_time):
         history = history.since(event_time[0])  # what came before has no say in what came after
-    first = history.versions.filter(pl.col("version") == 0)
+    first = history.versions
+    if not history.undisturbed:
+        first = first.filter(pl.col("version") == 0)
     times, known_at = (_moments(first, name) for name in ("event_time", "known_at"))
     sessions = first["session"].to_numpy().astype("datetime64[D]")
     base = np.searchsorted(times, event_time)
@@ -187,7 +189,7 @@ def outcomes_of(
 
 
 def _moments(bars: pl.DataFrame, name: str) -> Times:
-    return bars[name].dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+    return bars[name].to_numpy().astype("datetime64[us]", copy=False)
 
 
 def _unknown(n: int, horizon: int) -> Outcomes:
@@ -258,8 +260,7 @@ def _bar_within(
 def garman_klass_variance(bars: pl.DataFrame) -> F64:
     """Return each bar's open-to-close Garman–Klass variance in percent², NaN without O, H, L."""
     open_, high, low, close = (
-        bars[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        for name in ("open", "high", "low", "close")
+        bars[name].cast(pl.Float64).to_numpy() for name in ("open", "high", "low", "close")
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         spread, body = np.log(high / low), np.log(close / open_)

@@ -123,6 +123,10 @@ class Decisions:
             rows = slice(place, place + 1)
         return Decisions(self.event_time[rows], self.as_of[rows], self.session[rows])
 
+    def since(self, moment: np.datetime64) -> "Decisions":
+        """Return the decisions on bars that closed at a moment (UTC) or later."""
+        return self[int(np.searchsorted(self.event_time, moment)) :]
+
     def joined(self, later: "Decisions") -> "Decisions":
         """Return these decisions and later ones."""
         names = ("event_time", "as_of", "session")
@@ -223,7 +227,7 @@ class Market:
     def _withdrawn_at(self, closes: Moments, moments: Moments) -> NDArray[np.bool_]:
         """Say of each bar whether it had been withdrawn by the moment of its decision."""
         gone = np.zeros(len(closes), bool)
-        if "withdrawn" in self.bars.versions.columns:
+        if not self.bars.undisturbed and "withdrawn" in self.bars.versions.columns:
             bars = Bars(self.bars.versions.filter(pl.col("withdrawn")))
             rows = np.searchsorted(closes, bars.times("event_time"))
             gone[rows[bars.times("known_at") <= moments[rows]]] = True

@@ -43,14 +43,22 @@ class BarHistory:
             One row a bar with ``known_at <= as_of``, sorted by ``event_time``.
         """
         rows = self.versions
+        if as_of is None and self.undisturbed:
+            return rows
         if as_of is not None:
             rows = rows.filter(pl.col("known_at") <= require_utc(as_of, "as_of"))
         return _standing(rows)
 
     def since(self, moment: np.datetime64) -> "BarHistory":
         """Return the bars that closed at a moment (UTC) or later, every version."""
-        closes = self.versions["event_time"].to_numpy()
-        return BarHistory(self.versions.slice(int(np.searchsorted(closes, moment))))
+        return BarHistory(self.versions.slice(self._place(moment)))
+
+    def before(self, moment: np.datetime64) -> "BarHistory":
+        """Return the bars that closed before a moment (UTC), every version."""
+        return BarHistory(self.versions.slice(0, self._place(moment)))
+
+    def _place(self, moment: np.datetime64) -> int:
+        return int(np.searchsorted(self.versions["event_time"].to_numpy(), moment))
 
     def epochs(self, moments: Moments) -> Iterator[tuple[slice, pl.DataFrame]]:
         """Group moments between which no earlier bar was revised, so one frame serves them all.
@@ -70,7 +78,7 @@ class BarHistory:
         slice, pl.DataFrame
             Places in ``moments``, and the bars sorted by ``event_time``.
         """
-        if self._undisturbed:
+        if self.undisturbed:
             if len(moments):
                 yield slice(0, len(moments)), self.versions
             return
@@ -90,7 +98,7 @@ class BarHistory:
             yield slice(start, stop), _standing(frame)
 
     @cached_property
-    def _undisturbed(self) -> bool:
+    def undisturbed(self) -> bool:
         """Whether no bar was revised or withdrawn, or became known after a later one."""
         known = self.versions["known_at"].to_numpy()
         return (

@@ -16,7 +16,8 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.registry.registry import NoChampionError
 from truecast.serving.errors import OverdueError, TrainedLaterError
-from truecast.serving.forecaster import Forecaster, Series
+from truecast.serving.forecaster import Forecaster
+from truecast.serving.series import Series
 from truecast.serving.service import open_service
 from truecast.serving.workspace import (
     Workspace,

@@ -195,7 +195,8 @@ class Answers:
         with self._computing:
             known = {one.key: self._said[one.key] for one in questions if self._holds(one)}
         if len(known) < len({one.key for one in questions}):
-            with self._turns({one.seat.slot for one in questions}):
+            # Bars that are sent differ: nobody's answer is another's.
+            with self._turns({one.seat.slot for one in questions if one.posted is None}):
                 known = self._answered(questions, guard)
         return [known[question.key] for question in questions]
 

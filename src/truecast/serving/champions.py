@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 
@@ -22,7 +23,8 @@ from truecast.core.slot import Slot
 from truecast.features.compute import Decisions
 from truecast.registry.registry import ChampionRecord, Registry, VersionRecord
 from truecast.serving.errors import ServingError, TrainedLaterError
-from truecast.serving.forecaster import NOT_EVALUATED, RECIPE, Forecaster, Series
+from truecast.serving.forecaster import NOT_EVALUATED, RECIPE, Forecaster
+from truecast.serving.series import Series
 from truecast.serving.workspace import Workspace, latest, series_of, source_of
 
 _log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class OpenSeries:
         self.versions = versions
         self._workspace = workspace
         self._opened: dict[tuple[str, str], Opened] = {}
+        self._hashes: dict[int, tuple[Recipe, str]] = {}
 
     def of(self, recipe: Recipe, symbol: str) -> Opened:
         """Open an instrument's bars and their context.
@@ -76,7 +79,10 @@ class OpenSeries:
         NoDataError
             If there are none.
         """
-        key = (recipe.hash, symbol)
+        # A recipe's hash takes longer than a forecast.
+        if id(recipe) not in self._hashes:
+            self._hashes[id(recipe)] = (recipe, recipe.hash)
+        key = (self._hashes[id(recipe)][1], symbol)
         if key not in self._opened:
             series = series_of(self._workspace, recipe, symbol)
             self._opened[key] = Opened(series, series.market.decisions())
@@ -193,7 +199,7 @@ class View:
         refused = (slot for slot in self.refusals if not slot.is_pool)
         return tuple(dict.fromkeys((*self.seats, *refused)))
 
-    @property
+    @cached_property
     def recipes(self) -> tuple[Recipe, ...]:
         """The recipes that those who answer were trained for."""
         return tuple({seat.recipe.hash: seat.recipe for seat in self.seats.values()}.values())

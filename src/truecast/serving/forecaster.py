@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from truecast.core.clock import now, to_utc
 from truecast.core.forecast import Forecast, Mode, forecast_id
@@ -129,7 +130,14 @@ class Forecaster:
         started = time.perf_counter()
         manifest, horizon = self.bundle.manifest, self.slot.horizon
         ranged = bool(self.bundle.documents[TERMS]["ranged"])
-        rows = series.rows(as_of, self._since, self._before, horizon, ranged=ranged)
+        rows = series.rows(
+            as_of,
+            self._since,
+            self._before,
+            horizon=horizon,
+            fitted=np.datetime64(self._past(PENDING)["until"], "us"),
+            ranged=ranged,
+        )
         if renewed is not None:
             rows = Rows.of(rows.newest.renewed(renewed))
         decided = to_utc(rows.newest.decisions.as_of[-1])
@@ -229,11 +237,12 @@ class Forecaster:
     def _scores(self, rows: Rows) -> ScaleCalibration | ShareCalibration:
         """Return how past forecasts have fared up to the newest bar."""
         past = self._fared(rows.past)
-        count = min(rows.shared, self.slot.horizon)
-        if not count:
+        if not rows.open:
             return past.scores
-        said = np.r_[past.said[-count:], np.nan]
-        return self._followed(past.scores, rows.newest.last(count + 1), said)
+        places = np.arange(len(rows.newest) - rows.open, len(rows.newest))
+        return self._followed(
+            past.scores, rows.newest.last(rows.open), self._own(rows.newest, places)
+        )
 
     def _fared(self, rows: Dataset) -> "_Past":
         """Return what was said of rows in the lake and how it has fared: once for the same rows."""
@@ -290,22 +299,28 @@ class Forecaster:
 
         For direction the probability of a rise, else the expected variance.
         """
-        label, name = (POINT, "said") if self.slot.target == "direction" else (SCALE, "variance")
-        model, entry = self.bundle.models[label], self.bundle.manifest.models[label]
         pending = self._past(PENDING)
         closes = rows.decisions.event_time
         said = np.full(len(rows), np.nan)
         own = np.flatnonzero(closes > np.datetime64(pending["until"]))
         if len(own):
-            said[own] = model.predict(rows.windows(entry.features, entry.window, own))
+            said[own] = self._own(rows, own)
         waiting = np.array(pending["event_time"], dtype="datetime64[us]")
         if not np.isin(waiting, closes).all():
             raise ServingError(
                 f"{self.slot}: bars that version {self.bundle.manifest.version} was trained on are "
                 f"not in the lake: train again"
             )
+        name = "said" if self.slot.target == "direction" else "variance"
         said[np.searchsorted(closes, waiting)] = np.array(pending[name], dtype=np.float64)
         return said
+
+    def _own(self, rows: Dataset, places: NDArray[np.intp]) -> Vector:
+        """Return what this model says of some rows, as :meth:`_said_of` does."""
+        label = POINT if self.slot.target == "direction" else SCALE
+        entry = self.bundle.manifest.models[label]
+        windows = rows.windows(entry.features, entry.window, places)
+        return self.bundle.models[label].predict(windows)
 
     def _forecast(
         self,

@@ -72,33 +72,26 @@ class Posted:
             The stored bars that closed before the first of them, then these, each known when it
             is decided on. Context and news are as they are stored.
         """
-        market = opened.series.market
-        stored = market.bars.versions
-        kept = stored.filter(pl.col("event_time") < bars.times[0].closed)
-        history = BarHistory(pl.concat([kept, bars._rows(stored)]))
-        return replace(opened.series, market=replace(market, bars=history))
+        stored = opened.series.market.bars.versions
+        return opened.series.with_bars(bars._rows(stored))
 
     def _rows(self, stored: pl.DataFrame) -> pl.DataFrame:
         """Return the bars with the columns of stored ones; what was not sent is missing."""
         numbers = dict(zip(_VALUES, zip(*map(_numbers, self.bars), strict=True), strict=True))
-        given = pl.DataFrame(
-            {
-                "session": [when.session for when in self.times],
-                "event_time": [when.closed for when in self.times],
-                "known_at": [when.closed + self.delay for when in self.times],
-                **numbers,
-            },
-            schema_overrides=dict.fromkeys(_VALUES, pl.Float64),
-        )
-        fixed = {"version": 0, "withdrawn": False}
+        given = {
+            "session": [when.session for when in self.times],
+            "event_time": [when.closed for when in self.times],
+            "known_at": [when.closed + self.delay for when in self.times],
+            **numbers,
+        }
         last = stored.tail(1).to_dicts()[0]
-        fixed |= {name: last[name] for name in ("source", "instrument", "interval", "scale")}
-        return given.select(
-            (pl.col(name) if name in given.columns else pl.lit(fixed.get(name)))
-            .cast(kind)
-            .alias(name)
-            for name, kind in stored.schema.items()
-        )
+        alike = {name: last.get(name) for name in ("source", "instrument", "interval", "scale")}
+        alike |= {"version": 0, "withdrawn": False}
+        columns = {
+            name: given[name] if name in given else [alike.get(name)] * len(self.bars)
+            for name in stored.columns
+        }
+        return pl.DataFrame(columns, schema=stored.schema)
 
 
 def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
@@ -131,7 +124,8 @@ def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
     recent = _standing(series.market, len(sent))
     if not len(recent):
         raise AskedError(f"no bars of {symbol} are stored yet", "ingest some first")
-    stored = [When(*one) for one in recent.select("session", "event_time").rows()]
+    newest = recent.tail(len(sent))
+    stored = [When(*one) for one in zip(newest["session"], newest["event_time"], strict=True)]
     times = grid.place(sent, stored[-len(sent) :], live=seat.live)
     delay = seat.recipe.decision_delay
     if times[-1].closed <= stored[-1].closed:
@@ -139,7 +133,7 @@ def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
         return Question.of(view, seat, times[-1].closed + delay)
     posted = Posted(times, tuple(sent), delay)
     before = _standing(series.market, 0, times[0].closed)
-    last = When(*before.select("session", "event_time").row(-1)) if len(before) else None
+    last = When(before["session"][-1], before["event_time"][-1]) if len(before) else None
     grid.require_joined(times, last, stored[-1])
     _require_usual(before if len(before) else recent, posted, _choices(view, seat))
     closed, as_of = to_datetime64(times[-1].closed), to_datetime64(posted.decided)
@@ -169,10 +163,8 @@ def _known(opened: Opened) -> Opened:
 
 def _standing(market: Market, more: int, before: datetime | None = None) -> pl.DataFrame:
     """Return the newest stored bars, or those before a moment, as they are known now."""
-    versions = market.bars.versions
-    if before is not None:
-        versions = versions.filter(pl.col("event_time") < before)
-    return BarHistory(versions.tail(LOOKED_AT + 1 + more)).known()
+    bars = market.bars if before is None else market.bars.before(to_datetime64(before))
+    return BarHistory(bars.versions.tail(LOOKED_AT + 1 + more)).known()
 
 
 def _require_stored(market: Market, times: Sequence[When], sent: Sequence[PostedBar]) -> None:
@@ -202,8 +194,7 @@ def _same(bar: PostedBar, row: dict[str, float | None]) -> bool:
 
 
 def _require_usual(before: pl.DataFrame, posted: Posted, choices: Choices) -> None:
-    columns = (before[name].cast(pl.Float64).fill_null(np.nan) for name in ("close", "volume"))
-    usual = Usual.of(*(column.to_numpy() for column in columns))
+    usual = Usual.of(*(before[name].cast(pl.Float64).to_numpy() for name in ("close", "volume")))
     close = usual.close
     for when, bar in zip(posted.times, posted.bars, strict=True):
         objection = usual.objection(bar, close)

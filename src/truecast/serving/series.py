@@ -18,6 +18,8 @@ from truecast.features.plan import FeaturePlan
 from truecast.lake.history import BarHistory
 from truecast.serving.errors import ServingError
 
+#: Bars beyond those that features reach back for: outcomes reach back too.
+_ROOM = 1_024
 #: Stretches of rows that are kept: the models of a series look back differently far.
 _KEPT = 8
 
@@ -33,14 +35,14 @@ class Rows:
     past : Dataset
         Every row since the fit, from which follows how past forecasts have fared. The same as
         ``newest``, but where a bar is not in the lake: then the rows that are.
-    shared : int
-        How many rows before the last of ``newest`` are the last of ``past``: the newest bar may
-        say what came of them.
+    open : int
+        Of so many of the last rows of ``newest`` it is not known from the past ones what came:
+        those of bars that are not in the lake, and those before on which these may tell.
     """
 
     newest: Dataset
     past: Dataset
-    shared: int = 0
+    open: int = 0
 
     @classmethod
     def of(cls, rows: Dataset) -> Self:
@@ -70,10 +72,10 @@ class Series:
     crossing : frozenset of int
         Horizons at which an outcome may lie in a later session; see ``Dataset``.
     stored : Series or None
-        The series in the lake, where the bars of this one are not: how past forecasts have fared
-        is known from there.
-    follows : bool
-        Whether this one is ``stored`` up to some bar, and a bar after it.
+        The series in the lake, where this one ends with bars that are not: how past forecasts
+        have fared is known from there.
+    newer : pl.DataFrame or None
+        These bars.
     """
 
     market: Market
@@ -82,7 +84,7 @@ class Series:
     interval: Interval
     crossing: frozenset[int] = frozenset()
     stored: "Series | None" = field(default=None, repr=False)
-    follows: bool = False
+    newer: pl.DataFrame | None = field(default=None, repr=False)
 
     @cached_property
     def decisions(self) -> Decisions:
@@ -93,43 +95,26 @@ class Series:
     def _kept(self) -> OrderedDict[tuple[int, int, bool], Dataset]:
         return OrderedDict()
 
-    def with_bar(self, bar: pl.DataFrame, horizon: int) -> "Series":
-        """Return the series as it would be with one more bar, which is not in the lake.
-
-        Parameters
-        ----------
-        bar : pl.DataFrame, one row
-            Columns of ``silver/bars``, at least ``session``, ``event_time``, ``known_at`` and
-            ``close``; what is left out is missing. Stored bars that closed then or later are not
-            read.
-        horizon : int
-            Bars, of the longest forecast that will be asked for.
-
-        Returns
-        -------
-        Series
-            Of the last bars alone, as many as a row depends on.
-        """
-        versions = self.market.bars.versions
-        stop = int(np.searchsorted(versions["event_time"].to_numpy(), _moment(bar)))
-        # As far as features look for bars that are not in order; a few revisions are among them.
-        reach = 2 * self.plan.lookback(None) + 64 + 2 * horizon
-        kept = versions.slice(max(0, stop - reach), min(stop, reach))
-        return self._of(pl.concat([kept, _as_stored(bar, versions)]), follows=True)
-
-    def with_history(self, bars: pl.DataFrame) -> "Series":
-        """Return a series of other bars, none of which is in the lake.
+    def with_bars(self, bars: pl.DataFrame) -> "Series":
+        """Return the series as it would be with newer bars, which are not in the lake.
 
         Parameters
         ----------
         bars : pl.DataFrame
-            As :meth:`with_bar` takes one, sorted by ``event_time``.
-        """
-        return self._of(_as_stored(bars, self.market.bars.versions), follows=False)
+            Rows with the columns of the stored ones, sorted by ``event_time``, the last known
+            when it is decided on. Stored bars that closed when the first did, or later, are not
+            read.
 
-    def _of(self, bars: pl.DataFrame, *, follows: bool) -> "Series":
-        market = self.market.with_bars(BarHistory(bars))
-        return replace(self, market=market, stored=self.stored or self, follows=follows)
+        Returns
+        -------
+        Series
+            Of the last bars alone, as many as features and outcomes of the newer ones reach back.
+        """
+        # As far as features look where bars were revised; outcomes may lie a year ahead.
+        reach = 2 * self.plan.lookback(None) + _ROOM
+        kept = self.market.bars.before(_first(bars)).versions.tail(reach)
+        market = self.market.with_bars(BarHistory(pl.concat([kept, bars])))
+        return replace(self, market=market, stored=self, newer=bars)
 
     def tail(
         self, as_of: datetime, since: np.datetime64, before: int, *, ranged: bool = True
@@ -176,7 +161,14 @@ class Series:
         return self._kept[key]
 
     def rows(
-        self, as_of: datetime, since: np.datetime64, before: int, horizon: int, *, ranged: bool
+        self,
+        as_of: datetime,
+        since: np.datetime64,
+        before: int,
+        *,
+        horizon: int,
+        fitted: np.datetime64,
+        ranged: bool,
     ) -> Rows:
         """Return what a forecast of the last decision up to a moment is made from.
 
@@ -185,38 +177,26 @@ class Series:
         as_of, since, before, ranged
             As :meth:`tail` takes them.
         horizon : int
-            Bars: the newest one may say what came of so many rows before it.
+            Bars: a newer one may say what came of so many rows before it.
+        fitted : datetime64[us]
+            Close of the last row of the fit.
         """
-        if self.stored is None:
+        if self.stored is None or self.newer is None or _first(self.newer) <= fitted:
             return Rows.of(self.tail(as_of, since, before, ranged=ranged))
-        decided = self.decisions[-1]
-        known = self.stored.decisions
-        row = int(np.searchsorted(known.event_time, decided.event_time[0])) - 1
-        past = self.stored.tail(to_utc(known.as_of[max(row, 0)]), since, before, ranged=ranged)
-        if not self.follows:
-            return Rows(self.tail(as_of, decided.event_time[0], before, ranged=ranged), past)
-        shared = past.last(max(before, horizon))
-        X = compute_at(self.plan, self.market, decided)
+        newer, known = self.decisions.since(_first(self.newer)), self.stored.decisions
+        row = max(0, int(np.searchsorted(known.event_time, _first(self.newer))) - 1)
+        past = self.stored.tail(to_utc(known.as_of[row]), since, before, ranged=ranged)
+        settled = min(horizon, _ROOM)
+        shared = past.last(max(before, settled))
         newest = replace(
             shared,
             market=self.market,
-            decisions=shared.decisions.joined(decided),
-            X=np.concatenate([shared.X, X]),
+            decisions=shared.decisions.joined(newer),
+            X=np.concatenate([shared.X, compute_at(self.plan, self.market, newer)]),
         )
-        return Rows(newest, past, len(shared))
+        return Rows(newest, past, len(newer) + min(settled, len(shared)))
 
 
-def _moment(bar: pl.DataFrame) -> np.datetime64:
-    moment: np.datetime64 = bar["event_time"].to_numpy()[0]
+def _first(bars: pl.DataFrame) -> np.datetime64:
+    moment: np.datetime64 = bars["event_time"].to_numpy()[0]
     return moment
-
-
-def _as_stored(bars: pl.DataFrame, versions: pl.DataFrame) -> pl.DataFrame:
-    """Return bars with the columns of stored ones, each in its first version."""
-    standing = {"version": 0, "scale": 1.0, "withdrawn": False}
-    return bars.select(
-        (pl.col(name) if name in bars.columns else pl.lit(standing.get(name)))
-        .cast(kind)
-        .alias(name)
-        for name, kind in versions.schema.items()
-    )
