@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from served import DIRECTION, EARLIER, PRICE, Client, Trained, problem_of
+from served import DIRECTION, EARLIER, PRICE, TARGETS, Client, Trained, problem_of
 from truecast.core.clock import frozen_at
+from truecast.core.settings import Settings
 from truecast.core.slot import Slot
 from truecast.database.errors import DatabaseError
+from truecast.pipelines.champions import promote, rollback
 from truecast.registry.records import change_version
 from truecast.serving import champions, standings
 from truecast.serving.app import create_app
+from truecast.serving.workspace import Workspace
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -146,6 +149,18 @@ def test_who_did_it_is_written_down(client, trained):
     assert _audit(trained) == [
         (*("local", "promote", str(PRICE)), {"version": later, "from": place}),
         (*("local", "rollback", str(PRICE)), {"version": earlier, "from": place}),
+    ]
+
+
+def test_so_is_who_did_it_at_the_command_line(trained, small_recipe):
+    workspace, recipe = Workspace(Settings(home=trained.home)), small_recipe(targets=TARGETS)
+    later, earlier = trained.later[PRICE], trained.earlier[PRICE]
+    promote(workspace, recipe, [trained.registry.find(PRICE, later)])
+    rollback(workspace, recipe, "price")
+    place = {"from": "command line"}
+    assert _audit(trained) == [
+        ("local", "promote", str(PRICE), {"version": later, **place}),
+        ("local", "rollback", str(PRICE), {"version": earlier, **place}),
     ]
 
 

@@ -14,7 +14,10 @@ from truecast.pipelines.contest import contest
 from truecast.pipelines.fanout import Fitted, Plan, fit, walk
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
+from truecast.registry.records import PROMOTE, ROLLBACK
 from truecast.registry.registry import ChampionRecord, NoChampionError, VersionRecord
+from truecast.serving.audit import LOCAL
+from truecast.serving.standings import noted
 from truecast.serving.workspace import (
     Workspace,
     candidates,
@@ -23,6 +26,8 @@ from truecast.serving.workspace import (
     latest,
 )
 
+#: From where whoever can use this machine changes a champion.
+COMMAND_LINE = "command line"
 #: Version of a model that has been chosen but not trained.
 UNTRAINED = "untrained"
 
@@ -172,7 +177,13 @@ def promote(
     for one in versions:  # all are looked at before any is promoted
         registry.bundle(one.slot, one.version)
     return [
-        registry.promote(one.slot, one.version, reason=one.promoted_because) for one in versions
+        registry.promote(
+            one.slot,
+            one.version,
+            reason=one.promoted_because,
+            noting=noted(one.slot, PROMOTE, LOCAL, COMMAND_LINE),
+        )
+        for one in versions
     ]
 
 
@@ -252,4 +263,11 @@ def rollback(
             workspace.registry.previous(slot)
         except NoChampionError as error:
             raise error.typed(recipe.typed) from error
-    return [workspace.registry.rollback(slot, reason="rolled back by hand") for slot in slots]
+    return [
+        workspace.registry.rollback(
+            slot,
+            reason="rolled back by hand",
+            noting=noted(slot, ROLLBACK, LOCAL, COMMAND_LINE),
+        )
+        for slot in slots
+    ]

@@ -127,14 +127,9 @@ class Standings:
         action, actor, place = who
         before = self._champion(slot)
 
-        def noting(connection: Connection) -> None:
-            champion = read_champion(connection, slot)
-            detail = {"version": champion.version if champion else None, "from": place}
-            write_audit(connection, actor, action, str(slot), detail)
-
         told = len(self._registry.notices)
         try:
-            champion = step(noting)
+            champion = step(noted(slot, action, actor, place))
         except UsageError as error:
             raise AskedError(str(error), _SEE) from error
         return Promoted(
@@ -177,6 +172,27 @@ class Standings:
                 [{"version": found.version}],
             )
         return found
+
+
+def noted(slot: Slot, action: str, actor: str, place: str) -> Noting:
+    """Return what writes into the audit that a slot has another champion.
+
+    Parameters
+    ----------
+    slot : Slot
+        Whose champion it is.
+    action : str
+        What was done, such as ``promote``.
+    actor, place : str
+        Who did it, and from where.
+    """
+
+    def noting(connection: Connection) -> None:
+        champion = read_champion(connection, slot)
+        detail = {"version": champion.version if champion else None, "from": place}
+        write_audit(connection, actor, action, str(slot), detail)
+
+    return noting
 
 
 def _named(slot: Slot, versions: Sequence[VersionRecord], name: str) -> VersionRecord:
