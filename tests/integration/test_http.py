@@ -404,6 +404,7 @@ def test_what_is_not_there_is_not_found(steady):
         ("/predictions/not-an-id", ""),
         ("/track-record?since=2018-01-01T00:00:00", ""),
         ("/track-record?since=0001-01-01T00:00:00%2B14:00", ""),
+        ("/predictions/history?mode=live&mode=replay", "see /docs"),
         ("/track-record?modus=live", "did you mean 'mode'?"),
     ],
 )

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from truecast.serving.access import Access
 from truecast.serving.doors import doors
 from truecast.serving.fast import Fast
 from truecast.serving.guard import LOOPBACK
+from truecast.serving.http import refuse_repeated
 from truecast.serving.kinds import KINDS
 from truecast.serving.openapi import add_openapi
 from truecast.serving.pages import page
@@ -82,6 +83,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        dependencies=[Depends(refuse_repeated)],
         middleware=[*doors(hosts, access, origins), Middleware(Fast, peek=service.peek)],
     )
     add_handlers(app)

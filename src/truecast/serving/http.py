@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from truecast.serving import examples
-from truecast.serving.kinds import MEDIA, TOO_LARGE, Kind
+from truecast.serving.kinds import INVALID, MEDIA, TOO_LARGE, Kind
 from truecast.serving.problems import MEDIA_TYPE, RequestError
 from truecast.serving.schemas import Problem
 
@@ -38,6 +38,23 @@ async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
     if body and media != JSON:
         raise RequestError(MEDIA, f"Content-Type is {media[:100]!r}, expected {JSON!r}")
     return body
+
+
+async def refuse_repeated(request: Request) -> None:
+    """Refuse a query that says one thing twice: only the last of them would be read.
+
+    Raises
+    ------
+    RequestError
+        Names it.
+    """
+    if not request.scope["query_string"]:
+        return
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name in seen:
+            raise RequestError(INVALID, f"{name[:80]!r} is said more than once in the query")
+        seen.add(name)
 
 
 def answered(document: BaseModel, status: int = 200) -> Response:
