@@ -27,6 +27,7 @@ from truecast.ledger.ledger import Ledger
 
 SOAK = bool(os.environ.get("TRUECAST_SOAK"))
 CLIENTS = 1_000 if SOAK else 50
+PATIENCE = 300
 CLOSE = datetime(2018, 12, 28, 21, 0, tzinfo=UTC)
 SERVE = [sys.executable, "-m", "truecast", "serve", "--port", "0"]
 
@@ -120,8 +121,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield one
 
 
-async def next_of(client: ClientConnection, kind: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+async def next_of(client: ClientConnection, kind: str, seconds: float = 20) -> dict[str, Any]:
+    async with asyncio.timeout(seconds):
         while True:
             message = json.loads(await client.recv())
             if message["type"] == kind:
@@ -300,7 +301,7 @@ def test_many_clients_get_everything_in_order(server: Running) -> None:
         async with client:
             await next_of(client, "subscribed")
             ready.append(number)
-            came = [await next_of(client, "market_update") for _ in expected]
+            came = [await next_of(client, "market_update", PATIENCE) for _ in expected]
             assert [message["seq"] for message in came] == expected
 
     ready: list[int] = []
@@ -309,7 +310,7 @@ def test_many_clients_get_everything_in_order(server: Running) -> None:
         first = server.ledger.newest_seq() + 1
         expected = list(range(first, first + 200))
         begun = asyncio.Semaphore(20)
-        async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
             for number in range(CLIENTS):
                 group.create_task(one(begun, number, expected))
             while len(ready) < CLIENTS:
@@ -404,7 +405,8 @@ def test_told_to_stop_it_says_so_to_every_client(tmp_path: Path) -> None:
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1012
         assert await asyncio.to_thread(server.process.wait, 15) == -signal.SIGTERM
-        writer.close()
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
 
     with running(tmp_path) as server:
         asyncio.run(scene(server))

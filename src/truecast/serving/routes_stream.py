@@ -2,8 +2,9 @@
 
 import asyncio
 
-from fastapi import FastAPI, WebSocket
-from starlette.websockets import WebSocketDisconnect
+from fastapi import FastAPI
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from truecast.core.errors import TruecastError
 from truecast.serving.hub import Client, Hub
@@ -33,9 +34,11 @@ def add_stream_routes(app: FastAPI, service: Service) -> None:
         lambda wanted: sum(map(wanted.takes, service.look().slots)),
     )
 
-    @app.websocket(PATH)
     async def market_stream(websocket: WebSocket) -> None:
         await serve_stream(hub, websocket)
+
+    # Not by FastAPI: what all other routes depend on is of requests, which this is none of.
+    app.router.routes.append(WebSocketRoute(PATH, market_stream))
 
 
 async def serve_stream(hub: Hub, websocket: WebSocket) -> None:
