@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 #: How often the lake and the lease are looked at.
 TICK_SECONDS = 1.0
+_RESTS_SECONDS = 5.0
 #: How long a question waits for a bar that is due.
 REFRESH_SECONDS = 2.0
 #: A question has the same series asked for once in so long.
@@ -80,6 +81,8 @@ class Feed:
         self._troubles: dict[str, str] = {}
         self._asked: dict[tuple[str, ...], tuple[datetime, int]] = {}
         self._seen: View | None = None
+        self._fed: frozenset[str] | None = None
+        self._found: tuple[View, dict[Slot, tuple[object, ...]]] | None = None
         self._kept = float("-inf")
         self._live = False
         self._stopping = threading.Event()
@@ -122,8 +125,9 @@ class Feed:
             Whether this process holds the lease.
         """
         with self._stepping:
-            view = self._service.look(anew=self._poked.is_set())
+            poked = self._poked.is_set()
             self._poked.clear()
+            view = self._service.look(anew=poked)
             seats = {slot: seat for slot, seat in view.seats.items() if seat.mode == "live"}
             self._live = bool(seats)
             with self._told("polling"):
@@ -192,7 +196,7 @@ class Feed:
                 # Whatever it is, the next look may find it gone, and nobody else issues.
                 _log.exception("the live feed")
                 self._stopping.wait(TICK_SECONDS)
-            self._poked.wait(TICK_SECONDS)
+            self._poked.wait(TICK_SECONDS if self._live else _RESTS_SECONDS)
 
     def _keeps_lease(self) -> bool:
         """Renew the lease in good time, or take it if it is free."""
@@ -219,17 +223,23 @@ class Feed:
                 self._begin(vendor, lambda name=vendor: self._serve(name))  # type: ignore[misc]
 
     def _find_polled(self, seats: Mapping[Slot, Seat]) -> None:
-        wanted: dict[tuple[str, ...], tuple[str, What]] = {}
-        for recipe in {seat.recipe.hash: seat.recipe for seat in seats.values()}.values():
-            wanted |= {what.key: (vendor, what) for vendor, what in _wanted(recipe)}
-        for key in self._polled.keys() - wanted.keys():
-            del self._polled[key]
-        for key, (_, what) in wanted.items():
-            self._polled.setdefault(key, Polled(what)).look(self._lake)
+        recipes = {seat.recipe.hash: seat.recipe for seat in seats.values()}
+        if recipes.keys() == self._fed:
+            return
+        found: dict[tuple[str, ...], Polled] = {}
         vendors: dict[str, list[Polled]] = {}
-        for key, (vendor, _) in wanted.items():
-            vendors.setdefault(vendor, []).append(self._polled[key])
-        self._vendors = vendors
+        for recipe in recipes.values():
+            for vendor, what in _wanted(recipe):
+                if what.key in found:
+                    continue
+                polled = self._polled.get(what.key)
+                if polled is None:
+                    polled = Polled(what)
+                    polled.look(self._lake)
+                found[what.key] = polled
+                vendors.setdefault(vendor, []).append(polled)
+        # Swapped whole: other threads go through what was there.
+        self._polled, self._vendors, self._fed = found, vendors, frozenset(recipes)
         self._wake()
 
     def _serve(self, vendor: str) -> None:
@@ -251,8 +261,9 @@ class Feed:
 
     def _issue(self, view: View, seats: Mapping[Slot, Seat]) -> None:
         """Issue the forecasts of the slots whose inputs have changed, or that decide anew."""
-        inputs = self._inputs(view, seats)
-        moment = now()
+        if self._found is None or self._found[0] is not view:
+            self._found = view, self._inputs(view, seats)
+        inputs, moment = self._found[1], now()
         stale = [slot for slot in seats if self._is_stale(slot, inputs[slot], moment)]
         if not stale:
             return
