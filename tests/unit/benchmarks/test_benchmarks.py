@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from truecast.core.calendars import get_calendar
 from truecast.features.clock import clock_columns
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+_NEW = ("50", "50_p99", "100", "100_p99", "cpu")
 ROWS = {
     "features": [
         *("truecast", "copy", "polars", "polars_streaming", "pandas"),
@@ -36,7 +38,9 @@ ROWS = {
     "simulate": ["truecast", "copy"],
     "serve": [
         *("truecast", "fastapi", "truecast_p99", "fastapi_p99"),
-        *("truecast_of_8", "fastapi_of_8", "truecast_first"),
+        *("truecast_of_64", "fastapi_of_64", "truecast_cpu", "fastapi_cpu", "truecast_first"),
+        *(f"truecast_new_{end}" for end in _NEW),
+        *(f"truecast_at_scale_new_{end}" for end in _NEW if shutil.which("initdb")),
     ],
     "stream": [
         *("truecast", "starlette", "truecast_cpu", "starlette_cpu"),
@@ -58,6 +62,7 @@ OF_THE_SAME = {
     "ingest": ("_of_ndjson",),
     "online": ("_redis_p99", "_redis", "_p99"),
     "stream": ("_cpu", "_p99", "_dropped"),
+    "serve": ("_p99", "_of_64", "_cpu"),
 }
 FEW = {"stream": 20, "online": 20, "inference": 50, "many": 4}
 MEASURED_ALONE = {
