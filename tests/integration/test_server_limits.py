@@ -223,10 +223,19 @@ def test_no_secret_of_settings_or_keys_is_printed_or_answered(server: Server) ->
                     answers.append(client.get(path, headers=headers))
                     answers.append(client.post(path, headers=headers))
     assert {answer.status_code for answer in answers} >= {200, 401, 403, 404, 500}
+    upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    nonce = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    offered = f"Sec-WebSocket-Protocol: truecast.key.{CANARY}\r\n\r\n".encode()
+    answer, _ = server.ask(b"GET /ws/market-stream HTTP/1.1\r\n", HEAD, upgrade, nonce, offered)
+    assert status(answer) == 401
+    assert CANARY.encode() not in answer
     server.process.send_signal(signal.SIGTERM)
     printed, errors = server.process.communicate(timeout=20)
     assert "RuntimeError: unexpected: tc_" in errors
     assert "Redis does not answer" in errors
+    # What strangers can cause without end is not printed.
+    assert "ASGI callable" not in errors
+    assert "Invalid HTTP" not in errors
     shown = [printed, errors, *(f"{answer.text}{answer.headers}" for answer in answers)]
     for secret in (server.secret[-43:], CANARY):
         assert not [text for text in shown if secret in text]

@@ -15,15 +15,32 @@ class Formatter(logging.Formatter):
         return masked(without_keys(super().format(record)))
 
 
+#: What uvicorn says of a WebSocket that was refused with an answer, and of what is no HTTP: who
+#: has no key could fill the disk with either.
+_OF_STRANGERS = frozenset(
+    {
+        "ASGI callable returned without completing handshake.",
+        "Invalid HTTP request received.",
+    }
+)
+
+
+def is_ours(record: logging.LogRecord) -> bool:
+    """Say whether a record tells of more than a stranger's request."""
+    return record.msg not in _OF_STRANGERS
+
+
 #: For :func:`logging.config.dictConfig`.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"ours": {"()": lambda: is_ours}},
     "formatters": {"plain": {"()": Formatter, "fmt": "%(levelname)s: %(message)s"}},
     "handlers": {
         "errors": {
             "class": "logging.StreamHandler",
             "formatter": "plain",
+            "filters": ["ours"],
             "stream": "ext://sys.stderr",
         }
     },
