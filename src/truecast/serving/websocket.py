@@ -48,6 +48,18 @@ class Connection(WebSocketsSansIOProtocol):
         if not (self.close_sent or self.transport.is_closing()):
             self.transport.write(frames)
 
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on, if it is what it says."""
+        if self.curr_msg_data_type == "text" and not self.close_sent:
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                # Whoever sends that should not fill the log with tracebacks.
+                self.conn.send_close(1007, "the text is not UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
     def handle_ping(self) -> None:
         """Answer, unless the answers to the last ones are not read."""
         if self.is_behind:
