@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -77,21 +78,27 @@ class Posted:
 
     def _rows(self, stored: pl.DataFrame) -> pl.DataFrame:
         """Return the bars with the columns of stored ones; what was not sent is missing."""
-        numbers = dict(zip(_VALUES, zip(*map(_numbers, self.bars), strict=True), strict=True))
-        given = {
+        count = len(self.bars)
+        given: dict[str, Sequence[object]] = {
             "session": [when.session for when in self.times],
             "event_time": [when.closed for when in self.times],
             "known_at": [when.closed + self.delay for when in self.times],
-            **numbers,
+            **dict(zip(_VALUES, zip(*map(_numbers, self.bars), strict=True), strict=True)),
+            "version": [0] * count,
+            "withdrawn": [False] * count,
+            "scale": [stored["scale"][-1]] * count if "scale" in stored.columns else [],
         }
-        last = stored.tail(1).to_dicts()[0]
-        alike = {name: last.get(name) for name in ("source", "instrument", "interval", "scale")}
-        alike |= {"version": 0, "withdrawn": False}
-        columns = {
-            name: given[name] if name in given else [alike.get(name)] * len(self.bars)
-            for name in stored.columns
-        }
-        return pl.DataFrame(columns, schema=stored.schema)
+        rows = _blank(tuple(stored.schema.items()), count).clone()
+        for place, (name, kind) in enumerate(stored.schema.items()):
+            if name in given:
+                rows.replace_column(place, pl.Series(name, given[name], kind))
+        return rows
+
+
+@lru_cache(16)
+def _blank(columns: tuple[tuple[str, pl.DataType], ...], count: int) -> pl.DataFrame:
+    """Return rows in which all is missing: they take longer to make than a forecast."""
+    return pl.DataFrame({name: [None] * count for name, _ in columns}, schema=dict(columns))
 
 
 def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:

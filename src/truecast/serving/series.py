@@ -113,7 +113,7 @@ class Series:
         # As far as features look where bars were revised; outcomes may lie a year ahead.
         reach = 2 * self.plan.lookback(None) + _ROOM
         kept = self.market.bars.before(_first(bars)).versions.tail(reach)
-        market = self.market.with_bars(BarHistory(pl.concat([kept, bars])))
+        market = self.market.with_bars(BarHistory(kept.vstack(bars)))
         return replace(self, market=market, stored=self, newer=bars)
 
     def tail(

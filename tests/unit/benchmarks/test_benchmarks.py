@@ -64,7 +64,7 @@ OF_THE_SAME = {
     "stream": ("_cpu", "_p99", "_dropped"),
     "serve": ("_p99", "_of_64", "_cpu"),
 }
-FEW = {"stream": 20, "online": 20, "inference": 50, "many": 4}
+FEW = {"serve": 60, "stream": 20, "online": 20, "inference": 50, "many": 4}
 MEASURED_ALONE = {
     "features": 5,
     "tail": 0,
