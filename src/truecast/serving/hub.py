@@ -113,8 +113,9 @@ class Hub:
         self._starting = asyncio.Lock()
         self._written = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        # A thousand clients that come back at once take turns at the database.
-        self._reading = CapacityLimiter(2)
+        # A thousand clients that come back at once take turns at the database, and what is new
+        # does not wait for them.
+        self._reading, self._following = CapacityLimiter(2), CapacityLimiter(1)
         ledger.listen(self._wake)
 
     async def join(self, client: Client, asked: Subscription) -> None:
@@ -244,7 +245,8 @@ class Hub:
         """Read from the ledger, as often as it takes; a heartbeat says if it takes long."""
         while True:
             try:
-                page = await self._in_thread(lambda: self._read(after, until))
+                limiter = self._following if until is None else self._reading
+                page = await to_thread.run_sync(self._read, after, until, limiter=limiter)
             except Exception as error:  # noqa: BLE001 - it is told, and tried again
                 if self._trouble is None:
                     _log.exception("the stream waits for the ledger")

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from truecast.core.forecast import Forecast, forecast_id
 from truecast.database.engine import open_database
 from truecast.database.errors import DatabaseError
 from truecast.ledger.ledger import RECORDED, Ledger
+from truecast.ledger.query import Page
 from truecast.serving import hub as hubs
 from truecast.serving.hub import Client, Hub
 from truecast.serving.stream import StreamError, Subscription
@@ -157,6 +159,39 @@ def test_what_is_written_comes_at_once_and_whatifs_never(ledger: Ledger) -> None
         assert 0 < first["data"]["confidence"] < 1
         hub.leave(client)
         assert not hub._tasks
+
+    asyncio.run(scene())
+
+
+def test_what_is_new_does_not_wait_for_those_who_catch_up(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.write([said(0)])
+    free, read = threading.Event(), ledger.after
+
+    def slow(seq: int, limit: int, until: int | None = None) -> Page:
+        if until is not None:  # for one client
+            assert free.wait(20)
+        return read(seq, limit, until)
+
+    monkeypatch.setattr(ledger, "after", slow)
+
+    async def scene() -> None:
+        hub, live, late = Hub(ledger), Reader(), [Reader() for _ in range(2)]
+        clients = [Client(reader) for reader in (live, *late)]
+        try:
+            await hub.join(clients[0], EVERYTHING)
+            for client in clients[1:]:
+                await hub.join(client, Subscription(after=0))
+            await until(lambda: hub._reading.borrowed_tokens == 2)
+            await asyncio.to_thread(ledger.write, [said(1)])
+            await until(lambda: live.numbers() == [2])
+            assert [reader.numbers() for reader in late] == [[], []]
+        finally:
+            free.set()
+        await until(lambda: all(reader.numbers() == [1, 2] for reader in late))
+        for client in clients:
+            hub.leave(client)
 
     asyncio.run(scene())
 
