@@ -266,7 +266,7 @@ def test_from_the_first_push_to_a_live_forecast(
         posted = client.post("/news", {"headline": "Bankruptcy: shares crash, losses mount"})
         assert posted.json()["read_by"] == ["pushed"]
         _until(lambda: len(forecasts(client)) == 4)
-        assert time.monotonic() - began < 30  # a busy machine: five seconds on a quiet one
+        assert time.monotonic() - began < 5
         newest = forecasts(client)[0]
         known_at = datetime.fromisoformat(posted.json()["known_at"])
         assert datetime.fromisoformat(newest["as_of"]) == known_at
