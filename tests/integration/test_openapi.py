@@ -89,3 +89,30 @@ def _valid_is_understood(ctx: CheckContext, response: Response, case: Case) -> N
         return
     kind = response.json().get("type") if response.status_code == 422 else None
     assert kind != "/docs#invalid", response.json()["detail"]
+
+
+def test_the_description_names_every_route_and_what_each_may_answer() -> None:
+    document = schema.raw_schema
+    assert set(document["paths"]) >= {
+        *("/", "/health", "/ready", "/metrics", "/predict", "/predict/direction"),
+        *("/predict/volatility", "/predict/regime", "/predict/return/{model}", "/forecast/price"),
+        *("/predict-parent", "/predict-child", "/train-parent", "/train-child", "/status"),
+        *("/status/{job}", "/predictions/history", "/predictions/{id}", "/track-record"),
+        *("/news/recent", "/news", "/bars", "/models", "/models/{slot}/promote"),
+        *("/models/{slot}/rollback", "/monitoring/drift", "/agent/chat"),
+    }
+    assert document["security"] == [{"bearer": []}, {"header": []}]
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            responses = operation["responses"]
+            assert set(responses) >= {"400", "401", "403", "413", "429", "431", "503"}, path
+            problems = responses["429"]["content"]["application/problem+json"]
+            assert problems["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert problems["examples"]["limit"]["value"]["status"] == 429
+            assert responses["429"]["headers"]["Retry-After"]["required"]
+
+
+def test_without_keys_none_has_to_be_sent() -> None:
+    with TemporaryDirectory() as home:
+        app = create_app(open_service(Settings(home=Path(home))))
+        assert {} in describe(app, keyed=False)["security"]
