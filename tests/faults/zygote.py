@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import traceback
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import alembic.command
@@ -28,7 +28,9 @@ from truecast.lake.lake import Lake
 from truecast.pipelines import champions, stages
 from truecast.pipelines.replay import replay
 from truecast.pipelines.studies import Studies
+from truecast.serving.feed import Feed
 from truecast.serving.runner import serve
+from truecast.serving.service import open_service
 from truecast.serving.workspace import Workspace
 
 # What the tests share is not installed.
@@ -36,6 +38,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from lakes.pages import STORY, tell
 
 IMPORTED = (alembic, lightgbm, mlflow, scipy, sklearn, statsmodels, uvicorn)
+
+
+def feed(settings: Settings, start: datetime, attempt: int) -> None:
+    """Let the live feed live through six hours."""
+    for hour in range(6):
+        # The lease of a process that was killed has run out, by this clock.
+        with frozen_at(start + timedelta(hours=hour, seconds=1 + 31 * attempt)):
+            found = Feed(open_service(settings), seconds=30)
+            found.step()
+            found.poll()
+            found.step()
 
 
 def work(order: dict[str, str]) -> None:
@@ -58,6 +71,8 @@ def work(order: dict[str, str]) -> None:
         case "replay":
             first, last = date.fromisoformat(order["first"]), date.fromisoformat(order["last"])
             replay(Studies(workspace, recipe), first, last)
+        case "feed":
+            feed(settings, datetime.fromisoformat(order["from"]), int(order["attempt"]))
         case "serve":
             serve(settings, "127.0.0.1", int(order["port"]))
         case unknown:
