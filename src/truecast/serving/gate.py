@@ -15,10 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from truecast.serving.access import Access, Admitted, Headers, RefusedError, deny, refuse_key
 from truecast.serving.classes import STREAM, RouteClass, class_of
 from truecast.serving.keys import Key
-from truecast.serving.kinds import BUSY, HTTP, KEY, TOO_LARGE
+from truecast.serving.kinds import BUSY, HTTP, KEY, SLOW, TOO_LARGE
 
 #: Requests that are worked on at once: each holds memory.
 CONCURRENT = 256
+#: How long a client may take to send a body: each one that waits is one of those.
+BODY_SECONDS = 30.0
 #: How often it is looked whether a WebSocket's key is still good.
 HELD_SECONDS = 5.0
 #: A browser can send a key with a WebSocket in no other way than as a name of a subprotocol.
@@ -96,8 +98,8 @@ class Gate:
             )
         if seen.length > of.largest_body:
             _refuse_size(f"the body is {seen.length} bytes", of)
-        if seen.chunked:
-            receive = _counting(receive, of, admitted.headers)
+        if seen.chunked or seen.length:
+            receive = _watched(receive, of, admitted.headers)
         return scope, receive, admitted
 
     async def _hold(self, key: Key | None, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,17 +181,26 @@ def _refuse_size(detail: str, of: RouteClass) -> NoReturn:
     raise RefusedError(TOO_LARGE, f"{detail}, expected {most}", what_to_do=f"send {most}")
 
 
-def _counting(receive: Receive, of: RouteClass, said: Headers) -> Receive:
-    """Refuse a body that does not say how large it is as soon as it is too large."""
-    size = 0
+def _watched(receive: Receive, of: RouteClass, said: Headers) -> Receive:
+    """Refuse a body as soon as it is too large, and one that takes too long."""
+    size, whole = 0, False
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
 
-    async def count() -> Message:
-        nonlocal size
-        message = await receive()
+    async def watch() -> Message:
+        nonlocal size, whole
+        if whole:
+            return await receive()  # until the client goes away
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            said.append(_CLOSE)
+            raise RefusedError(SLOW, f"the body took over {BODY_SECONDS:g} seconds") from None
         size += len(message.get("body", b""))
         if size > of.largest_body:
             said.append(_CLOSE)
             _refuse_size("the body is larger", of)
+        whole = not message.get("more_body", False)
         return message
 
-    return count
+    return watch

@@ -42,6 +42,7 @@ UNAVAILABLE = Kind(
 ROUTE = Kind("no-such-route", 404, "There is nothing here", "GET / lists what there is")
 METHOD = Kind("method", 405, "This path does not take that method", "see /docs")
 TOO_LARGE = Kind("too-large", 413, "The body is too large", "send at most 1 MiB")
+SLOW = Kind("slow", 408, "The body did not come in time", "send it at once, on a new connection")
 MEDIA = Kind(
     "media-type", 415, "The body is not JSON", "send it with `Content-Type: application/json`"
 )
@@ -69,6 +70,6 @@ FAILED = Kind("failed", 500, "Something went wrong here", "look at the server's 
 
 KINDS: tuple[Kind, ...] = (
     *(INVALID, AMBIGUOUS, ASKED, UNKNOWN, NOT_READY, OVERDUE, UNAVAILABLE),
-    *(ROUTE, METHOD, TOO_LARGE, MEDIA, HOST, KEY, SCOPE, LIMIT, HEAD, BUSY),
+    *(ROUTE, METHOD, TOO_LARGE, SLOW, MEDIA, HOST, KEY, SCOPE, LIMIT, HEAD, BUSY),
     *(NOT_YET, HTTP, FAILED),
 )

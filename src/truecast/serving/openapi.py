@@ -10,11 +10,22 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 
 from truecast.serving.http import JSON, problems
-from truecast.serving.kinds import BUSY, HEAD, HOST, HTTP, KEY, LIMIT, SCOPE, TOO_LARGE, Kind
+from truecast.serving.kinds import (
+    BUSY,
+    HEAD,
+    HOST,
+    HTTP,
+    KEY,
+    LIMIT,
+    SCOPE,
+    SLOW,
+    TOO_LARGE,
+    Kind,
+)
 from truecast.serving.schemas import Problem
 
 #: What any request may meet before a route is looked for.
-EVERYWHERE: tuple[Kind, ...] = (HTTP, HOST, KEY, SCOPE, TOO_LARGE, LIMIT, HEAD, BUSY)
+EVERYWHERE: tuple[Kind, ...] = (HTTP, HOST, KEY, SCOPE, SLOW, TOO_LARGE, LIMIT, HEAD, BUSY)
 _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
