@@ -40,7 +40,9 @@ def insert_or_read(connection: Connection, said: Sequence[Forecast]) -> list[For
     # a reader went past it. One writer at a time, as on SQLite, keeps the order of writing.
     if connection.dialect.name == "postgresql":
         connection.execute(_ONE_WRITER)
-    rows = {str(one.id): to_row(one) for one in said}
+    rows: dict[str, dict[str, object]] = {}
+    for one in said:
+        rows.setdefault(str(one.id), to_row(one))  # of two that are the same, the first stands
     standing = dict(_stored(connection, rows))
     new: list[Forecast] = []
     for one in said:

@@ -41,6 +41,18 @@ def test_a_repeat_is_the_first_one(ledger: Ledger, forecast: Make) -> None:
     assert [entry.forecast for entry in ledger.history(Query())] == [first]
 
 
+def test_of_two_that_are_the_same_in_one_write_the_first_stands(
+    ledger: Ledger, forecast: Make
+) -> None:
+    first = forecast()
+    second = forecast(issued_at=first.issued_at + timedelta(seconds=1), latency_ms=99.0)
+    assert first.id == second.id
+    assert ledger.write([first, second]) == [first, first]
+    entry = ledger.read(first.id)
+    assert entry is not None
+    assert entry.forecast == first
+
+
 def test_forecasts_come_back_in_the_order_given(ledger: Ledger, forecast: Make) -> None:
     said = [forecast(due_at=forecast().due_at + number * DAY) for number in (3, 1, 2)]
     assert ledger.write([*said, said[0]]) == [*said, said[0]]
