@@ -226,6 +226,29 @@ def test_a_locked_database_holds_the_feed_up_and_no_more(home: Home, monkeypatch
     assert len(home.issued()) == SLOTS
 
 
+def test_a_bar_that_comes_in_during_a_look_is_issued(home: Home, monkeypatch: Any) -> None:
+    feed = home.feed()
+    with frozen_at(NOON + HOUR + timedelta(seconds=1)):
+        # A request has looked just now, and has the series open.
+        monkeypatch.setattr(champions, "LOOK_SECONDS", 60.0)
+        view = feed._service.look()
+        for seat in view.seats.values():
+            view.bars.of(seat.recipe, seat.slot.instrument)
+        watch = feed._watch
+
+        def then_comes_a_bar(*given: Any) -> None:
+            watch(*given)
+            feed._poked.clear()
+            ingest(home.workspace, home.recipe)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(feed, "_watch", then_comes_a_bar)
+            feed.step()
+        feed.step()
+        assert moments(home) == {"2024-03-20 13:00"}
+        assert len(home.issued()) == SLOTS
+
+
 def test_a_lake_that_cannot_be_written_is_tried_again(home: Home, monkeypatch: Any) -> None:
     feed, later = home.feed(), NOON + HOUR + timedelta(seconds=1)
     with frozen_at(NOON + timedelta(minutes=1)):

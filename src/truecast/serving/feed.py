@@ -262,13 +262,22 @@ class Feed:
     def _issue(self, view: View, seats: Mapping[Slot, Seat]) -> None:
         """Issue the forecasts of the slots whose inputs have changed, or that decide anew."""
         if self._found is None or self._found[0] is not view:
-            self._found = view, self._inputs(view, seats)
+            inputs = self._inputs(view, seats)
+            # Of a lake that has gone on since the look they would stand for bars that were not in
+            # the forecasts, which would never be issued.
+            if self._lake.versions() != view.bars.versions:
+                if view.trouble is None:
+                    self.poke()
+                return
+            self._found = view, inputs
         inputs, moment = self._found[1], now()
         stale = [slot for slot in seats if self._is_stale(slot, inputs[slot], moment)]
         if not stale:
             return
+        # Found out first: what is decided meanwhile is issued at the next look.
+        until = {slot: _until(view, seats[slot]) for slot in stale}
         for slot in self._said(stale):
-            self._issued[slot] = _Issued(inputs[slot], _until(view, seats[slot]))
+            self._issued[slot] = _Issued(inputs[slot], until[slot])
 
     def _is_stale(self, slot: Slot, inputs: tuple[object, ...], moment: datetime) -> bool:
         last = self._issued.get(slot)
