@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from truecast.core.clock import frozen_at
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
 from truecast.database.errors import DatabaseError
-from truecast.lake.errors import LakeError
+from truecast.lake.errors import LakeError, NoDataError
 from truecast.lake.lake import Lake
 from truecast.ledger.ledger import Ledger
 from truecast.ledger.query import Query
@@ -25,9 +25,9 @@ from truecast.pipelines.champions import promote, train_slots
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify_ledger import check_ledger
-from truecast.serving import champions
+from truecast.serving import answers, champions
 from truecast.serving import feed as feeds
-from truecast.serving.errors import OverdueError
+from truecast.serving.errors import NotReadyError, OverdueError
 from truecast.serving.feed import Feed
 from truecast.serving.lease import FencedError
 from truecast.serving.polls import Bars
@@ -224,6 +224,61 @@ def test_a_locked_database_holds_the_feed_up_and_no_more(home: Home, monkeypatch
         feed.step()
         assert feed.troubles() == []
     assert len(home.issued()) == SLOTS
+
+
+def test_who_waits_for_a_turn_asks_again(home: Home, monkeypatch: Any) -> None:
+    monkeypatch.setattr(answers, "_PATIENCE_SECONDS", 0.01)
+    feed = home.feed()
+    with frozen_at(NOON + timedelta(minutes=1)):
+        (slot, *_) = feed._service.look().seats
+        with feed._service._answers._turn[slot]:
+            feed.step()
+            (trouble,) = feed.troubles()
+            assert f"{slot}: an answer has been on its way" in trouble
+            assert home.issued() == []
+        feed.step()
+        assert feed.troubles() == []
+    assert len(home.issued()) == SLOTS
+
+
+def test_a_slot_whose_champion_is_being_changed_is_asked_again(
+    home: Home, monkeypatch: Any
+) -> None:
+    feed = home.feed()
+    service = feed._service
+    issue = service.issue
+    with frozen_at(NOON + timedelta(minutes=1)):
+        away = [*service.look().seats][2]
+
+        def without(slots: Any, guard: Any = None) -> Any:
+            if away in slots:
+                raise NotReadyError(f"{away} has no champion yet", "wait")
+            return issue(slots, guard)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(service, "issue", without)
+            feed.step()
+            assert len(home.issued()) == SLOTS - 1
+        feed.step()
+    assert len(home.issued()) == SLOTS
+
+
+def test_a_series_that_cannot_be_read_has_no_next_decision(home: Home, monkeypatch: Any) -> None:
+    """It keeps no other slot's forecast from being issued."""
+    source = {"simulated": {**MARKET, "seed": 12}}
+    elsewhere = Recipe.model_validate({**RECIPE, "source": source})
+    with frozen_at(NOON + timedelta(minutes=1)):
+        view = home.service().look()
+        (seat, *_) = view.seats.values()
+        with pytest.raises(NoDataError):
+            view.bars.of(elsewhere, "A")
+        assert feeds._until(view, replace(seat, recipe=elsewhere)) is None
+
+        def refuse(*given: Any) -> Any:
+            raise LakeError("lake: a file is gone")
+
+        monkeypatch.setattr(view.bars, "of", refuse)
+        assert feeds._until(view, seat) == NOON + timedelta(minutes=1)
 
 
 def test_a_bar_that_comes_in_during_a_look_is_issued(home: Home, monkeypatch: Any) -> None:

@@ -14,7 +14,7 @@ from truecast.ledger.ledger import Guard, Ledger
 from truecast.ledger.query import Query
 from truecast.serving.answered import Answered
 from truecast.serving.champions import Opened, Seat, View
-from truecast.serving.errors import AskedError, OverdueError, ServingError
+from truecast.serving.errors import AskedError, BusyError, OverdueError, ServingError
 from truecast.serving.polls import next_close
 from truecast.serving.workspace import decided_by, latest
 
@@ -241,7 +241,7 @@ class Answers:
             for slot in sorted(slots, key=str):
                 turn = self._turn[slot]
                 if not turn.acquire(timeout=_PATIENCE_SECONDS):
-                    raise ServingError(
+                    raise BusyError(
                         f"{slot}: an answer has been on its way into the ledger for over "
                         f"{_PATIENCE_SECONDS} seconds: something keeps the database locked"
                     )

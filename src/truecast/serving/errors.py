@@ -12,6 +12,10 @@ class ServingError(TruecastError):
     """A forecast cannot be issued."""
 
 
+class BusyError(ServingError):
+    """Another answer has been on its way for too long; what is asked again may be answered."""
+
+
 class OverdueError(ServingError):
     """What a live forecast would be about has happened already."""
 

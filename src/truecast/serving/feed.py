@@ -26,7 +26,7 @@ from truecast.lake.errors import LakeError
 from truecast.lake.lake import Lake
 from truecast.serving.answers import Question
 from truecast.serving.champions import Seat, View
-from truecast.serving.errors import ServingError
+from truecast.serving.errors import BusyError, NotReadyError
 from truecast.serving.lease import SECONDS, FencedError, Lease
 from truecast.serving.live import Role
 from truecast.serving.polls import Articles, Bars, Polled, What
@@ -291,13 +291,14 @@ class Feed:
             self._service.issue(slots, self._lease.guard)
             yield from slots
             return
-        except (DatabaseError, LakeError, FencedError):
+        except (DatabaseError, LakeError, FencedError, BusyError):
             raise
         except TruecastError as error:
             if len(slots) == 1:
-                # Until something changes it would be refused again.
                 _log.info("%s: no live forecast: %s", slots[0], error)
-                yield slots[0]
+                # Until something changes it would be refused again; who answers is changing now.
+                if not isinstance(error, NotReadyError):
+                    yield slots[0]
                 return
         for slot in slots:
             yield from self._said([slot])
@@ -385,7 +386,9 @@ def _until(view: View, seat: Seat) -> datetime | None:
     """Return when the next decision is made from bars and news that are there."""
     try:
         question = Question.of(view, seat, None)
-    except ServingError:
+    except LakeError:
+        return now()  # it is looked at again
+    except TruecastError:
         return None
     opened, after = question.opened, question.row + 1
     ahead = [opened.decided(after)] if after < len(opened.decisions) else []
