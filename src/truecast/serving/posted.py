@@ -137,8 +137,8 @@ def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
     delay = seat.recipe.decision_delay
     if times[-1].closed <= stored[-1].closed:
         _require_stored(series.market, times, sent)
-        newest = times[-1].closed == stored[-1].closed  # it may not be decided on yet
-        return Question.of(view, seat, None if newest else times[-1].closed + delay)
+        same = times[-1].closed == stored[-1].closed  # it may not be decided on yet
+        return Question.of(view, seat, None if same else times[-1].closed + delay)
     posted = Posted(times, tuple(sent), delay)
     before = _standing(series.market, 0, times[0].closed)
     last = When(before["session"][-1], before["event_time"][-1]) if len(before) else None
