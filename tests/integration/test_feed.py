@@ -369,6 +369,51 @@ def test_who_asks_twice_does_not_ask_the_vendor_twice(home: Home, monkeypatch: A
             feed.stop()
 
 
+def test_questions_do_not_hurry_a_vendor_that_is_late(home: Home, monkeypatch: Any) -> None:
+    feed, late = home.feed(), NOON + HOUR + timedelta(seconds=1)
+    monkeypatch.setattr(Bars, "take_in", lambda *_: False)
+    monkeypatch.setattr(feeds, "REFRESH_SECONDS", 0.1)
+    with frozen_at(NOON + timedelta(minutes=1)):
+        feed.step()
+    (slot, *_) = feed._service.look().seats
+    polled = feed._series_of(slot)
+    assert polled is not None
+    with frozen_at(late):
+        assert feed.poll() == 2
+        turn = polled.next_at
+        assert turn == late + timedelta(minutes=1)
+    with frozen_at(late + timedelta(seconds=30)):
+        assert not feed.refresh(slot)
+        assert polled.next_at == turn
+        assert feed.poll() == 0
+    with frozen_at(turn):
+        assert feed.poll() == 2
+        assert polled.next_at == turn + timedelta(minutes=2)  # its wait doubles
+
+
+def test_who_stands_by_waits_in_vain_once(home: Home, monkeypatch: Any) -> None:
+    holder, other = home.feed(), home.feed()
+    late = NOON + HOUR + timedelta(seconds=1)
+    monkeypatch.setattr(feeds, "REFRESH_SECONDS", 0.1)
+    waits = []
+    wait = other._await_other
+    monkeypatch.setattr(other, "_await_other", lambda one: waits.append(one) or wait(one))
+    with frozen_at(NOON + timedelta(minutes=1)):
+        assert holder.step()
+        assert not other.step()
+    (slot, *_) = other._service.look().seats
+    with frozen_at(late):
+        assert not other.refresh(slot)
+        assert not other.refresh(slot)
+        assert len(waits) == 1
+        holder.step()
+        assert holder.poll() == 2
+    with frozen_at(late + timedelta(seconds=11)):
+        assert other.refresh(slot)
+        assert not other.refresh(slot)  # the next bar is due in an hour
+        assert len(waits) == 2
+
+
 def test_the_feed_ends_in_time(home: Home) -> None:
     feed = home.feed()
     with frozen_at(NOON + timedelta(minutes=1)):

@@ -41,8 +41,8 @@ TICK_SECONDS = 1.0
 _RESTS_SECONDS = 5.0
 #: How long a question waits for a bar that is due.
 REFRESH_SECONDS = 2.0
-#: A question has the same series asked for once in so long.
-_ASKED_AGAIN = timedelta(seconds=2)
+#: How long nobody waits again for a bar that was waited for in vain.
+_VAIN = timedelta(seconds=10)
 #: Puts a series that is asked about before all that are due.
 _AT_ONCE = timedelta(days=1)
 #: How long the end of the server waits for what is half done.
@@ -79,7 +79,7 @@ class Feed:
         self._threads: dict[str, threading.Thread] = {}
         self._issued: dict[Slot, _Issued] = {}
         self._troubles: dict[str, str] = {}
-        self._asked: dict[tuple[str, ...], tuple[datetime, int]] = {}
+        self._in_vain: dict[tuple[str, ...], datetime] = {}
         self._seen: View | None = None
         self._fed: frozenset[str] | None = None
         self._found: tuple[View, dict[Slot, tuple[object, ...]]] | None = None
@@ -148,7 +148,8 @@ class Feed:
     def refresh(self, slot: Slot) -> bool:
         """Have the bar of a slot that is due fetched first, for :data:`REFRESH_SECONDS` at most.
 
-        A source that fails is not waited for: the last good data answer.
+        A source that fails, or did not have it when it was last asked, is not waited for, nor is
+        it asked before its turn: the last good data answer.
         """
         polled = self._series_of(slot)
         if polled is None or self._stopping.is_set():
@@ -156,18 +157,19 @@ class Feed:
         moment = now()
         if polled.due_at > moment or polled.error is not None:
             return False
-        before, polls = polled.due_at, polled.polls
-        asked, then = self._asked.get(polled.what.key, (moment - _ASKED_AGAIN, polls))
-        if moment - asked >= _ASKED_AGAIN:
-            self._asked[polled.what.key] = moment, polls
-            polled.next_at = moment - _AT_ONCE
-            self._wake()
-        elif polls > then:
-            return False  # it was asked for just now, and had not come
+        if self._lease.held and polled.tries and polled.next_at > moment:
+            return False
+        vain, before = self._in_vain.get(polled.what.key), polled.due_at
+        if vain is not None and moment - vain < _VAIN:
+            return False
         if self._lease.held:
-            polled.wait(polls, REFRESH_SECONDS)
+            polls, polled.next_at = polled.polls, moment - _AT_ONCE
+            self._wake()
+            came = polled.wait(polls, REFRESH_SECONDS)
         else:
-            self._await_other(polled)
+            came = self._await_other(polled)
+        if not came:
+            self._in_vain[polled.what.key] = now()
         return polled.due_at != before
 
     def troubles(self) -> list[str]:
@@ -178,13 +180,14 @@ class Feed:
         said = (one.trouble(now()) for one in list(self._polled.values()))
         return own + [text for text in said if text is not None]
 
-    def _await_other(self, polled: Polled) -> None:
-        """Wait until the process that polls has brought what is due."""
+    def _await_other(self, polled: Polled) -> bool:
+        """Wait until the process that polls has brought what is due; say whether it has."""
         ends, before = time.monotonic() + REFRESH_SECONDS, polled.due_at
         while polled.due_at == before and time.monotonic() < ends:
             with self._told("the lake"):
                 polled.look(self._lake)
             self._stopping.wait(0.1)
+        return polled.due_at != before
 
     def _run(self) -> None:
         while not self._stopping.is_set():
