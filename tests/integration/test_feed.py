@@ -16,6 +16,7 @@ import pytest
 from truecast.core.clock import frozen_at
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
+from truecast.core.slot import Slot
 from truecast.database.errors import DatabaseError
 from truecast.lake.errors import LakeError, NoDataError
 from truecast.lake.lake import Lake
@@ -27,6 +28,7 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify_ledger import check_ledger
 from truecast.serving import answers, champions
 from truecast.serving import feed as feeds
+from truecast.serving.champions import Seat
 from truecast.serving.errors import NotReadyError, OverdueError
 from truecast.serving.feed import Feed
 from truecast.serving.lease import FencedError
@@ -412,6 +414,35 @@ def test_who_stands_by_waits_in_vain_once(home: Home, monkeypatch: Any) -> None:
         assert other.refresh(slot)
         assert not other.refresh(slot)  # the next bar is due in an hour
         assert len(waits) == 2
+
+
+def test_a_source_that_cannot_be_opened_holds_up_no_other(home: Home) -> None:
+    feed = home.feed()
+    with frozen_at(NOON + timedelta(minutes=1)):
+        feed.step()
+        seats = feed._service.look().seats
+        (seat, *_) = seats.values()
+        fx = Slot("fx", "oanda", "EUR_USD", "return", 1)
+
+        def served(*symbols: str) -> dict[Slot, Seat]:
+            source = {"oanda": {"symbols": symbols}}
+            return {fx: replace(seat, recipe=Recipe.model_validate({**FX, "source": source}))}
+
+        # It names what its source does not have.
+        amiss = {**served("GBP_USD"), **seats}
+        feed._find_polled(amiss)
+        assert {key[1] for key in feed._polled} == {"A", "B"}
+        (trouble,) = feed.troubles()
+        assert trouble.startswith("fx, oanda: cannot be polled: ")
+        assert "EUR_USD" in trouble
+        # Tried again it wakes nobody, unless there is something new.
+        feed._poked.clear()
+        feed._find_polled(amiss)
+        assert not feed._poked.is_set()
+        feed._find_polled({**served("EUR_USD"), **seats})
+        assert {key[1] for key in feed._polled} == {"A", "B", "EUR_USD"}
+        assert feed.troubles() == []
+        assert feed._poked.is_set()
 
 
 def test_the_feed_ends_in_time(home: Home) -> None:

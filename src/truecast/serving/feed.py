@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from truecast.core.clock import now, to_datetime64, to_utc
 from truecast.core.errors import TruecastError
@@ -43,6 +44,8 @@ _RESTS_SECONDS = 5.0
 REFRESH_SECONDS = 2.0
 #: How long nobody waits again for a bar that was waited for in vain.
 _VAIN = timedelta(seconds=10)
+#: A source that could not be opened is tried again: its key may have been set right.
+_OPENED_AGAIN = 30.0
 #: Puts a series that is asked about before all that are due.
 _AT_ONCE = timedelta(days=1)
 #: How long the end of the server waits for what is half done.
@@ -82,6 +85,8 @@ class Feed:
         self._in_vain: dict[tuple[str, ...], datetime] = {}
         self._seen: View | None = None
         self._fed: frozenset[str] | None = None
+        self._unopened: dict[str, str] = {}
+        self._opened = float("-inf")
         self._found: tuple[View, dict[Slot, tuple[object, ...]]] | None = None
         self._kept = float("-inf")
         self._live = False
@@ -174,7 +179,7 @@ class Feed:
 
     def troubles(self) -> list[str]:
         """Say in words what is amiss: in this process, and with the sources if it polls them."""
-        own = list(self._troubles.values())
+        own = [*self._troubles.values(), *self._unopened.values()]
         if not self._lease.held:
             return own
         said = (one.trouble(now()) for one in list(self._polled.values()))
@@ -218,7 +223,8 @@ class Feed:
 
     def _watch(self, view: View, seats: Mapping[Slot, Seat]) -> None:
         """Find out what is to be polled for the recipes that are served."""
-        if view is not self._seen:
+        again = self._unopened and time.monotonic() - self._opened > _OPENED_AGAIN
+        if view is not self._seen or again:
             self._find_polled(seats)
             self._seen = view
         if "feed" in self._threads:
@@ -227,23 +233,41 @@ class Feed:
 
     def _find_polled(self, seats: Mapping[Slot, Seat]) -> None:
         recipes = {seat.recipe.hash: seat.recipe for seat in seats.values()}
-        if recipes.keys() == self._fed:
+        if recipes.keys() == self._fed and not self._unopened:
             return
         found: dict[tuple[str, ...], Polled] = {}
         vendors: dict[str, list[Polled]] = {}
+        unopened: dict[str, str] = {}
         for recipe in recipes.values():
-            for vendor, what in _wanted(recipe):
-                if what.key in found:
+            for vendor, wanted in _wanted(recipe):
+                try:
+                    new = [what for what in wanted() if what.key not in found]
+                except Exception as error:  # noqa: BLE001 - all the others are polled
+                    name = f"{recipe.name}, {vendor}"
+                    unopened[name] = f"{name}: cannot be polled: {error}"
+                    if name not in self._unopened:
+                        _log.warning(
+                            "%s", unopened[name], exc_info=not isinstance(error, TruecastError)
+                        )
                     continue
-                polled = self._polled.get(what.key)
-                if polled is None:
-                    polled = Polled(what)
-                    polled.look(self._lake)
-                found[what.key] = polled
-                vendors.setdefault(vendor, []).append(polled)
+                for what in new:
+                    found[what.key] = self._polled.get(what.key) or self._begun(what)
+                    vendors.setdefault(vendor, []).append(found[what.key])
+        hurry = found.keys() != self._polled.keys()
         # Swapped whole: other threads go through what was there.
         self._polled, self._vendors, self._fed = found, vendors, frozenset(recipes)
-        self._wake()
+        self._unopened, self._opened = unopened, time.monotonic()
+        if hurry:
+            self._wake()
+
+    def _begun(self, what: What) -> Polled:
+        polled = Polled(what)
+        try:
+            polled.look(self._lake)
+        except TruecastError as error:
+            # It is due at once then, and polling it says what is amiss.
+            _log.warning("%s: %s", " ".join(what.key), error)
+        return polled
 
     def _serve(self, vendor: str) -> None:
         """Poll what one vendor has, for as long as the server runs."""
@@ -359,23 +383,25 @@ class Feed:
         return self._service.workspace.lake
 
 
-def _wanted(recipe: Recipe) -> Iterator[tuple[str, What]]:
-    """Yield what a live recipe is fed from, and the vendor that is asked for it."""
-    source = source_of(recipe)
+def _wanted(recipe: Recipe) -> Iterator[tuple[str, Callable[[], list[What]]]]:
+    """Yield each vendor that a live recipe is fed from, and what says what it is asked for."""
     if recipe.source.name != _PUSHED:
-        for symbol in (*recipe.instruments, *recipe.context):
-            what = Bars(source, symbol, recipe.bar_interval, recipe.history.start)
-            yield recipe.source.name, what
+        yield recipe.source.name, partial(_bars, recipe)
     for choice in recipe.news if reads_news(recipe) else ():
-        if _still_comes(choice):
-            yield f"news {choice.name}", Articles(open_news_source(choice), choice.name)
+        if choice.name != _PUSHED:
+            yield f"news {choice.name}", partial(_articles, choice)
 
 
-def _still_comes(choice: Choice) -> bool:
-    """Say whether a source of news may have more; files may grow."""
-    if choice.name == _PUSHED:
-        return False
-    return choice.name == "files" or open_news_source(choice).live
+def _bars(recipe: Recipe) -> list[What]:
+    source, interval, start = source_of(recipe), recipe.bar_interval, recipe.history.start
+    symbols = (*recipe.instruments, *recipe.context)
+    return [Bars(source, symbol, interval, start) for symbol in symbols]
+
+
+def _articles(choice: Choice) -> list[What]:
+    """Return the articles of a source that may have more; files may grow."""
+    source = open_news_source(choice)
+    return [Articles(source, choice.name)] if choice.name == "files" or source.live else []
 
 
 def _series(seat: Seat) -> tuple[_SeriesKey, ...]:
