@@ -80,6 +80,19 @@ def test_time_passes_at_the_speed_that_is_said(small_recipe: Any, studies: Any) 
     assert time.monotonic() - began < 5
 
 
+def test_whatever_ends_a_replay_is_told(small_recipe: Any, studies: Any) -> None:
+    opened = studies(small_recipe())
+    service = open_service(Settings(home=opened.workspace.settings.home))
+    feed = ReplayFeed(opened, FIRST, speed=1e9)
+    feed.attend(service)
+    feed._series.clear()
+    feed.start()
+    feed._thread.join(60)
+    (symbol,) = feed._replays
+    assert feed.troubles() == [f"the replay has ended: KeyError: {symbol!r}"]
+    assert service.health().status == "degraded"
+
+
 def test_a_day_that_may_not_be_replayed_is_refused(small_recipe: Any, studies: Any) -> None:
     opened = studies(small_recipe())
     with pytest.raises(UsageError, match="before the evaluation starts"):

@@ -105,6 +105,9 @@ class ReplayFeed:
         except TruecastError as error:
             _log.warning("the replay has ended: %s", error)
             self._trouble = str(error)
+        except Exception as error:  # noqa: BLE001 - nobody else would tell that the thread is gone
+            _log.exception("the replay has ended")
+            self._trouble = f"{type(error).__name__}: {error}"
 
     def _play(self) -> None:
         began, settled = time.monotonic(), time.monotonic()
