@@ -41,8 +41,8 @@ IMPORTED = (alembic, lightgbm, mlflow, scipy, sklearn, statsmodels, uvicorn)
 
 
 def feed(settings: Settings, start: datetime, attempt: int) -> None:
-    """Let the live feed live through six hours."""
-    for hour in range(6):
+    """Let the live feed live through three hours."""
+    for hour in range(3):
         # The lease of a process that was killed has run out, by this clock.
         with frozen_at(start + timedelta(hours=hour, seconds=1 + 31 * attempt)):
             found = Feed(open_service(settings), seconds=30)
