@@ -198,7 +198,7 @@ def test_what_a_refusal_says_to_say_is_enough():
     (one,) = inspect([mixed], {"timezone": "UTC"})
     assert (one.outcome, one.rows, one.quarantined) == ("flagged", 32822, {})
     assert (one.bars, one.duplicates) == (32822 - 9414, 9414)
-    (one,) = inspect([ticks], {"ticks": "true"}, Interval("1h"))
+    (one,) = inspect([ticks], {"ticks": True}, Interval("1h"))
     assert (one.outcome, one.bars, one.calendar) == ("clean", 1598, "24/7")
     (one,) = inspect([DIRTY / "wti_negative.csv.gz"], {"may_be_negative": "true"})
     assert (one.outcome, one.bars) == ("flagged", 9571)

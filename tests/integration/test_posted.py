@@ -102,13 +102,18 @@ def test_it_is_written_down_and_never_stored_nor_scored(alone: Trained) -> None:
     table = alone.home / "lake" / "silver" / "bars"
     files = sorted(table.rglob("*"))
     with Client(create_app(alone.service())) as client:
+
+        def records(mode: str) -> Any:
+            return client.get("/track-record", params={"mode": mode}).json()
+
+        before = {mode: records(mode) for mode in ("live", "historical")}
         said = client.post("/predict", json=BAR).json()
         assert client.post("/predict", json=BAR).json() == said
         other = client.post("/predict", json={**BAR, "close": 2511.0}).json()
         assert other["id"] != said["id"]
         assert client.get(f"/predictions/{said['id']}").json()["supersedes"] is None
-        for mode in ("live", "historical", "whatif"):
-            assert client.get("/track-record", params={"mode": mode}).json() == []
+        assert {mode: records(mode) for mode in before} == before
+        assert records("whatif") == []
     assert sorted(table.rglob("*")) == files
     assert (said["slot"], said["mode"]) == (str(DIRECTION), "whatif")
     assert (said["today_date"], said["predicted_date"]) == ("2019-01-02", "2019-01-03")

@@ -121,7 +121,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield one
 
 
-async def next_of(client: ClientConnection, kind: str, seconds: float = 20) -> dict[str, Any]:
+async def next_of(client: ClientConnection, kind: str, seconds: float = 60) -> dict[str, Any]:
     async with asyncio.timeout(seconds):
         while True:
             message = json.loads(await client.recv())

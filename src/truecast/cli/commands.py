@@ -218,7 +218,8 @@ def predict(
     left_out = {str(slot): why for slot, why in found.left_out.items()}
     if as_json:
         said = [forecast.model_dump(mode="json") for forecast in found.forecasts]
-        print_json({"recipe": loaded.name, "forecasts": said, "left_out": left_out})
+        document = {"recipe": loaded.name, "forecasts": said}
+        print_json({**document, "left_out": left_out} if left_out else document)
     else:
         show_forecasts(found.forecasts)
     show_notices([f"no forecast: {why}" for why in left_out.values()])

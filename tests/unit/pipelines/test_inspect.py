@@ -134,7 +134,7 @@ def test_several_symbols_in_one_file(tmp_path):
     found = of(write(tmp_path, many=text))["many.csv"]
     assert (found.rows, found.bars, found.quarantined) == (3, 2, {"not_positive": 1})
     assert "if prices of zero and below are legal here, say may_be_negative=true" in found.notes
-    assert of(tmp_path, may_be_negative="true")["many.csv"].outcome == "clean"
+    assert of(tmp_path, may_be_negative=True)["many.csv"].outcome == "clean"
 
 
 def tar_of(path: Path, members: dict[str, bytes], mode: str = "w:gz") -> Path:
