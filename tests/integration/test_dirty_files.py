@@ -200,5 +200,5 @@ def test_what_a_refusal_says_to_say_is_enough():
     assert (one.bars, one.duplicates) == (32822 - 9414, 9414)
     (one,) = inspect([ticks], {"ticks": True}, Interval("1h"))
     assert (one.outcome, one.bars, one.calendar) == ("clean", 1598, "24/7")
-    (one,) = inspect([DIRTY / "wti_negative.csv.gz"], {"may_be_negative": "true"})
+    (one,) = inspect([DIRTY / "wti_negative.csv.gz"], {"may_be_negative": True})
     assert (one.outcome, one.bars) == ("flagged", 9571)
