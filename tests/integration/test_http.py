@@ -49,9 +49,15 @@ def client(trained: Trained) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def steady(prepared: Trained) -> Iterator[Client]:
+def shared(prepared: Trained, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A home whose ledger is written to by many tests."""
+    return prepared.copied(tmp_path_factory.mktemp("shared") / "home")
+
+
+@pytest.fixture(scope="module")
+def steady(shared: Trained) -> Iterator[Client]:
     """A server that many tests may ask, and that none changes."""
-    with _client(prepared.service()) as client:
+    with _client(shared.service()) as client:
         yield client
 
 
@@ -525,7 +531,7 @@ def test_every_route_is_described_with_examples(steady):
 
 
 @pytest.fixture(scope="module")
-def running(prepared: Trained) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def running(shared: Trained) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server in a process of its own."""
     code = """
 import sys
@@ -540,7 +546,7 @@ def tell(address):
 serve(Settings(home=Path(sys.argv[1])), "127.0.0.1", 0, tell=tell)
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(prepared.home)],
+        [sys.executable, "-c", code, str(shared.home)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -6,8 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from truecast.core.clock import now
+import numpy as np
+
+from truecast.core.clock import now, to_datetime64, to_utc
 from truecast.core.forecast import Forecast, Mode
 from truecast.core.slot import Slot
 from truecast.ledger.ledger import Guard, Ledger
@@ -37,15 +40,17 @@ class Answer:
     ----------
     forecast : Forecast
         As it stands in the ledger; ``degraded`` too if another model should have made it.
-    body : bytes
-        The same as JSON; see :class:`truecast.serving.answered.Answered`.
     until : datetime or None
         From when on it is no more the newest; None where nothing newer is in sight.
     """
 
     forecast: Forecast
-    body: bytes
     until: datetime | None
+
+    @cached_property
+    def body(self) -> bytes:
+        """The forecast as JSON; see :class:`truecast.serving.answered.Answered`."""
+        return Answered.of(self.forecast).model_dump_json().encode()
 
     @property
     def holds(self) -> bool:
@@ -142,6 +147,16 @@ class Question:
         """Moment of the decision."""
         return self.renewed or self.opened.decided(self.row)
 
+    @property
+    def until(self) -> datetime | None:
+        """When the next decision is made from bars, or news, that are there; None if none is."""
+        after, news = self.row + 1, self.opened.series.market.news
+        ends = [self.opened.decided(after)] if after < len(self.opened.decisions) else []
+        if self.mode == "live" and news is not None:
+            later = np.searchsorted(news.known_at, to_datetime64(now()), side="right")
+            ends += [to_utc(one) for one in news.known_at[later : later + 1]]
+        return min(ends, default=None)
+
     def forecast(self) -> Forecast:
         """Compute the answer."""
         decided = self.opened.decided(self.row)
@@ -149,14 +164,13 @@ class Question:
 
     def answer(self, written: Forecast) -> Answer:
         """Shape the answer from what stands in the ledger."""
-        forecast, after = self.seat.marked(written), self.row + 1
-        ends = [self.opened.decided(after)] if after < len(self.opened.decisions) else []
+        forecast = self.seat.marked(written)
+        ends = [self.until]
         if self.mode == "live":
             series = self.opened.series
             following = next_close(series.calendar, series.interval, forecast.event_time)
             ends += [forecast.due_at, following]
-        body = Answered.of(forecast).model_dump_json().encode()
-        return Answer(forecast, body, min(ends, default=None))
+        return Answer(forecast, min(filter(None, ends), default=None))
 
 
 class Answers:
@@ -218,7 +232,7 @@ class Answers:
         forecast = seat.marked(said[0].forecast)
         reasons = [*filter(None, [forecast.reason]), f"stale: {overdue}"]
         stale = forecast.model_copy(update={"degraded": True, "reason": "; ".join(reasons)})
-        return Answer(stale, Answered.of(stale).model_dump_json().encode(), now())
+        return Answer(stale, now())
 
     def _answered(self, questions: Sequence[Question], guard: Guard | None) -> dict[_Key, Answer]:
         with self._computing:

@@ -6,13 +6,12 @@ from functools import lru_cache
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from truecast.serving.http import JSON
-from truecast.serving.schemas import Asked
+from truecast.serving.schemas import NOTHING, Asked
 
 #: Larger bodies are no questions that many ask alike.
 _LARGEST = 1024
 _KEPT = 4096
 _TYPE = (b"content-type", JSON.encode())
-_NOTHING = Asked()
 
 
 class Fast:
@@ -63,7 +62,7 @@ class Fast:
 def _asked(body: bytes) -> Asked | None:
     """Read a question; None if it is for the route to refuse."""
     try:
-        return Asked.model_validate_json(body) if body.strip() else _NOTHING
+        return Asked.model_validate_json(body) if body.strip() else NOTHING
     except ValueError:
         return None
 

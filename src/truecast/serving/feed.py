@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from truecast.core.clock import now, to_datetime64, to_utc
+from truecast.core.clock import now
 from truecast.core.errors import TruecastError
 from truecast.core.recipe import Recipe
 from truecast.core.recipe_parts import Choice
@@ -414,15 +414,8 @@ def _series(seat: Seat) -> tuple[_SeriesKey, ...]:
 def _until(view: View, seat: Seat) -> datetime | None:
     """Return when the next decision is made from bars and news that are there."""
     try:
-        question = Question.of(view, seat, None)
+        return Question.of(view, seat, None).until
     except LakeError:
         return now()  # it is looked at again
     except TruecastError:
         return None
-    opened, after = question.opened, question.row + 1
-    ahead = [opened.decided(after)] if after < len(opened.decisions) else []
-    news = opened.series.market.news
-    if news is not None:
-        later = news.known_at[news.known_at > to_datetime64(now())]
-        ahead += [to_utc(later[0])] if len(later) else []
-    return min(ahead, default=None)

@@ -1,6 +1,6 @@
 """What all routes share: reading a body of JSON, answering with it, and describing both."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel
@@ -10,6 +10,8 @@ from truecast.serving import examples
 from truecast.serving.kinds import INVALID, MEDIA, TOO_LARGE, Kind
 from truecast.serving.problems import MEDIA_TYPE, RequestError
 from truecast.serving.schemas import Problem
+
+M = TypeVar("M", bound=BaseModel)
 
 #: A question is some hundred bytes; this leaves room and keeps memory safe.
 LARGEST_BODY = 1024 * 1024
@@ -38,6 +40,19 @@ async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
     if body and media != JSON:
         raise RequestError(MEDIA, f"Content-Type is {media[:100]!r}, expected {JSON!r}")
     return body
+
+
+async def read_json(request: Request, model: type[M]) -> M:
+    """Read a body of JSON as what it has to be; one that is left out as an empty document.
+
+    Raises
+    ------
+    RequestError
+        As :func:`read_body` does.
+    ValidationError
+        If it is something else.
+    """
+    return model.model_validate_json(await read_body(request) or b"{}")
 
 
 async def refuse_repeated(request: Request) -> None:

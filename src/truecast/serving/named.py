@@ -1,6 +1,7 @@
 """Who answers where a model is asked by its name: the newest version of it that can."""
 
 import logging
+from collections import OrderedDict
 
 from truecast.core.errors import TruecastError
 from truecast.core.names import suggestion
@@ -10,6 +11,9 @@ from truecast.serving.champions import Champions, Seat, View
 from truecast.serving.errors import NotReadyError, UnknownError
 
 _log = logging.getLogger(__name__)
+
+#: Versions that stay loaded.
+_KEPT = 256
 
 
 class Named:
@@ -25,7 +29,7 @@ class Named:
 
     def __init__(self, registry: Registry, champions: Champions) -> None:
         self._registry, self._champions = registry, champions
-        self._seats: dict[tuple[Slot, str], Seat] = {}
+        self._seats: OrderedDict[tuple[Slot, str], Seat] = OrderedDict()
 
     def seat(self, view: View, slot: Slot, model: str) -> Seat:
         """Return who answers for a slot by a model's name.
@@ -79,7 +83,11 @@ class Named:
         if champion is not None and champion.champion.version == version.version:
             return champion
         key = (slot, version.version)
-        if key not in self._seats:
+        seat = self._seats.get(key)
+        if seat is None:
             loaded = self._champions.look_for([version]).seats
             self._seats |= {(one, version.version): seat for one, seat in loaded.items()}
-        return self._seats[key]
+            seat = loaded[slot]
+            while len(self._seats) > _KEPT:
+                self._seats.popitem(last=False)
+        return seat

@@ -149,7 +149,7 @@ class Pushes:
 
     def _reading(self, symbol: str) -> Iterator[tuple[Recipe, ApiSource]]:
         """Yield the recipes that read an instrument's pushed bars, and their source."""
-        for recipe in self._recipes():
+        for recipe in self._service.look().recipes:
             if recipe.source.name == NAME and symbol in (*recipe.instruments, *recipe.context):
                 source = source_of(recipe)
                 assert isinstance(source, ApiSource)  # noqa: S101 - by its name
@@ -157,15 +157,11 @@ class Pushes:
 
     def _hearing(self, source_name: str) -> Iterator[Recipe]:
         """Yield the recipes that read a source of news."""
-        for recipe in self._recipes():
+        for recipe in self._service.look().recipes:
             if reads_news(recipe) and any(
                 open_news_source(choice).name == source_name for choice in recipe.news
             ):
                 yield recipe
-
-    def _recipes(self) -> list[Recipe]:
-        seats = self._service.look().seats.values()
-        return list({seat.recipe.hash: seat.recipe for seat in seats}.values())
 
     def _told(self, articles: pl.DataFrame) -> Iterator[News]:
         """Score articles, each by the scorer of a recipe that reads it."""

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from truecast.evaluation.trackrecord import TrackRecord
 from truecast.serving import examples
 from truecast.serving.answered import Answered
-from truecast.serving.http import JSON, answered, body_of, example, problems, read_body
+from truecast.serving.http import JSON, answered, body_of, example, problems, read_json
 from truecast.serving.kinds import (
     AMBIGUOUS,
     ASKED,
@@ -59,7 +59,7 @@ def add_routes(app: FastAPI, service: Service) -> None:
         openapi_extra=body_of(Asked, examples.QUESTIONS, required=False),
     )
     async def predict(request: Request) -> Response:
-        asked = _parse(await read_body(request))
+        asked = await read_json(request, Asked)
         return Response((await run_in_threadpool(service.answer, asked)).body, media_type=JSON)
 
     @app.get(
@@ -120,10 +120,3 @@ def add_routes(app: FastAPI, service: Service) -> None:
     async def track_record(asked: Annotated[RecordAsked, Query()]) -> Response:
         records = await run_in_threadpool(service.track_record, asked)
         return Response(f"[{','.join(one.model_dump_json() for one in records)}]", media_type=JSON)
-
-
-def _parse(body: bytes) -> Asked:
-    return Asked.model_validate_json(body) if body else _NOTHING
-
-
-_NOTHING = Asked()

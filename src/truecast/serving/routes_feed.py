@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from truecast.serving.classes import WRITE
-from truecast.serving.http import JSON, answered, body_of, example, problems, read_body
+from truecast.serving.http import JSON, answered, body_of, example, problems, read_body, read_json
 from truecast.serving.kinds import ASKED, FAILED, INVALID, MEDIA, TOO_LARGE, UNAVAILABLE
 from truecast.serving.pushed import News, PushedBars, PushedNews, TakenBars, TakenNews
 from truecast.serving.pushes import Pushes
@@ -104,7 +104,7 @@ def add_feed_routes(app: FastAPI, pushes: Pushes) -> None:
         openapi_extra=body_of(PushedNews, _ARTICLE, required=True),
     )
     async def news(request: Request) -> Response:
-        pushed = PushedNews.model_validate_json(await read_body(request))
+        pushed = await read_json(request, PushedNews)
         return answered(await run_in_threadpool(pushes.news, pushed))
 
     @app.get(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from starlette.responses import Response
 
 from truecast.serving.errors import NotYetError
-from truecast.serving.http import body_of, problems, read_body
+from truecast.serving.http import body_of, problems, read_json
 from truecast.serving.kinds import INVALID, MEDIA, NOT_YET, TOO_LARGE, Kind
 from truecast.serving.problems import MEDIA_TYPE
 from truecast.serving.schemas import Name
@@ -177,7 +177,7 @@ def _refusing(one: Later) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def refuse(request: Request) -> Response:
         _PATH.validate_python(request.path_params)
         if one.body is not None:
-            one.body.model_validate_json(await read_body(request))
+            await read_json(request, one.body)
         raise NotYetError(one.missing, one.what_to_do)
 
     return refuse

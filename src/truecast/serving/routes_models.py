@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from truecast.serving import examples_models as examples
 from truecast.serving.audit import LOCAL
-from truecast.serving.http import answered, body_of, example, problems, read_body
+from truecast.serving.http import answered, body_of, example, problems, read_json
 from truecast.serving.kinds import ASKED, INVALID, MEDIA, TOO_LARGE, UNAVAILABLE, UNKNOWN
 from truecast.serving.schemas import Name
 from truecast.serving.shown import Models, ModelsAsked, PromoteAsked, Promoted, RollbackAsked
@@ -49,8 +49,7 @@ def add_models_routes(app: FastAPI, standings: Standings) -> None:
         **refusals,
     )
     async def promote(request: Request, slot: SlotName) -> Response:
-        body = await read_body(request)
-        asked = PromoteAsked.model_validate_json(body) if body else PromoteAsked()
+        asked = await read_json(request, PromoteAsked)
         who = (slot, asked.version, *_who(request))
         return answered(await to_thread.run_sync(standings.promote, *who, limiter=stepping))
 
@@ -61,7 +60,7 @@ def add_models_routes(app: FastAPI, standings: Standings) -> None:
         **refusals,
     )
     async def rollback(request: Request, slot: SlotName) -> Response:
-        RollbackAsked.model_validate_json(await read_body(request) or b"{}")
+        await read_json(request, RollbackAsked)
         who = (slot, *_who(request))
         return answered(await to_thread.run_sync(standings.rollback, *who, limiter=stepping))
 

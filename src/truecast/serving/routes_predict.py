@@ -11,7 +11,7 @@ from truecast.serving import examples_predict as examples
 from truecast.serving.answered import Answered
 from truecast.serving.asked import AskedChild, AskedParent, AskedPrices, AskedRegime
 from truecast.serving.envelopes import FilteredRegime, Prices, StockForecast
-from truecast.serving.http import JSON, answered, body_of, example, problems, read_body
+from truecast.serving.http import JSON, answered, body_of, example, problems, read_json
 from truecast.serving.kinds import (
     AMBIGUOUS,
     ASKED,
@@ -59,7 +59,7 @@ def add_predict_routes(app: FastAPI, service: Service) -> None:
         **_described(AskedTarget, examples.RETURN_BODIES, examples.RETURN),
     )
     async def by_name(request: Request, model: ModelName) -> Response:
-        asked = AskedTarget.model_validate_json(await read_body(request) or b"{}")
+        asked = await read_json(request, AskedTarget)
         return await _target(service, asked, "return", model)
 
     @app.post(
@@ -71,7 +71,7 @@ def add_predict_routes(app: FastAPI, service: Service) -> None:
         **_described(AskedPrices, examples.PRICES_BODIES, examples.PRICES, required=True),
     )
     async def prices(request: Request) -> Response:
-        asked = AskedPrices.model_validate_json(await read_body(request) or b"{}")
+        asked = await read_json(request, AskedPrices)
         return answered(await run_in_threadpool(outlooks.prices, asked))
 
     @app.post(
@@ -81,7 +81,7 @@ def add_predict_routes(app: FastAPI, service: Service) -> None:
         **_described(AskedParent, examples.PARENT_BODIES, examples.PARENT, NOT_YET),
     )
     async def parent(request: Request) -> Response:
-        asked = AskedParent.model_validate_json(await read_body(request) or b"{}")
+        asked = await read_json(request, AskedParent)
         return answered(await run_in_threadpool(outlooks.parent, asked))
 
     @app.post(
@@ -92,7 +92,7 @@ def add_predict_routes(app: FastAPI, service: Service) -> None:
         **_described(AskedChild, examples.CHILD_BODIES, examples.CHILD, NOT_YET, required=True),
     )
     async def child(request: Request) -> Response:
-        asked = AskedChild.model_validate_json(await read_body(request) or b"{}")
+        asked = await read_json(request, AskedChild)
         return answered(await run_in_threadpool(outlooks.child, asked))
 
 
@@ -105,7 +105,7 @@ def _add_targets(app: FastAPI, service: Service) -> None:
         **_described(AskedTarget, examples.BODIES, examples.DIRECTION),
     )
     async def direction(request: Request) -> Response:
-        asked = AskedTarget.model_validate_json(await read_body(request) or b"{}")
+        asked = await read_json(request, AskedTarget)
         return await _target(service, asked, "direction")
 
     @app.post(
@@ -116,7 +116,7 @@ def _add_targets(app: FastAPI, service: Service) -> None:
         **_described(AskedTarget, examples.BODIES, examples.VOLATILITY),
     )
     async def volatility(request: Request) -> Response:
-        asked = AskedTarget.model_validate_json(await read_body(request) or b"{}")
+        asked = await read_json(request, AskedTarget)
         return await _target(service, asked, "volatility")
 
     @app.post(
@@ -128,7 +128,7 @@ def _add_targets(app: FastAPI, service: Service) -> None:
         **_described(AskedRegime, examples.REGIME_BODIES, examples.REGIME),
     )
     async def regime(request: Request) -> Response:
-        asked = AskedRegime.model_validate_json(await read_body(request) or b"{}")
+        asked = await read_json(request, AskedRegime)
         if asked.returns_window is not None:
             return answered(await run_in_threadpool(filtered, service, asked))
         return await _target(service, asked, "regime")

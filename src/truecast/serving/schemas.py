@@ -193,10 +193,11 @@ class Asked(AskedTarget):
     @property
     def is_empty(self) -> bool:
         """Whether nothing is said at all."""
-        return self == _NOTHING
+        return self == NOTHING
 
 
-_NOTHING = Asked()
+#: The question that says nothing.
+NOTHING = Asked()
 
 
 class HistoryAsked(_Schema):

@@ -129,15 +129,8 @@ class Service:
         """
         view = self._champions.look()
         slot = choose(asked, view.slots, view.recipes)
-        newest = asked.timestamp is None or bool(asked.posted)
-        if newest and self.live is not None and self.live.refresh(slot):
-            view = self._champions.look(anew=True)
-        seat = _seat(view, slot)
-        try:
-            (answer,) = self._answers.of([_question(view, seat, asked.timestamp, asked.posted)])
-        except OverdueError as error:
-            return self._answers.last(seat, error)
-        if newest and not asked.posted:
+        view, (answer,) = self._asked([slot], asked.timestamp, asked.posted)
+        if asked.timestamp is None and not asked.posted:
             self._remember(view, asked, answer)
         return answer
 
@@ -156,8 +149,7 @@ class Service:
         UnknownError
             If there is no such model.
         """
-        view = self._champions.look()
-        return _seat(view, slot) if model is None else self._named.seat(view, slot, model)
+        return self._seat(self._champions.look(), slot, model)
 
     def answers(
         self,
@@ -185,22 +177,7 @@ class Service:
         AskedError, ServingError, DatabaseError, LedgerError
             As :meth:`answer` does.
         """
-        newest, live = timestamp is None or bool(posted), self.live
-        if newest and live is not None:
-            series = {(slot.recipe, slot.instrument): slot for slot in slots}
-            new = [live.refresh(slot) for slot in series.values()]
-            view = self._champions.look(anew=any(new))
-        else:
-            view = self._champions.look()
-        seats = [
-            _seat(view, slot) if model is None else self._named.seat(view, slot, model)
-            for slot in slots
-        ]
-        questions = [_question(view, seat, timestamp, posted) for seat in seats]
-        try:
-            return self._answers.of(questions)
-        except OverdueError as error:
-            return [self._answers.last(seat, error) for seat in seats]
+        return self._asked(slots, timestamp, posted, model)[1]
 
     def predict(self, asked: Asked) -> Forecast:
         """Return the forecast that is asked for; see :meth:`answer`."""
@@ -372,6 +349,29 @@ class Service:
             serves=[_served(seat) for seat in self._champions.look().seats.values()],
             links=LINKS,
         )
+
+    def _asked(
+        self,
+        slots: Sequence[Slot],
+        timestamp: datetime | None,
+        posted: Sequence[PostedBar],
+        model: str | None = None,
+    ) -> tuple[View, list[Answer]]:
+        """Do as :meth:`answers` does; return what it was answered from, too."""
+        new = False
+        if self.live is not None and (timestamp is None or posted):
+            series = {(slot.recipe, slot.instrument): slot for slot in slots}
+            new = any([self.live.refresh(slot) for slot in series.values()])
+        view = self._champions.look(anew=new)
+        seats = [self._seat(view, slot, model) for slot in slots]
+        questions = [_question(view, seat, timestamp, posted) for seat in seats]
+        try:
+            return view, self._answers.of(questions)
+        except OverdueError as error:
+            return view, [self._answers.last(seat, error) for seat in seats]
+
+    def _seat(self, view: View, slot: Slot, model: str | None) -> Seat:
+        return _seat(view, slot) if model is None else self._named.seat(view, slot, model)
 
     def _remember(self, view: View, asked: Asked, answer: Answer) -> None:
         of, answers = self._newest

@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 import truecast
 from truecast.core.errors import TruecastError
 from truecast.serving.guard import LOOPBACK, Guard
-from truecast.serving.http import read_body
+from truecast.serving.http import read_json
 from truecast.serving.pages import page
 from truecast.serving.problems import add_handlers
 from truecast.sources.simulated.options import Symbol
@@ -220,7 +220,7 @@ def create_simulator(simulator: Simulator, *, hosts: Collection[str] = LOOPBACK)
 
 def _add_routes(app: FastAPI, simulator: Simulator) -> None:
     async def asked(request: Request, model: type[_Asked_T]) -> _Asked_T:
-        return model.model_validate_json(await read_body(request) or b"{}")
+        return await read_json(request, model)
 
     @app.get("/api/stats", summary="What was sent, and whether a stream runs")
     def statistics() -> dict[str, Any]:
