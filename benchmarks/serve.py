@@ -48,7 +48,7 @@ def prepare(home: Path) -> str:
     from truecast.pipelines.champions import promote, train_slots
     from truecast.pipelines.stages import fetch_missing
     from truecast.pipelines.studies import Studies
-    from truecast.serving.keys import Keys
+    from truecast.serving.door.keys import Keys
     from truecast.serving.workspace import Workspace
 
     shipped = load_recipe("sp500-daily").model_dump(mode="json", by_alias=True)

@@ -64,8 +64,8 @@ class Sides:
     def __init__(self, name: str, folder: Path) -> None:
         from truecast.database.engine import open_database
         from truecast.ledger.ledger import Ledger
-        from truecast.serving.hub import Hub
-        from truecast.serving.stream import tell
+        from truecast.serving.stream.hub import Hub
+        from truecast.serving.stream.messages import tell
 
         self._tell, self.name = tell, name
         self.ledger = Ledger(open_database(f"sqlite:///{folder / name}.db"))
@@ -77,7 +77,7 @@ class Sides:
         self.text = frame[4:].decode()
 
     async def serve(self, websocket: Any) -> None:
-        from truecast.serving.routes_stream import serve_stream
+        from truecast.serving.routes.stream import serve_stream
 
         if self.name == OURS:
             await serve_stream(self.hub, websocket)
@@ -120,7 +120,7 @@ def serve(name: str, folder: Path) -> None:
     from starlette.applications import Starlette
     from starlette.routing import WebSocketRoute
 
-    from truecast.serving.websocket import PING_SECONDS, PONG_SECONDS, Connection
+    from truecast.serving.stream.websocket import PING_SECONDS, PONG_SECONDS, Connection
 
     allow_files()
     sides = Sides(name, folder)

@@ -34,7 +34,7 @@ from truecast.lake.schemas import (
     WINDOWS,
 )
 from truecast.models.catalog import MODELS
-from truecast.serving.classes import CLASSES
+from truecast.serving.door.classes import CLASSES
 from truecast.sources.alphavantage.options import AlphaVantageOptions
 from truecast.sources.api.options import ApiOptions
 from truecast.sources.catalog import NEWS_SOURCES, SOURCES

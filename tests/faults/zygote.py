@@ -28,7 +28,7 @@ from truecast.lake.lake import Lake
 from truecast.pipelines import champions, stages
 from truecast.pipelines.replay import replay
 from truecast.pipelines.studies import Studies
-from truecast.serving.feed import Feed
+from truecast.serving.feed.feed import Feed
 from truecast.serving.runner import serve
 from truecast.serving.service import open_service
 from truecast.serving.workspace import Workspace

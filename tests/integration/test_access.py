@@ -19,16 +19,16 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from truecast.core.settings import Settings
 from truecast.database.engine import Database, open_database
 from truecast.database.errors import DatabaseError
-from truecast.serving import access as access_module
-from truecast.serving import gate
-from truecast.serving.access import open_access
 from truecast.serving.app import create_app
-from truecast.serving.classes import CLASSES, class_of
-from truecast.serving.doors import doors
-from truecast.serving.guard import LOOPBACK
-from truecast.serving.keys import Keys
-from truecast.serving.logs import Formatter
-from truecast.serving.openapi import describe
+from truecast.serving.door import access as access_module
+from truecast.serving.door import gate
+from truecast.serving.door.access import open_access
+from truecast.serving.door.classes import CLASSES, class_of
+from truecast.serving.door.doors import doors
+from truecast.serving.door.guard import LOOPBACK
+from truecast.serving.door.keys import Keys
+from truecast.serving.door.logs import Formatter
+from truecast.serving.routes.openapi import describe
 from truecast.serving.service import Service, open_service
 
 STREAM = "/ws/market-stream"

@@ -26,13 +26,13 @@ from truecast.pipelines.champions import promote, train_slots
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify_ledger import check_ledger
-from truecast.serving import answers, champions
-from truecast.serving import feed as feeds
-from truecast.serving.champions import Seat
+from truecast.serving.answering import answers, champions
+from truecast.serving.answering.champions import Seat
 from truecast.serving.errors import NotReadyError, OverdueError
-from truecast.serving.feed import Feed
-from truecast.serving.lease import FencedError
-from truecast.serving.polls import Bars
+from truecast.serving.feed import feed as feeds
+from truecast.serving.feed.feed import Feed
+from truecast.serving.feed.lease import FencedError
+from truecast.serving.feed.polls import Bars
 from truecast.serving.schemas import Asked
 from truecast.serving.service import Service, open_service
 from truecast.serving.workspace import Workspace

@@ -29,7 +29,7 @@ from truecast.pipelines.replay import ReplayResult, replay
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import check_cut_forecasts, verify
 from truecast.pipelines.verify_serving import check_tail_forecasts
-from truecast.serving.forecaster import Forecaster
+from truecast.serving.answering.forecaster import Forecaster
 from truecast.serving.workspace import Workspace, series_of, slots_of
 
 SMALL = {

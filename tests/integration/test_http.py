@@ -25,10 +25,10 @@ from truecast.lake.tables import Table
 from truecast.ledger.ledger import Ledger
 from truecast.ledger.query import Query
 from truecast.registry.registry import Registry
-from truecast.serving import champions
-from truecast.serving.answered import Answered
+from truecast.serving.answering import champions
+from truecast.serving.answering.answered import Answered
+from truecast.serving.answering.forecaster import Forecaster
 from truecast.serving.app import create_app
-from truecast.serving.forecaster import Forecaster
 from truecast.serving.schemas import Asked
 from truecast.serving.service import Service, open_service
 from truecast.serving.workspace import Workspace

@@ -31,7 +31,7 @@ from truecast.pipelines.predict import Replay
 from truecast.pipelines.settle import settle
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify_ledger import check_ledger
-from truecast.serving.track_record import track_records
+from truecast.serving.answering.track_record import track_records
 from truecast.serving.workspace import Workspace, series_of
 
 TARGETS = {

@@ -15,10 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from conftest import SOAK
 from served import Trained
 from truecast.core.settings import Settings
-from truecast.serving.access import open_access
 from truecast.serving.app import create_app
-from truecast.serving.keys import Keys
-from truecast.serving.openapi import describe
+from truecast.serving.door.access import open_access
+from truecast.serving.door.keys import Keys
+from truecast.serving.routes.openapi import describe
 from truecast.serving.service import open_service
 
 #: What is declared: parts that are not there yet, and what cannot be answered at the moment.

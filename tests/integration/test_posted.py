@@ -11,7 +11,7 @@ import pytest
 from served import DIRECTION, PRICE, Client, Trained, problem_of
 from truecast.core.clock import frozen_at
 from truecast.core.settings import Settings
-from truecast.serving import champions
+from truecast.serving.answering import champions
 from truecast.serving.app import create_app
 from truecast.serving.workspace import Workspace
 from truecast.sources.sample.source import SampleSource

@@ -20,9 +20,9 @@ from truecast.lake.lake import Lake
 from truecast.pipelines.champions import promote, train_slots
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
-from truecast.serving import champions
+from truecast.serving.answering import champions
 from truecast.serving.app import create_app
-from truecast.serving.feed import Feed
+from truecast.serving.feed.feed import Feed
 from truecast.serving.service import Service, open_service
 from truecast.serving.workspace import Workspace
 from truecast.sources.simulated.outbox import compose

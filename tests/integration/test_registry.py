@@ -11,7 +11,7 @@ from truecast.core.recipe import Recipe
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.train import final_fold, train
 from truecast.registry.registry import open_registry
-from truecast.serving.forecaster import Forecaster
+from truecast.serving.answering.forecaster import Forecaster
 from truecast.serving.workspace import series_of, slots_of
 
 

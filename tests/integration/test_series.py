@@ -13,8 +13,8 @@ from truecast.core.recipe import Recipe
 from truecast.lake.history import BarHistory
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.train import train
-from truecast.serving.forecaster import Forecaster
-from truecast.serving.series import Series
+from truecast.serving.answering.forecaster import Forecaster
+from truecast.serving.answering.series import Series
 from truecast.serving.workspace import series_of, slots_of
 
 #: Sessions after the fit.

@@ -15,7 +15,7 @@ import pytest
 
 from truecast.core.settings import Settings
 from truecast.database.engine import open_database
-from truecast.serving.keys import Keys
+from truecast.serving.door.keys import Keys
 
 #: Stands where secrets do in the settings, and in an error that nobody expected.
 CANARY = "c4n4ry" * 7 + "x"
@@ -24,7 +24,7 @@ import sys
 from truecast.core.settings import load_settings
 from truecast.serving.runner import serve
 from truecast.serving.service import Service
-from truecast.serving import protocol
+from truecast.serving.door import protocol
 
 def fail(self):
     raise RuntimeError(f"unexpected: {sys.argv[1]} at redis://me:{sys.argv[2]}@host")

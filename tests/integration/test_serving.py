@@ -25,8 +25,8 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.train import train
 from truecast.pipelines.verify import check_tail_forecasts
-from truecast.serving.forecaster import Forecaster, ServingError
-from truecast.serving.series import Series
+from truecast.serving.answering.forecaster import Forecaster, ServingError
+from truecast.serving.answering.series import Series
 from truecast.serving.workspace import Workspace, series_of
 from truecast.sources.sample.source import SampleSource
 

@@ -14,7 +14,7 @@ from truecast.core.slot import Slot
 from truecast.database.errors import DatabaseError
 from truecast.pipelines.champions import promote, rollback
 from truecast.registry.records import change_version
-from truecast.serving import champions, standings
+from truecast.serving.answering import champions, standings
 from truecast.serving.app import create_app
 from truecast.serving.workspace import Workspace
 

@@ -7,10 +7,10 @@ import typer
 from truecast.cli.options import AsJson
 from truecast.cli.output import console, print_json, table
 from truecast.core.settings import load_settings
-from truecast.serving.classes import Scope
+from truecast.serving.door.classes import Scope
 
 if TYPE_CHECKING:
-    from truecast.serving.keys import Key, Keys
+    from truecast.serving.door.keys import Key, Keys
 
 app = typer.Typer(
     help="Make, list and revoke keys of the API.",
@@ -32,7 +32,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Make a key. Its secret is shown this once, and kept nowhere."""
-    from truecast.serving.audit import LOCAL
+    from truecast.serving.door.audit import LOCAL
 
     key, secret = _keys().add(name, scope, LOCAL)
     if as_json:
@@ -73,7 +73,7 @@ def list_keys(as_json: AsJson = False) -> None:
 @app.command()
 def revoke(name: _Name, as_json: AsJson = False) -> None:
     """Take a key back; servers that run refuse it within two seconds."""
-    from truecast.serving.audit import LOCAL
+    from truecast.serving.door.audit import LOCAL
 
     key = _keys().revoke(name, LOCAL)
     if as_json:
@@ -99,6 +99,6 @@ def document(key: "Key") -> dict[str, Any]:
 
 def _keys() -> "Keys":
     from truecast.database.engine import open_database
-    from truecast.serving.keys import Keys
+    from truecast.serving.door.keys import Keys
 
     return Keys(open_database(load_settings().database))

@@ -42,7 +42,7 @@ def serve(
 
     New bars and news are fetched when they are due, and forecasts issued from them. Ctrl-C ends it.
     """
-    from truecast.serving.feed import Feed
+    from truecast.serving.feed.feed import Feed
     from truecast.serving.runner import serve as run
 
     def tell(address: str) -> None:
@@ -58,7 +58,7 @@ def serve(
         run(load_settings(), host, port, live=Feed, tell=tell)
         return
     from truecast.pipelines.replayfeed import ReplayFeed
-    from truecast.serving.choosing import DEFAULT_RECIPE
+    from truecast.serving.answering.choosing import DEFAULT_RECIPE
 
     with open_studies(open_recipe(recipe or DEFAULT_RECIPE, None, None)) as studies:
         past = ReplayFeed(studies, read_day(replay, "--replay"), speed)

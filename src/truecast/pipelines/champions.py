@@ -16,8 +16,8 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.registry.records import PROMOTE, ROLLBACK
 from truecast.registry.registry import ChampionRecord, NoChampionError, VersionRecord
-from truecast.serving.audit import LOCAL
-from truecast.serving.standings import noted
+from truecast.serving.answering.standings import noted
+from truecast.serving.door.audit import LOCAL
 from truecast.serving.workspace import (
     Workspace,
     candidates,

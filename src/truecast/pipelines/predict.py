@@ -15,9 +15,9 @@ from truecast.pipelines.champions import stuck
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Study
 from truecast.registry.registry import NoChampionError
+from truecast.serving.answering.forecaster import Forecaster
+from truecast.serving.answering.series import Series
 from truecast.serving.errors import OverdueError, TrainedLaterError
-from truecast.serving.forecaster import Forecaster
-from truecast.serving.series import Series
 from truecast.serving.service import open_service
 from truecast.serving.workspace import (
     Workspace,

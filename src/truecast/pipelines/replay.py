@@ -16,7 +16,7 @@ from truecast.pipelines.fanout import walk
 from truecast.pipelines.predict import Replay
 from truecast.pipelines.settle import SettleSummary, settle
 from truecast.pipelines.studies import Studies
-from truecast.serving.track_record import track_records
+from truecast.serving.answering.track_record import track_records
 from truecast.serving.workspace import (
     Workspace,
     calendar_of,

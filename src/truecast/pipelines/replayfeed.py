@@ -15,7 +15,7 @@ from truecast.pipelines.predict import Replay
 from truecast.pipelines.replay import decisions_of
 from truecast.pipelines.settle import settle
 from truecast.pipelines.studies import Studies
-from truecast.serving.live import Role
+from truecast.serving.feed.live import Role
 from truecast.serving.service import Service
 from truecast.serving.workspace import series_of
 

@@ -18,7 +18,7 @@ from truecast.datasets.assembly import DEVIATION, RATIO, Dataset
 from truecast.features.plan import FeaturePlan
 from truecast.ledger.ledger import Ledger
 from truecast.pipelines.study import in_units
-from truecast.serving.series import Series
+from truecast.serving.answering.series import Series
 from truecast.serving.workspace import Workspace, series_of, source_of
 
 

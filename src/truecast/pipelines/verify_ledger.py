@@ -17,7 +17,7 @@ from truecast.ledger.query import Entry, Query
 from truecast.pipelines.settle import Realised, row_of
 from truecast.pipelines.studies import Studies
 from truecast.registry.store import BundleStore
-from truecast.serving.forecaster import Forecaster
+from truecast.serving.answering.forecaster import Forecaster
 from truecast.serving.workspace import slots_of
 
 CHECK = "ledger equals training"

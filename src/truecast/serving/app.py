@@ -11,24 +11,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import truecast
-from truecast.serving.access import Access
-from truecast.serving.doors import doors
+from truecast.serving.answering.standings import Standings
+from truecast.serving.door.access import Access
+from truecast.serving.door.doors import doors
+from truecast.serving.door.guard import LOOPBACK
 from truecast.serving.fast import Fast
-from truecast.serving.guard import LOOPBACK
+from truecast.serving.feed.pushes import Pushes
 from truecast.serving.http import refuse_repeated
 from truecast.serving.kinds import KINDS
-from truecast.serving.openapi import add_openapi
 from truecast.serving.pages import page
 from truecast.serving.problems import add_handlers
-from truecast.serving.pushes import Pushes
-from truecast.serving.routes import add_routes
-from truecast.serving.routes_feed import add_feed_routes
-from truecast.serving.routes_later import add_later_routes
-from truecast.serving.routes_models import add_models_routes
-from truecast.serving.routes_predict import add_predict_routes
-from truecast.serving.routes_stream import add_stream_routes
+from truecast.serving.routes.feed import add_feed_routes
+from truecast.serving.routes.general import add_routes
+from truecast.serving.routes.later import add_later_routes
+from truecast.serving.routes.models import add_models_routes
+from truecast.serving.routes.openapi import add_openapi
+from truecast.serving.routes.predict import add_predict_routes
+from truecast.serving.routes.stream import add_stream_routes
 from truecast.serving.service import Service
-from truecast.serving.standings import Standings
 
 _DESCRIPTION = (
     "Forecasts of markets beside the naive forecast, each written down before it is answered. "

@@ -6,9 +6,9 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from truecast.serving import examples
 from truecast.serving.kinds import INVALID, MEDIA, TOO_LARGE, Kind
 from truecast.serving.problems import MEDIA_TYPE, RequestError
+from truecast.serving.routes import examples
 from truecast.serving.schemas import Problem
 
 M = TypeVar("M", bound=BaseModel)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from truecast.core.errors import TruecastError
 from truecast.core.names import nearest
 from truecast.serving.asked import AskedChild, AskedParent, AskedPrices, AskedRegime
+from truecast.serving.door.keys import without_keys
 from truecast.serving.errors import (
     AmbiguousError,
     AskedError,
@@ -22,7 +23,6 @@ from truecast.serving.errors import (
     OverdueError,
     UnknownError,
 )
-from truecast.serving.keys import without_keys
 from truecast.serving.kinds import (
     AMBIGUOUS,
     ASKED,

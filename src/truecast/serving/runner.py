@@ -10,16 +10,16 @@ from truecast.core.errors import SettingsError
 from truecast.core.loopback import is_loopback, listening
 from truecast.core.settings import Settings
 from truecast.database.engine import open_database
-from truecast.serving.access import open_access
 from truecast.serving.app import create_app
-from truecast.serving.feed import Feed
-from truecast.serving.guard import LOOPBACK
-from truecast.serving.keys import Keys
-from truecast.serving.logs import LOGGING
-from truecast.serving.protocol import Protocol
+from truecast.serving.door.access import open_access
+from truecast.serving.door.guard import LOOPBACK
+from truecast.serving.door.keys import Keys
+from truecast.serving.door.logs import LOGGING
+from truecast.serving.door.protocol import Protocol
+from truecast.serving.feed.feed import Feed
 from truecast.serving.service import Service, open_service
-from truecast.serving.stream import LARGEST_COMMAND
-from truecast.serving.websocket import PING_SECONDS, PONG_SECONDS, Connection
+from truecast.serving.stream.messages import LARGEST_COMMAND
+from truecast.serving.stream.websocket import PING_SECONDS, PONG_SECONDS, Connection
 
 #: Connections at once that wait or ask over HTTP; WebSockets are counted where they are held.
 CONNECTIONS = 4096

@@ -17,7 +17,7 @@ from pydantic import (
 
 from truecast.core.forecast import Mode, Outcome
 from truecast.core.recipe_parts import TargetName
-from truecast.serving.answered import Answered
+from truecast.serving.answering.answered import Answered
 
 
 def _in_utc(moment: datetime) -> datetime:

@@ -20,16 +20,17 @@ from truecast.evaluation.trackrecord import TrackRecord
 from truecast.ledger.ledger import Guard, Ledger
 from truecast.ledger.query import Entry, Query
 from truecast.registry.registry import Registry, VersionRecord
-from truecast.serving.answered import Answered
-from truecast.serving.answers import Answer, Answers, Question
+from truecast.serving.answering.answered import Answered
+from truecast.serving.answering.answers import Answer, Answers, Question
+from truecast.serving.answering.champions import Champions, Seat, View
+from truecast.serving.answering.choosing import choose
+from truecast.serving.answering.forecaster import NOT_EVALUATED
+from truecast.serving.answering.named import Named
+from truecast.serving.answering.posted import question_of
+from truecast.serving.answering.track_record import track_records
 from truecast.serving.beside import feast_available, redis_connected
-from truecast.serving.champions import Champions, Seat, View
-from truecast.serving.choosing import choose
 from truecast.serving.errors import NotReadyError, OverdueError, UnknownError
-from truecast.serving.forecaster import NOT_EVALUATED
-from truecast.serving.live import Live
-from truecast.serving.named import Named
-from truecast.serving.posted import question_of
+from truecast.serving.feed.live import Live
 from truecast.serving.schemas import (
     Asked,
     Health,
@@ -43,7 +44,6 @@ from truecast.serving.schemas import (
     Refused,
     Served,
 )
-from truecast.serving.track_record import track_records
 from truecast.serving.workspace import Workspace, calendar_of, trials_of_record
 
 LINKS = {

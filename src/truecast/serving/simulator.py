@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 import truecast
 from truecast.core.errors import TruecastError
-from truecast.serving.guard import LOOPBACK, Guard
+from truecast.serving.door.guard import LOOPBACK, Guard
 from truecast.serving.http import read_json
 from truecast.serving.pages import page
 from truecast.serving.problems import add_handlers

@@ -34,7 +34,7 @@ from truecast.models.catalog import create
 from truecast.registry.registry import Registry, open_registry
 from truecast.registry.store import BundleStore
 from truecast.sentiment.catalog import open_scorer
-from truecast.serving.series import Series
+from truecast.serving.answering.series import Series
 from truecast.sources.base import Source
 from truecast.sources.catalog import open_news_source, open_source
 

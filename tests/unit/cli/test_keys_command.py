@@ -6,7 +6,7 @@ import pytest
 
 from truecast.core.settings import Settings
 from truecast.database.engine import open_database
-from truecast.serving.keys import Keys
+from truecast.serving.door.keys import Keys
 
 
 def ring(home):

@@ -19,7 +19,7 @@ from truecast.pipelines.stages import check_recipe
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.tuning import tuned
-from truecast.serving.forecaster import POINT
+from truecast.serving.answering.forecaster import POINT
 from truecast.serving.workspace import Workspace, slots_of
 from truecast.training.select import strongest
 from truecast.training.tune import Tuned

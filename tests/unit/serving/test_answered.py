@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import norm
 
 from truecast.core.forecast import Forecast
-from truecast.serving import examples
-from truecast.serving.answered import Answered
+from truecast.serving.answering.answered import Answered
+from truecast.serving.routes import examples
 
 ADDED = {
     *("timestamp", "model", "task", "direction", "predicted_price", "predicted_relative_change"),

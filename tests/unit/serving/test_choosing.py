@@ -5,7 +5,7 @@ import pytest
 from truecast.core.recipe import Recipe
 from truecast.core.recipe_files import load_recipe
 from truecast.core.slot import Slot
-from truecast.serving.choosing import choose
+from truecast.serving.answering.choosing import choose
 from truecast.serving.errors import AmbiguousError, NotReadyError, UnknownError
 from truecast.serving.schemas import Asked
 

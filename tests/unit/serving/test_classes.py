@@ -5,7 +5,7 @@ from starlette.routing import Route
 
 from truecast.core.settings import Settings
 from truecast.serving.app import create_app
-from truecast.serving.classes import CLASSES, class_of, named_class
+from truecast.serving.door.classes import CLASSES, class_of, named_class
 from truecast.serving.service import open_service
 
 

@@ -8,8 +8,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from truecast.serving import gate
-from truecast.serving.gate import Gate
+from truecast.serving.door import gate
+from truecast.serving.door.gate import Gate
 
 SCOPE: dict[str, Any] = {
     "type": "http",

@@ -18,9 +18,9 @@ from truecast.database.engine import open_database
 from truecast.database.errors import DatabaseError
 from truecast.ledger.ledger import RECORDED, Ledger
 from truecast.ledger.query import Page
-from truecast.serving import hub as hubs
-from truecast.serving.hub import Client, Hub
-from truecast.serving.stream import StreamError, Subscription
+from truecast.serving.stream import hub as hubs
+from truecast.serving.stream.hub import Client, Hub
+from truecast.serving.stream.messages import StreamError, Subscription
 
 SOAK = bool(os.environ.get("TRUECAST_SOAK"))
 CLOSE = datetime(2018, 12, 28, 21, 0, tzinfo=UTC)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from truecast.core.clock import frozen_at
 from truecast.core.settings import Settings
 from truecast.database.engine import open_database
-from truecast.serving import keys as module
-from truecast.serving.audit import audit
-from truecast.serving.keys import KeyNameError, KeyRing, Keys, without_keys
+from truecast.serving.door import keys as module
+from truecast.serving.door.audit import audit
+from truecast.serving.door.keys import KeyNameError, KeyRing, Keys, without_keys
 
 MOMENT = datetime(2024, 5, 1, 12, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from truecast.core.clock import frozen_at
 from truecast.database.engine import Database, open_database
 from truecast.database.tables import leases
-from truecast.serving.lease import FencedError, Lease
+from truecast.serving.feed.lease import FencedError, Lease
 
 NOON = datetime(2024, 6, 3, 12, tzinfo=UTC)
 

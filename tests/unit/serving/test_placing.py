@@ -8,8 +8,8 @@ import pytest
 from truecast.core.calendars import get_calendar
 from truecast.core.clock import frozen_at
 from truecast.core.interval import Interval
+from truecast.serving.answering.placing import Grid, When
 from truecast.serving.errors import AskedError
-from truecast.serving.placing import Grid, When
 from truecast.serving.schemas import PostedBar
 
 DAILY = Grid("^GSPC", get_calendar("XNYS"), Interval("1d"))

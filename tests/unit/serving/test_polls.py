@@ -11,7 +11,7 @@ from truecast.core.calendars import get_calendar
 from truecast.core.clock import frozen_at
 from truecast.core.interval import Interval
 from truecast.lake.lake import Lake
-from truecast.serving.polls import Articles, Bars, Polled, next_close
+from truecast.serving.feed.polls import Articles, Bars, Polled, next_close
 from truecast.sources.base import SourceError
 from truecast.sources.newsfiles.source import open_news_files
 from truecast.sources.simulated.news import open_simulated_news

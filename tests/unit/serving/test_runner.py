@@ -9,7 +9,7 @@ from truecast.core.loopback import AddressError
 from truecast.core.settings import Settings
 from truecast.database.engine import open_database
 from truecast.serving import runner
-from truecast.serving.keys import Keys
+from truecast.serving.door.keys import Keys
 from truecast.serving.runner import require_keys, require_loopback, run, serve
 
 

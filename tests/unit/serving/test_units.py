@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from truecast.serving.answering.units import Usual
 from truecast.serving.schemas import PostedBar
-from truecast.serving.units import Usual
 
 
 def bar(open: float, high: float, low: float, close: float, volume: float | None = None):

@@ -1,0 +1,1 @@
+"""What every request passes first: names, keys, limits, sizes; and the record of who came."""

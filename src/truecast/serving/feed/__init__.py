@@ -1,0 +1,1 @@
+"""Bars and news come in, fetched or pushed, and forecasts are issued from them."""

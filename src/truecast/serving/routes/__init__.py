@@ -1,0 +1,1 @@
+"""The routes: parse, call the service once, shape the answer."""

@@ -1,0 +1,1 @@
+"""Each forecast goes out to all who listen, as it is issued."""
