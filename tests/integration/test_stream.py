@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,14 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from forecasts import make_numbered
 from served import Trained
-from truecast.core.forecast import Forecast, forecast_id
 from truecast.database.engine import open_database
 from truecast.ledger.ledger import Ledger
 
 SOAK = bool(os.environ.get("TRUECAST_SOAK"))
 CLIENTS = 1_000 if SOAK else 50
 PATIENCE = 300
-CLOSE = datetime(2018, 12, 28, 21, 0, tzinfo=UTC)
 SERVE = [sys.executable, "-m", "truecast", "serve", "--port", "0"]
 
 UPGRADE = (
@@ -36,50 +34,6 @@ UPGRADE = (
     b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-
-
-def said(number: int, **changes: Any) -> Forecast:
-    """Return one of many forecasts; each number is another."""
-    values: dict[str, Any] = {
-        "slot": "small@sample:~5EGSPC:price:1",
-        "recipe": "small",
-        "recipe_hash": "a" * 64,
-        "source": "sample",
-        "instrument": "^GSPC",
-        "interval": "1d",
-        "target": "price",
-        "horizon": 1,
-        "mode": "replay",
-        "event_time": CLOSE,
-        "as_of": CLOSE,
-        "issued_at": CLOSE,
-        "due_at": CLOSE + timedelta(minutes=number + 1),
-        "today_date": CLOSE.date(),
-        "predicted_date": CLOSE.date(),
-        "last_close": 2485.74,
-        "prediction": 2500.0 + number,
-        "lower": 2400.0,
-        "upper": 2600.0,
-        "coverage": 0.9,
-        "probability": None,
-        "baseline": 2485.74,
-        "baseline_probability": None,
-        "baseline_name": "naive",
-        "skill": "no skill shown",
-        "model_name": "ridge",
-        "model_type": "ridge",
-        "model_version": "v0123456789ab",
-        "trained_through": CLOSE,
-        "features_used": 4,
-        "input_hash": "b" * 64,
-        "simulated": False,
-        "degraded": False,
-        "reason": None,
-        "latency_ms": 1.5,
-        **changes,
-    }
-    names = ("slot", "as_of", "due_at", "model_version", "mode", "input_hash")
-    return Forecast(id=forecast_id(*(values[name] for name in names)), **values)
 
 
 @dataclass(frozen=True)
@@ -136,7 +90,7 @@ async def updates(client: ClientConnection, count: int) -> list[int]:
 def write(server: Running, count: int, **changes: Any) -> range:
     """Write forecasts that are not there yet; return their numbers."""
     first = server.ledger.newest_seq() + 1
-    server.ledger.write([said(first + n, **changes) for n in range(count)])
+    server.ledger.write([make_numbered(first + n, mode="replay", **changes) for n in range(count)])
     return range(first, first + count)
 
 

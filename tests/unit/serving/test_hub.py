@@ -6,14 +6,14 @@ import os
 import random
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from truecast.core.forecast import Forecast, forecast_id
+from forecasts import make_numbered
+from truecast.core.forecast import Forecast
 from truecast.database.engine import open_database
 from truecast.database.errors import DatabaseError
 from truecast.ledger.ledger import RECORDED, Ledger
@@ -23,7 +23,6 @@ from truecast.serving.stream.hub import Client, Hub
 from truecast.serving.stream.messages import StreamError, Subscription
 
 SOAK = bool(os.environ.get("TRUECAST_SOAK"))
-CLOSE = datetime(2018, 12, 28, 21, 0, tzinfo=UTC)
 INSTRUMENTS, RECIPES = ("^GSPC", "GC=F", "AAPL"), ("one", "two")
 EVERYTHING = Subscription()
 INTERLEAVINGS = 400 if SOAK else 10
@@ -31,46 +30,9 @@ INTERLEAVINGS = 400 if SOAK else 10
 
 def said(number: int, mode: str = "live", **changes: Any) -> Forecast:
     """Return one of many forecasts; each number is another."""
-    values: dict[str, Any] = {
-        "slot": f"{RECIPES[number % 2]}@sample:~5EGSPC:price:1",
-        "recipe": RECIPES[number % 2],
-        "recipe_hash": "a" * 64,
-        "source": "sample",
-        "instrument": INSTRUMENTS[number % 3],
-        "interval": "1d",
-        "target": "price",
-        "horizon": 1,
-        "mode": mode,
-        "event_time": CLOSE,
-        "as_of": CLOSE,
-        "issued_at": CLOSE,
-        "due_at": CLOSE + timedelta(minutes=number + 1),
-        "today_date": CLOSE.date(),
-        "predicted_date": CLOSE.date(),
-        "last_close": 2485.74,
-        "prediction": 2500.0 + number,
-        "lower": 2400.0,
-        "upper": 2600.0,
-        "coverage": 0.9,
-        "probability": None,
-        "baseline": 2485.74,
-        "baseline_probability": None,
-        "baseline_name": "naive",
-        "skill": "no skill shown",
-        "model_name": "ridge",
-        "model_type": "ridge",
-        "model_version": "v0123456789ab",
-        "trained_through": CLOSE,
-        "features_used": 4,
-        "input_hash": "b" * 64,
-        "simulated": False,
-        "degraded": False,
-        "reason": None,
-        "latency_ms": 1.5,
-        **changes,
-    }
-    names = ("slot", "as_of", "due_at", "model_version", "mode", "input_hash")
-    return Forecast(id=forecast_id(*(values[name] for name in names)), **values)
+    recipe, instrument = RECIPES[number % 2], INSTRUMENTS[number % 3]
+    which = {"slot": f"{recipe}@sample:~5EGSPC:price:1", "recipe": recipe, "instrument": instrument}
+    return make_numbered(number, mode=mode, **which, **changes)
 
 
 class Reader:
