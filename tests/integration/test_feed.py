@@ -517,6 +517,31 @@ def test_news_issue_the_forecast_anew_and_the_first_is_scored(newsy: Home) -> No
         assert "2 of 2 forecasts made again agree" in result.detail
 
 
+def test_an_answer_from_memory_ends_with_the_next_story(newsy: Home, monkeypatch: Any) -> None:
+    """It may be in the lake before it is known: what brought it has a clock that is ahead."""
+    feed, asked = newsy.feed(), Asked()
+    with frozen_at(NOON + timedelta(minutes=1)):
+        feed.step()
+    (news,) = [one for key, one in feed._polled.items() if len(key) == 1]
+    with frozen_at(news.due_at):
+        feed.poll()
+    story = news_of(newsy)[-1]
+    assert NOON + timedelta(minutes=2) < story < NOON + HOUR
+    # Nothing is looked at meanwhile that would make the answer's view another one.
+    monkeypatch.setattr(champions, "LOOK_SECONDS", 600.0)
+    service = newsy.service()
+    with frozen_at(NOON + timedelta(minutes=1)):
+        first = service.answer(asked)
+        assert (first.forecast.as_of, first.until) == (NOON, story)
+    with frozen_at(story - timedelta(seconds=1)):
+        assert service.peek(asked) == first.body
+    with frozen_at(story):
+        assert service.peek(asked) is None
+        second = service.answer(asked).forecast
+        assert (second.as_of, second.event_time) == (story, NOON)
+        assert service.peek(asked) is not None
+
+
 def news_of(home: Home) -> list[datetime]:
     (choice,) = home.recipe.news
     known = home.workspace.lake.news(open_news_source(choice).name).versions["known_at"]
