@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from hypothesis import settings
 from truecast.cli.app import main
 from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
+from truecast.database.engine import open_database
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
 from truecast.serving.workspace import Workspace, slots_of
@@ -82,6 +83,21 @@ def prepared(
     """A home with two versions of two slots, the earlier ones promoted; not to be changed."""
     home = Path(shutil.copytree(sample_home, tmp_path_factory.mktemp("http") / "home"))
     return prepare(home, small_recipe(targets=TARGETS))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a database on PostgreSQL, which tests have one after another."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+    try:
+        services = pytest.importorskip("_services")
+    finally:
+        sys.path.pop(0)
+    if lacking := services.missing():
+        pytest.skip(f"{lacking} is not installed")
+    with services.running_postgres() as address:
+        yield address
+        open_database(address).close()
 
 
 @dataclass(frozen=True)

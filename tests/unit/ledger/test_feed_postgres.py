@@ -1,14 +1,10 @@
 """On PostgreSQL too nothing is written at a place that a reader has gone past."""
 
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from truecast.core.forecast import Forecast
 from truecast.database.engine import Database, open_database
@@ -17,25 +13,11 @@ from truecast.ledger.ledger import Ledger
 WRITERS, BATCHES = 6, 15
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    sys.path.insert(0, str(Path(__file__).parents[3] / "benchmarks"))
-    try:
-        services = pytest.importorskip("_services")
-    finally:
-        sys.path.pop(0)
-    if lacking := services.missing():
-        pytest.skip(f"{lacking} is not installed")
-    with services.running_postgres() as address:
-        yield address
-        open_database(address).close()
-
-
 def test_a_reader_misses_nothing_that_many_write_at_once(
-    url: str, forecast: Callable[..., Forecast]
+    postgres: str, forecast: Callable[..., Forecast]
 ) -> None:
     """Each writer has a ledger of its own, as processes have."""
-    due, database, ended = forecast().due_at, open_database(url), threading.Event()
+    due, database, ended = forecast().due_at, open_database(postgres), threading.Event()
 
     def write(writer: int) -> None:
         ledger = Ledger(database)
@@ -67,9 +49,9 @@ def test_a_reader_misses_nothing_that_many_write_at_once(
 
 
 def test_a_writer_waits_for_one_that_has_a_lower_place(
-    url: str, forecast: Callable[..., Forecast]
+    postgres: str, forecast: Callable[..., Forecast]
 ) -> None:
-    due, database = forecast().due_at + timedelta(days=9_000), open_database(url)
+    due, database = forecast().due_at + timedelta(days=9_000), open_database(postgres)
     before, held, go_on = Ledger(database).newest_seq(), threading.Event(), threading.Event()
 
     class Slow(Database):

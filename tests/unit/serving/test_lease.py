@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from truecast.core.clock import frozen_at
 from truecast.database.engine import Database, open_database
@@ -16,11 +17,17 @@ from truecast.serving.feed.lease import FencedError, Lease
 NOON = datetime(2024, 6, 3, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = open_database(f"sqlite:///{tmp_path / 'leases.db'}")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        found = open_database(f"sqlite:///{tmp_path / 'leases.db'}")
+        yield found
+        found.close()
+        return
+    found = open_database(request.getfixturevalue("postgres"))
+    with found.writing() as connection:
+        connection.execute(delete(leases))
     yield found
-    found.close()
 
 
 def standing(database: Database) -> tuple[str, int, datetime]:
@@ -110,3 +117,40 @@ def test_of_many_that_begin_at_once_one_takes_it(database: Database) -> None:
         thread.join()
     assert sorted(found) == [False] * 7 + [True]
     assert standing(database)[1] == 1
+
+
+def test_of_many_that_take_over_at_once_one_does(database: Database) -> None:
+    """The token grows by one each time, whoever takes it."""
+    with frozen_at(NOON):
+        assert Lease(database, "feed").keep()
+    for turn in range(1, 4):
+        begin, contenders = threading.Barrier(6), [Lease(database, "feed") for _ in range(6)]
+
+        def take(lease: Lease, turn: int = turn, begin: threading.Barrier = begin) -> bool:
+            begin.wait()
+            with frozen_at(NOON + turn * timedelta(seconds=15)):
+                return lease.keep()
+
+        with ThreadPoolExecutor(6) as pool:
+            kept = list(pool.map(take, contenders))
+        (winner,) = (lease for lease, is_kept in zip(contenders, kept, strict=True) if is_kept)
+        assert standing(database)[:2] == (winner.holder, 1 + turn)
+
+
+def test_nobody_takes_it_before_a_write_is_done(database: Database) -> None:
+    one, other = Lease(database, "feed"), Lease(database, "feed")
+    with frozen_at(NOON):
+        assert one.keep()
+
+    def take() -> bool:
+        with frozen_at(NOON + timedelta(seconds=15)):
+            return other.keep()
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as connection:
+            one.guard(connection)
+            taking = pool.submit(take)
+            threading.Event().wait(0.2)
+            assert not taking.done()
+        assert taking.result(20)
+    assert standing(database)[:2] == (other.holder, 2)
