@@ -82,8 +82,9 @@ function keysOf(content) {
   const list = make("ul");
   for (const [name, about] of Object.entries(schema.properties || {})) {
     const choices = (about.anyOf || []).flatMap((kind) => kind.enum || []);
-    const more = choices.length ? ` One of ${choices.join(", ")}.` : "";
-    list.append(words("li", `\`${name}\`: ${about.description || ""}${more}`));
+    const told = [about.description, choices.length && `One of ${choices.join(", ")}.`];
+    const rest = told.filter(Boolean).join(" ");
+    list.append(words("li", `\`${name}\`${rest && `: ${rest}`}`));
   }
   return list;
 }
