@@ -107,7 +107,9 @@ class Calendar:
             In time order; empty where the market is closed throughout.
         """
         days = self._known(start, end).days
-        return days[(days >= np.datetime64(start, "D")) & (days <= np.datetime64(end, "D"))]
+        first = np.searchsorted(days, np.datetime64(start, "D"))
+        stop = np.searchsorted(days, np.datetime64(end, "D"), side="right")
+        return days[first:stop].copy()
 
     def stretches(self, start: date, end: date) -> tuple[Days, Moments, Moments]:
         """Return when the market is open from ``start`` to ``end``, both included.

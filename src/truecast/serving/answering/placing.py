@@ -127,13 +127,15 @@ class Grid:
                     "history, or ingest them",
                     self._choices(following),
                 )
-        due = max(self.after(newest).closed, now() + self.interval.length)
-        if not self.interval.is_daily and placed[-1].closed > due:
+        if self.interval.is_daily or placed[-1].closed <= now() + self.interval.length:
+            return
+        due = self.after(newest)
+        if placed[-1].closed > due.closed:
             raise AskedError(
                 f"a bar of {self.symbol} that closes {placed[-1].closed.isoformat()} lies in the "
                 "future",
                 "send the next one due, or leave the timestamp out",
-                self._choices(self.after(newest)),
+                self._choices(due),
             )
 
     def _said(self, bar: PostedBar, newest: When) -> When | None:

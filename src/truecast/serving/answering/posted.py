@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -11,6 +10,7 @@ import polars as pl
 from truecast.core.clock import now, to_datetime64
 from truecast.core.hashing import hash_of
 from truecast.features.compute import Decisions, Market
+from truecast.features.market import Bars
 from truecast.lake.history import BarHistory
 from truecast.serving.answering.answers import Question
 from truecast.serving.answering.champions import Opened, Seat, View
@@ -78,27 +78,20 @@ class Posted:
 
     def _rows(self, stored: pl.DataFrame) -> pl.DataFrame:
         """Return the bars with the columns of stored ones; what was not sent is missing."""
-        count = len(self.bars)
-        given: dict[str, Sequence[object]] = {
-            "session": [when.session for when in self.times],
-            "event_time": [when.closed for when in self.times],
-            "known_at": [when.closed + self.delay for when in self.times],
-            **dict(zip(_VALUES, zip(*map(_numbers, self.bars), strict=True), strict=True)),
-            "version": [0] * count,
-            "withdrawn": [False] * count,
-            "scale": [stored["scale"][-1]] * count if "scale" in stored.columns else [],
-        }
-        rows = _blank(tuple(stored.schema.items()), count).clone()
-        for place, (name, kind) in enumerate(stored.schema.items()):
-            if name in given:
-                rows.replace_column(place, pl.Series(name, given[name], kind))
-        return rows
-
-
-@lru_cache(16)
-def _blank(columns: tuple[tuple[str, pl.DataType], ...], count: int) -> pl.DataFrame:
-    """Return rows in which all is missing: they take longer to make than a forecast."""
-    return pl.DataFrame({name: [None] * count for name, _ in columns}, schema=dict(columns))
+        scaled = {"scale": stored["scale"][-1]} if "scale" in stored.columns else {}
+        rows = [
+            {
+                "session": when.session,
+                "event_time": when.closed,
+                "known_at": when.closed + self.delay,
+                **dict(zip(_VALUES, _numbers(bar), strict=True)),
+                "version": 0,
+                "withdrawn": False,
+                **scaled,
+            }
+            for when, bar in zip(self.times, self.bars, strict=True)
+        ]
+        return pl.from_dicts(rows, schema=stored.schema)
 
 
 def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
@@ -132,7 +125,8 @@ def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
     if not len(recent):
         raise AskedError(f"no bars of {symbol} are stored yet", "ingest some first")
     newest = recent.tail(len(sent))
-    stored = [When(*one) for one in zip(newest["session"], newest["event_time"], strict=True)]
+    days, closes = (newest[name].to_list() for name in ("session", "event_time"))
+    stored = [When(*one) for one in zip(days, closes, strict=True)]
     times = grid.place(sent, stored[-len(sent) :], live=seat.live)
     delay = seat.recipe.decision_delay
     if times[-1].closed <= stored[-1].closed:
@@ -140,8 +134,11 @@ def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
         same = times[-1].closed == stored[-1].closed  # it may not be decided on yet
         return Question.of(view, seat, None if same else times[-1].closed + delay)
     posted = Posted(times, tuple(sent), delay)
-    before = _standing(series.market, 0, times[0].closed)
-    last = When(before["session"][-1], before["event_time"][-1]) if len(before) else None
+    if times[0].closed > stored[-1].closed:
+        before, last = recent.tail(LOOKED_AT + 1), stored[-1]
+    else:
+        before = _standing(series.market, 0, times[0].closed)
+        last = When(before["session"][-1], before["event_time"][-1]) if len(before) else None
     grid.require_joined(times, last, stored[-1])
     _require_usual(before if len(before) else recent, posted, _choices(view, seat))
     closed, as_of = to_datetime64(times[-1].closed), to_datetime64(posted.decided)
@@ -202,7 +199,8 @@ def _same(bar: PostedBar, row: dict[str, float | None]) -> bool:
 
 
 def _require_usual(before: pl.DataFrame, posted: Posted, choices: Choices) -> None:
-    usual = Usual.of(*(before[name].cast(pl.Float64).to_numpy() for name in ("close", "volume")))
+    numbers = Bars(before)
+    usual = Usual.of(numbers.values("close"), numbers.values("volume"))
     close = usual.close
     for when, bar in zip(posted.times, posted.bars, strict=True):
         objection = usual.objection(bar, close)
