@@ -27,6 +27,8 @@ Moments = NDArray[np.datetime64]
 _ANCHOR = np.datetime64("1998-01-01", "D")
 _EARLIEST = date(1900, 1, 1)
 _AHEAD = timedelta(days=366)
+#: Days that have those beside them that a look at a moment takes in.
+_WITH_NEIGHBOURS = np.array(["0001-01-02", "9999-12-29"], "datetime64[D]")
 # exchange_calendars leaves the regular holidays before this day out of its schedules.
 _HOLIDAYS_SINCE = date(1970, 1, 1)
 
@@ -278,10 +280,9 @@ class Calendar:
         if len(moments) == 0:
             return np.empty(0, "datetime64[D]"), np.empty(0, bool)
         day = timedelta(days=1)
-        table = self._table(
-            moments.min().astype("datetime64[D]").item() - day,
-            moments.max().astype("datetime64[D]").item() + 2 * day,
-        )
+        ends = np.array([moments.min(), moments.max()]).astype("datetime64[D]")
+        first, last = np.clip(ends, *_WITH_NEIGHBOURS)
+        table = self._table(first.item() - day, last.item() + 2 * day)
         if len(table.days) == 0:
             return self.local_days(moments), np.zeros(len(moments), bool)
         place = np.searchsorted(table.closes, moments, side="left")

@@ -140,6 +140,13 @@ def test_session_of_a_moment():
     assert fx.session_of(datetime(2018, 3, 9, 22, 1, tzinfo=UTC)) is None
 
 
+def test_a_moment_at_the_end_of_time_is_in_no_session():
+    for name in ("XNYS", "24/7", "24/5"):
+        calendar = get_calendar(name)
+        for moment in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)):
+            assert calendar.session_of(moment) is None
+
+
 def test_futures_session_opens_the_evening_before():
     cmes = get_calendar("CMES")
     assert cmes.session_of(datetime(2018, 12, 6, 1, tzinfo=UTC)) == date(2018, 12, 6)

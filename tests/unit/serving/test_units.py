@@ -42,6 +42,8 @@ def test_every_price_is_held_against_the_close_before() -> None:
     assert "is 95 times the close before it, 100" in str(
         usual.objection(bar(9_500, 10_800, 9_200, 10_500), 100.0)
     )
+    tiny = bar(5e-324, 5e-324, 5e-324, 5e-324)
+    assert "open 4.94066e-324 is 0 times the close before it" in str(usual.objection(tiny, 100.0))
     # Below nought nothing can be said of a ratio.
     assert usual.objection(bar(1, 2, 1, 2), -37.63) is None
 

@@ -70,7 +70,8 @@ class Usual:
         if before > 0:
             for name in ("open", "high", "low", "close"):
                 price: float = getattr(bar, name)
-                if abs(math.log(price / before)) > self.bound:
+                # The quotient of the smallest numbers there are would be 0.
+                if abs(math.log(price) - math.log(before)) > self.bound:
                     return (
                         f"{name} {price:g} is {price / before:.4g} times the close before it, "
                         f"{before:g}, and after its moves of late it is to be between "
