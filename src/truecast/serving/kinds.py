@@ -15,12 +15,15 @@ class Kind:
         HTTP's.
     title, what_to_do : str
         In words; the second where the case at hand says nothing better.
+    retry_after : int or None
+        Seconds after which to ask again; of 503 always, since what is amiss may have passed.
     """
 
     name: str
     status: int
     title: str
     what_to_do: str
+    retry_after: int | None = None
 
     @property
     def type(self) -> str:
@@ -32,12 +35,12 @@ INVALID = Kind("invalid", 422, "What was sent cannot be understood", "see /docs 
 AMBIGUOUS = Kind("ambiguous", 422, "Several forecasts fit", "send one of the choices")
 ASKED = Kind("not-answerable", 422, "This cannot be answered as it is asked", "ask otherwise")
 UNKNOWN = Kind("unknown", 404, "Nothing of that name", "ask for one of the choices")
-NOT_READY = Kind("not-ready", 503, "Nothing can answer now", "run `truecast run sp500-daily`")
+NOT_READY = Kind("not-ready", 503, "Nothing can answer now", "run `truecast run sp500-daily`", 5)
 OVERDUE = Kind(
-    "overdue", 503, "What would be forecast has happened already", "ingest newer bars, then ask"
+    "overdue", 503, "What would be forecast has happened already", "ingest newer bars, then ask", 5
 )
 UNAVAILABLE = Kind(
-    "unavailable", 503, "The forecast cannot be made or written down", "put right what is said"
+    "unavailable", 503, "The forecast cannot be made or written down", "put right what is said", 5
 )
 ROUTE = Kind("no-such-route", 404, "There is nothing here", "GET / lists what there is")
 METHOD = Kind("method", 405, "This path does not take that method", "see /docs")
@@ -64,7 +67,7 @@ LIMIT = Kind("limit", 429, "Too many requests", "ask again after `Retry-After` s
 HEAD = Kind(
     "head", 431, "Request Header Fields Too Large", "send at most 32 KiB of address and headers"
 )
-BUSY = Kind("busy", 503, "Too many requests at once", "ask again in a second")
+BUSY = Kind("busy", 503, "Too many requests at once", "ask again in a second", 1)
 HTTP = Kind("http", 400, "The request is not valid", "see /docs")
 FAILED = Kind("failed", 500, "Something went wrong here", "look at the server's output")
 

@@ -79,7 +79,9 @@ def respond(
         what_to_do=what_to_do or kind.what_to_do,
         choices=[dict(choice) for choice in choices],
     )
-    return Response(problem.model_dump_json(), status_code=kind.status, media_type=MEDIA_TYPE)
+    again = kind.retry_after
+    headers = {} if again is None else {"Retry-After": str(again)}
+    return Response(problem.model_dump_json(), kind.status, headers, MEDIA_TYPE)
 
 
 def add_handlers(app: FastAPI) -> None:

@@ -1,6 +1,8 @@
 """Run the server: one process, one address."""
 
+import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -164,6 +166,8 @@ def _listen(
             # One frame goes to all clients as it is.
             ws_per_message_deflate=False,
         )
+        # In the end uvicorn sends itself again what told it to stop: that was no failure.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         _Server(config, lambda: tell(address)).run(sockets=[listener])
 
 

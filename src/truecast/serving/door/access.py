@@ -15,9 +15,10 @@ from truecast.core.settings import Settings
 from truecast.database.engine import open_database
 from truecast.database.errors import DatabaseError
 from truecast.serving.door.audit import LOCAL
-from truecast.serving.door.classes import RouteClass
-from truecast.serving.door.keys import Key, KeyRing, Keys
-from truecast.serving.door.limiting import Limiter, UncountedError, open_limiter
+from truecast.serving.door.classes import READ, RouteClass
+from truecast.serving.door.guesses import Guesses
+from truecast.serving.door.keys import Key, KeyRing, Keys, key_id_of
+from truecast.serving.door.limiting import Allowance, Limiter, UncountedError, open_limiter
 from truecast.serving.kinds import KEY, LIMIT, SCOPE, UNAVAILABLE, Kind
 from truecast.serving.problems import RequestError, respond
 
@@ -98,6 +99,7 @@ class Access:
 
     def __init__(self, keys: Keys, limiter: Limiter, *, demanded: bool) -> None:
         self._keys, self._limiter, self.demanded = keys, limiter, demanded
+        self._guesses = Guesses(limiter)
         self._ring = keys.ring()
         self._looked_at = time.monotonic()
         self._looking: asyncio.Task[None] | None = None
@@ -125,21 +127,14 @@ class Access:
             If it is refused.
         """
         ring = await self._newest()
-        key = self._require(ring, of, secret) if self.demanded or ring else None
-        who = _network(address) if key is None else key.id
-        try:
-            left = await self._limiter.count(of, who)
-        except UncountedError as error:
-            raise RefusedError(
-                UNAVAILABLE, str(error), [(b"retry-after", b"5")], "ask again once Redis is back"
-            ) from error
-        if left.remaining < 0:
-            raise RefusedError(
-                LIMIT,
-                f"over {left.limit} requests of the class {of.name!r}",
-                [(b"retry-after", b"%d" % left.reset_seconds), *left.headers],
-                f"ask again in {left.reset_seconds} s; TRUECAST_LIMIT_{of.name.upper()} sets it",
-            )
+        key = None
+        if self.demanded or ring:
+            key = await self._recognise(ring, secret, address)
+            if of.scope not in key.scopes:
+                # Counted with what it may ask: nobody asks for ever what is refused.
+                await self._count(READ, key.id)
+                _refuse_scope(key, of)
+        left = await self._count(of, _network(address) if key is None else key.id)
         return Admitted(key, left.headers)
 
     async def still_admits(self, key: Key | None) -> bool:
@@ -151,19 +146,34 @@ class Access:
         """Close what is open."""
         await self._limiter.close()
 
-    @staticmethod
-    def _require(ring: KeyRing, of: RouteClass, secret: str | None) -> Key:
+    async def _count(self, of: RouteClass, who: str) -> Allowance:
+        try:
+            left = await self._limiter.count(of, who)
+        except UncountedError as error:
+            raise RefusedError(
+                UNAVAILABLE, str(error), what_to_do="ask again once Redis is back"
+            ) from error
+        if left.remaining < 0:
+            _refuse_often(
+                left,
+                f"over {left.limit} requests of the class {of.name!r}",
+                f"TRUECAST_LIMIT_{of.name.upper()} sets it",
+            )
+        return left
+
+    async def _recognise(self, ring: KeyRing, secret: str | None, address: str) -> Key:
         if secret is None:
             refuse_key("this server answers only to who has a key, and none was sent")
+        if self._guesses:
+            waits = self._guesses.waits(_network(address), key_id_of(secret))
+            if waits is not None:
+                _refuse_guesses(waits)
         key = ring.find(secret)
         if key is None:
+            left = await self._guesses.count(_network(address), key_id_of(secret))
+            if left.remaining < 0:
+                _refuse_guesses(left)
             refuse_key("the key that was sent is not known here, or was revoked")
-        if of.scope not in key.scopes:
-            raise RefusedError(
-                SCOPE,
-                f"the key {key.name!r} is good for {', '.join(key.scopes)}, not for {of.scope}",
-                what_to_do=f"use a key that was made with --scope {of.scope}",
-            )
         return key
 
     async def _newest(self) -> KeyRing:
@@ -214,6 +224,31 @@ def _network(address: str) -> str:
 def refuse_key(detail: str) -> NoReturn:
     """Refuse for want of a key that is known."""
     raise RefusedError(KEY, detail, [(b"www-authenticate", b'Bearer realm="truecast"')], _HOW)
+
+
+def _refuse_scope(key: Key, of: RouteClass) -> NoReturn:
+    raise RefusedError(
+        SCOPE,
+        f"the key {key.name!r} is good for {', '.join(key.scopes)}, not for {of.scope}",
+        what_to_do=f"use a key that was made with --scope {of.scope}",
+    )
+
+
+def _refuse_guesses(left: Allowance) -> NoReturn:
+    _refuse_often(
+        left,
+        f"over {left.limit} keys that are not known here came from this address",
+        "look whether the key was copied whole, and was not revoked",
+    )
+
+
+def _refuse_often(left: Allowance, detail: str, advice: str) -> NoReturn:
+    raise RefusedError(
+        LIMIT,
+        detail,
+        [(b"retry-after", b"%d" % left.reset_seconds), *left.headers],
+        f"ask again in {left.reset_seconds} s; {advice}",
+    )
 
 
 async def deny(refused: RefusedError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -93,9 +93,7 @@ class Gate:
             scope["subprotocols"] = seen.subprotocols
             return scope, receive, admitted
         if self._busy >= CONCURRENT:
-            raise RefusedError(
-                BUSY, f"{CONCURRENT} requests are being worked on", [(b"retry-after", b"1")]
-            )
+            raise RefusedError(BUSY, f"{CONCURRENT} requests are being worked on")
         if seen.length > of.largest_body:
             _refuse_size(f"the body is {seen.length} bytes", of)
         if seen.chunked or seen.length:

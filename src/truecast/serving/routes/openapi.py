@@ -35,6 +35,7 @@ _COUNT = {"required": True, "schema": {"type": "integer", "minimum": 0}}
 _HEADERS = {
     KEY.status: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
     LIMIT.status: {"Retry-After": _COUNT},
+    BUSY.status: {"Retry-After": _COUNT},
 }
 
 
