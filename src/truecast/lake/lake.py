@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import cast
 
 import polars as pl
 
@@ -18,6 +19,7 @@ from truecast.lake.completion import Completions, Marks
 from truecast.lake.contracts import Checked, check_bars
 from truecast.lake.errors import NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
+from truecast.lake.growth import Growth, Place, SeriesKey, place_of, rows_between
 from truecast.lake.history import BarHistory
 from truecast.lake.incidents import Incidents
 from truecast.lake.news import News, NewsHistory
@@ -260,6 +262,21 @@ class Lake:
             "silver/news": self.articles.version(),
         }
         return {table: version for table, version in found.items() if version is not None}
+
+    def places(self) -> tuple[Place, Place]:
+        """Return how far the tables of bars and of actions have come."""
+        return place_of(self._bars), place_of(self._actions)
+
+    def growth(self, before: tuple[Place, Place], after: tuple[Place, Place]) -> Growth | None:
+        """Return what came between two :meth:`places`; None where not all of it was appended."""
+        bars = rows_between(self._bars, before[0], after[0])
+        actions = rows_between(self._actions, before[1], after[1])
+        if bars is None or actions is None:
+            return None
+        return Growth(
+            bars=cast(Mapping[SeriesKey, pl.DataFrame], bars.partition_by(SERIES, as_dict=True)),
+            acted=frozenset(cast(list[SeriesKey], actions.select(SERIES).rows())),
+        )
 
     def optimize(
         self, *, retention: timedelta = RETENTION, forget_history: bool = False

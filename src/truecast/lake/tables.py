@@ -65,17 +65,17 @@ class Table:
 
     def version(self) -> int | None:
         """Return the number of the last commit, from 0; None if there is no table."""
-        delta = self._find()
+        delta = self.find()
         return None if delta is None else delta.version()
 
     def mark(self, guard: str) -> str | None:
         """Return :meth:`Snapshot.mark` of the last commit; None if there is no table."""
-        delta = self._find()
+        delta = self.find()
         return None if delta is None else Snapshot(self, delta).mark(guard)
 
     def marks(self, guards: Mapping[K, str]) -> dict[K, str]:
         """Return :meth:`mark` of each guard, all of one commit; none if there is no table."""
-        delta = self._find()
+        delta = self.find()
         if delta is None:
             return {}
         snapshot = Snapshot(self, delta)
@@ -91,7 +91,7 @@ class Table:
         LakeError
             If there is no table and nothing says what its columns would be, or reading fails.
         """
-        delta = self._find()
+        delta = self.find()
         if delta is not None:
             return Snapshot(self, delta).read(where, columns)
         if self.schema is None:
@@ -101,7 +101,7 @@ class Table:
 
     def last(self, where: Mapping[str, str], column: str) -> Any:
         """Return the greatest value of a column of days or moments; None if there is no row."""
-        delta = self._find()
+        delta = self.find()
         return None if delta is None else Snapshot(self, delta).last(where, column)
 
     def snapshot(self, version: int | None = None) -> "Snapshot":
@@ -112,7 +112,7 @@ class Table:
         LakeError
             If it cannot be opened or made, or has no such version.
         """
-        delta = self._find()
+        delta = self.find()
         with as_lake_errors(self.url, "open the table"):
             if delta is None and self.schema is not None:
                 delta = self._create(self.schema)
@@ -144,7 +144,7 @@ class Table:
         LakeError
             If writing fails; then nothing was replaced.
         """
-        delta = self._find()
+        delta = self.find()
         version = 0 if delta is None else delta.version() + 1
         with as_lake_errors(self.url, "write the table"):
             # In the types that Delta has: what the log says of the files.
@@ -177,7 +177,7 @@ class Table:
                 commit_properties=commit,
             )
         except DeltaError as error:
-            if self._find() is None:
+            if self.find() is None:
                 raise
             raise ConflictError(f"{self.url}: another process made it meanwhile") from error
 
@@ -193,9 +193,10 @@ class Table:
             )
         except DeltaError:
             # Another process was faster; anything else shows when the table is opened.
-            return self._find()
+            return self.find()
 
-    def _find(self) -> DeltaTable | None:
+    def find(self) -> DeltaTable | None:
+        """Open the table as it is now; None if there is none."""
         with as_lake_errors(self.url, "open the table"):
             try:
                 return DeltaTable(self.url, storage_options=self.storage.options)

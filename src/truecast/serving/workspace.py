@@ -1,5 +1,6 @@
 """Where everything is kept, and how a recipe's series are opened."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -23,11 +24,10 @@ from truecast.features.catalog import SETS, split_context
 from truecast.features.compute import Decisions, Market
 from truecast.features.news import Stories, first_told
 from truecast.features.plan import FeaturePlan
-from truecast.lake.adjust import adjust_bars
 from truecast.lake.checks.options import ChecksOptions
-from truecast.lake.checks.review import review
 from truecast.lake.history import BarHistory
 from truecast.lake.lake import Lake
+from truecast.lake.opened import OpenedBars
 from truecast.lake.trials import Trials
 from truecast.ledger.ledger import Ledger
 from truecast.models.catalog import create
@@ -90,15 +90,9 @@ class Workspace:
         SentimentError
             If the news cannot be scored.
         """
-        source = source_of(recipe)
-        bars, *context = (self._bars(recipe, source, name) for name in (symbol, *recipe.context))
-        return Market(
-            symbol=symbol,
-            bars=bars,
-            context=dict(zip(recipe.context, context, strict=True)),
-            decide_after=recipe.decision_delay,
-            calendar=get_calendar(source.instrument(symbol).calendar),
-            news=self.stories(recipe) if reads_news(recipe) else None,
+        series = {one: self.bars(recipe, one).history for one in (symbol, *recipe.context)}
+        return market_of(
+            recipe, symbol, series, self.stories(recipe) if reads_news(recipe) else None
         )
 
     def stories(self, recipe: Recipe, progress: Progress = SILENT) -> Stories:
@@ -122,16 +116,24 @@ class Workspace:
         scorer = open_scorer(recipe.sentiment, self.settings.home)
         return Stories.of(self.lake.score_articles(told, scorer, progress), scorer.id)
 
-    def _bars(self, recipe: Recipe, source: Source, symbol: str) -> BarHistory:
-        """Read a series as the recipe wants it: checked, and in the units of each moment."""
-        interval = recipe.bar_interval
+    def bars(self, recipe: Recipe, symbol: str) -> OpenedBars:
+        """Open a series as the recipe wants it: checked, and in the units of each moment.
+
+        Raises
+        ------
+        NoDataError
+            If it has not been ingested.
+        """
+        source, interval = source_of(recipe), recipe.bar_interval
         start = recipe.history.start
-        versions = self.lake.history(source.name, symbol, interval, start=start).versions
-        actions = self.lake.actions(source.name, symbol, interval)
-        checks = ChecksOptions.of(recipe.checks)
-        looked_over = review(versions, source.instrument(symbol), interval, checks, actions)
-        adjusted = adjust_bars(looked_over.versions, actions, recipe.adjust)
-        return BarHistory(adjusted)
+        return OpenedBars.of(
+            self.lake.history(source.name, symbol, interval, start=start).versions,
+            self.lake.actions(source.name, symbol, interval),
+            source.instrument(symbol),
+            interval,
+            ChecksOptions.of(recipe.checks),
+            recipe.adjust,
+        )
 
     def dataset(self, recipe: Recipe, symbol: str, as_of: datetime | None = None) -> Dataset:
         """Compute all rows of one instrument up to a moment."""
@@ -155,12 +157,41 @@ class Workspace:
         return replace(built, crossing=recipe.crossing)
 
 
+def market_of(
+    recipe: Recipe, symbol: str, series: Mapping[str, BarHistory], news: Stories | None
+) -> Market:
+    """Put together what one instrument's features are computed from.
+
+    Parameters
+    ----------
+    recipe, symbol : Recipe, str
+        The instrument.
+    series : mapping of str to BarHistory
+        Its bars and those of the recipe's context, by symbol.
+    news : Stories or None
+        What was told, if the recipe's features read it.
+    """
+    return Market(
+        symbol=symbol,
+        bars=series[symbol],
+        context={one: series[one] for one in recipe.context},
+        decide_after=recipe.decision_delay,
+        calendar=calendar_of(recipe, symbol),
+        news=news,
+    )
+
+
 def series_of(workspace: Workspace, recipe: Recipe, symbol: str) -> Series:
     """Open what a forecaster reads of an instrument."""
+    return series_in(workspace.market(recipe, symbol), recipe)
+
+
+def series_in(market: Market, recipe: Recipe) -> Series:
+    """Return what a forecaster reads of an opened instrument."""
     return Series(
-        market=workspace.market(recipe, symbol),
+        market=market,
         plan=feature_plan(recipe)[0],
-        calendar=calendar_of(recipe, symbol),
+        calendar=calendar_of(recipe, market.symbol),
         interval=recipe.bar_interval,
         crossing=recipe.crossing,
     )

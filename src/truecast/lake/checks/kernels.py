@@ -83,6 +83,8 @@ class Walk(NamedTuple):
         Last trusted close before the bar, and the robust standard deviation then.
     settled : int64, shape (n,)
         Place of the bar by which all before it was decided; n where it was not.
+    end : float
+        Last trusted close after all bars; NaN where not all are decided yet.
     """
 
     kind: I64
@@ -91,6 +93,7 @@ class Walk(NamedTuple):
     level: F64
     spread: F64
     settled: I64
+    end: float
 
 
 @njit(cache=True, nogil=True)
@@ -210,7 +213,8 @@ def walk(bars: Bars, window: int, limits: Limits) -> Walk:
             held = _remember(recent, ordered, held, far)
         level = bar[3]
         place += 1
-    return Walk(kind, shift, decided, levels, spreads, settled)
+    end = level if place >= count else math.nan
+    return Walk(kind, shift, decided, levels, spreads, settled, end)
 
 
 @njit(cache=True, nogil=True)

@@ -56,10 +56,14 @@ class Review:
         known when the finding is: repaired, or ``withdrawn``, a boolean column that says that the
         bar is not read from then on. A bar that is withdrawn as soon as it is known is not there
         at all. Numbered anew.
+    level : float
+        By which the next bar is judged, see :func:`are_usual`; NaN where the last ones are not
+        decided yet.
     """
 
     findings: pl.DataFrame
     versions: pl.DataFrame
+    level: float
 
 
 def review(
@@ -85,7 +89,8 @@ def review(
     walked = _in_order(versions)
     base = versions.filter(walked)
     places = np.flatnonzero(walked.to_numpy())
-    found = [_find_jumps(versions, walked, _Scale(instrument, interval, actions), options)]
+    jumps, level = _find_jumps(versions, walked, _Scale(instrument, interval, actions), options)
+    found = [jumps]
     runs = {"stale": find_stale(base, options.stale)}
     if not interval.is_daily:
         runs["volume_unit_jump"] = find_volume_jumps(base, options.volume_unit_jump)
@@ -96,7 +101,44 @@ def review(
     if options.outside_range.action == "repair" and len(flagged["outside_range"]):
         # Known with the bar itself: it is never read otherwise.
         versions = without_false_ranges(versions)
-    return _conclude(versions, pl.concat([*found, *flagged.values()]), options)
+    named = _named(versions, pl.concat([*found, *flagged.values()]), options)
+    return Review(named.select(*FINDINGS), _applied(versions, named), level)
+
+
+def are_usual(
+    bars: pl.DataFrame, level: float, instrument: Instrument, options: ChecksOptions
+) -> float | None:
+    """Say whether bars behind a reviewed series change nothing of how it, or they, are read.
+
+    Parameters
+    ----------
+    bars : pl.DataFrame
+        First versions, each later and known later than all before, with no split from then on.
+    level : float
+        Of the :class:`Review` of what is before.
+    instrument, options : Instrument, ChecksOptions
+        As :func:`review` takes them.
+
+    Returns
+    -------
+    float or None
+        The level behind them; None where they may change something: then all is reviewed anew.
+
+    Notes
+    -----
+    Prices no farther from the close before than ``false_print.smallest`` are never false, whatever
+    the bars before them did, and in no other unit. A closer look than that takes all bars.
+    """
+    limits = _Scale(instrument, Interval("1d"), None).limits(options)
+    told_apart = limits.jump - limits.smallest > limits.tolerance
+    flagged = bars["flags"].list.len().max()
+    if instrument.may_be_negative or not told_apart or options.stale.action != "flag" or flagged:
+        return None
+    prices = np.log(bars.select(PRICES).cast(pl.Float64).to_numpy())
+    levels = np.append(level, prices[:-1, -1])
+    # Absent prices do not count, an undecided level does.
+    near = np.isfinite(levels[:, None]) & ~(np.abs(prices - levels[:, None]) > limits.smallest)
+    return float(prices[-1, -1]) if near.all() else None
 
 
 def _in_order(versions: pl.DataFrame) -> pl.Series:
@@ -163,7 +205,7 @@ class _Scale:
 
 def _find_jumps(
     versions: pl.DataFrame, walked: pl.Series, scale: _Scale, options: ChecksOptions
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, float]:
     """Find prices in another unit, and false ones, in the walked versions and in the others."""
     base, late = versions.filter(walked), versions.filter(~walked)
     limits, bars = scale.limits(options), scale.bars(base)
@@ -179,7 +221,7 @@ def _find_jumps(
         }
     )
     if late.is_empty():
-        return _name_jumps(versions, judged)
+        return _name_jumps(versions, judged), walk.end
     others = scale.bars(late)
     level = np.searchsorted(bars.times, others.times, side="left")
     after = np.searchsorted(bars.times, others.times, side="right")
@@ -194,7 +236,7 @@ def _find_jumps(
             "known_at": base["known_at"].gather(decided[hit]),
         }
     ).with_columns(known_at=pl.max_horizontal("known_at", late["known_at"].gather(hit)))
-    return _name_jumps(versions, pl.concat([judged, further]))
+    return _name_jumps(versions, pl.concat([judged, further])), walk.end
 
 
 def _name_jumps(versions: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
@@ -235,13 +277,13 @@ def _found(
     return pl.DataFrame(columns).with_columns(check=pl.lit(check))
 
 
-def _conclude(versions: pl.DataFrame, found: pl.DataFrame, options: ChecksOptions) -> Review:
+def _named(versions: pl.DataFrame, found: pl.DataFrame, options: ChecksOptions) -> pl.DataFrame:
     chosen = {name: getattr(options, name).action for name in ChecksOptions.model_fields}
     named = found.with_columns(
         versions.select("event_time", "session")[found[_PLACE]],
         action=pl.col("check").replace_strict(chosen, return_dtype=pl.String),
-    ).sort("event_time", "check", "known_at", _PLACE)
-    return Review(named.select(*FINDINGS), _applied(versions, named))
+    )
+    return named.sort("event_time", "check", "known_at", _PLACE)
 
 
 def _applied(versions: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

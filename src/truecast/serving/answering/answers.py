@@ -16,7 +16,8 @@ from truecast.core.slot import Slot
 from truecast.ledger.ledger import Guard, Ledger
 from truecast.ledger.query import Query
 from truecast.serving.answering.answered import Answered
-from truecast.serving.answering.champions import Opened, Seat, View
+from truecast.serving.answering.champions import Seat, View
+from truecast.serving.answering.opening import Opened
 from truecast.serving.errors import AskedError, BusyError, OverdueError, ServingError
 from truecast.serving.feed.polls import next_close
 from truecast.serving.workspace import decided_by, latest

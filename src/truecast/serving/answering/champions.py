@@ -13,80 +13,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-import numpy as np
-
-from truecast.core.clock import now, to_datetime64, to_utc
+from truecast.core.clock import now
 from truecast.core.errors import TruecastError
 from truecast.core.forecast import Forecast, Mode
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
-from truecast.features.compute import Decisions
 from truecast.registry.registry import ChampionRecord, Registry, VersionRecord
 from truecast.serving.answering.forecaster import NOT_EVALUATED, RECIPE, Forecaster
+from truecast.serving.answering.opening import OpenSeries
 from truecast.serving.answering.series import Series
 from truecast.serving.errors import ServingError, TrainedLaterError
-from truecast.serving.workspace import Workspace, latest, series_of, source_of
+from truecast.serving.workspace import Workspace, latest, source_of
 
 _log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 #: A bundle that was refused is tried again: it may have been mended.
 RETRY_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Opened:
-    """An instrument's series, and every moment at which its recipe decides."""
-
-    series: Series
-    decisions: Decisions
-
-    def decided(self, row: int) -> datetime:
-        """Return the moment of one decision."""
-        return to_utc(self.decisions.as_of[row])
-
-    def heard(self, row: int, by: datetime) -> datetime | None:
-        """Return when the last story since a decision became known, if there was one by then."""
-        news = self.series.market.news
-        if news is None:
-            return None
-        known = news.known_at[: int(np.searchsorted(news.known_at, to_datetime64(by), "right"))]
-        return to_utc(known[-1]) if len(known) and known[-1] > self.decisions.as_of[row] else None
-
-
-class OpenSeries:
-    """Series of one state of the lake, each opened when it is first needed.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        Where the bars are.
-    versions : mapping of str to int
-        Of the tables that series are read from; empty if there is none.
-    """
-
-    def __init__(self, workspace: Workspace, versions: Mapping[str, int]) -> None:
-        self.versions = versions
-        self._workspace = workspace
-        self._opened: dict[tuple[str, str], Opened] = {}
-        self._hashes: dict[int, tuple[Recipe, str]] = {}
-
-    def of(self, recipe: Recipe, symbol: str) -> Opened:
-        """Open an instrument's bars and their context.
-
-        Raises
-        ------
-        NoDataError
-            If there are none.
-        """
-        # A recipe's hash takes longer than a forecast.
-        if id(recipe) not in self._hashes:
-            self._hashes[id(recipe)] = (recipe, recipe.hash)
-        key = (self._hashes[id(recipe)][1], symbol)
-        if key not in self._opened:
-            series = series_of(self._workspace, recipe, symbol)
-            self._opened[key] = Opened(series, series.market.decisions())
-        return self._opened[key]
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,7 +252,7 @@ class Champions:
     ) -> View:
         bars = before.bars
         if versions != bars.versions:
-            bars = OpenSeries(self._workspace, versions)
+            bars = bars.renewed(versions)
         seats: dict[Slot, Seat] = {}
         refusals: dict[Slot, Refusal] = {}
         # A slot that has been its own and a pool's is answered for by who was promoted last.

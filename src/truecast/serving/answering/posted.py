@@ -13,7 +13,8 @@ from truecast.features.compute import Decisions, Market
 from truecast.features.market import Bars
 from truecast.lake.history import BarHistory
 from truecast.serving.answering.answers import Question
-from truecast.serving.answering.champions import Opened, Seat, View
+from truecast.serving.answering.champions import Seat, View
+from truecast.serving.answering.opening import Opened
 from truecast.serving.answering.placing import Grid, When
 from truecast.serving.answering.series import Series
 from truecast.serving.answering.units import LOOKED_AT, Usual

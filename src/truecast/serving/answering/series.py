@@ -12,7 +12,7 @@ import polars as pl
 from truecast.core.calendars import Calendar
 from truecast.core.clock import to_datetime64, to_utc
 from truecast.core.interval import Interval
-from truecast.datasets.assembly import Dataset
+from truecast.datasets.assembly import F32, Dataset
 from truecast.features.compute import Decisions, Market, compute_at
 from truecast.features.plan import FeaturePlan
 from truecast.lake.history import BarHistory
@@ -22,6 +22,9 @@ from truecast.serving.errors import ServingError
 _ROOM = 1_024
 #: Stretches of rows that are kept: the models of a series look back differently far.
 _KEPT = 8
+#: Decisions whose features are computed at once. Which ones follows from the series alone, so a
+#: row is the same to the bit whoever asks for it, and however many came with it.
+_BLOCK = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +98,37 @@ class Series:
     def _kept(self) -> OrderedDict[tuple[int, int, bool], Dataset]:
         return OrderedDict()
 
+    @cached_property
+    def _blocks(self) -> dict[int, F32]:
+        """Features of whole blocks of decisions, by the number of the block."""
+        return {}
+
+    def going_on(self, market: Market) -> "Series":
+        """Return the series as it goes on.
+
+        Parameters
+        ----------
+        market : Market
+            Of the same instrument: what has been opened anew, or has newer bars at its end, is
+            another object, and only that.
+
+        Returns
+        -------
+        Series
+            This one if nothing has changed. Where nothing but bars at the end of its own came,
+            features are computed of these alone.
+        """
+        was = self.market
+        beside = market.news is was.news and all(
+            market.context[one] is history for one, history in was.context.items()
+        )
+        if beside and market.bars is was.bars:
+            return self
+        later = replace(self, market=market)
+        if beside:
+            later._blocks.update(self._blocks)
+        return later
+
     def with_bars(self, bars: pl.DataFrame) -> "Series":
         """Return the series as it would be with newer bars, which are not in the lake.
 
@@ -147,18 +181,40 @@ class Series:
         first = max(0, min(first, count - 1) - before)
         key = (first, count, ranged)
         if key not in self._kept:
-            rows = Dataset.of(
-                self.market,
-                self.plan,
+            rows = Dataset(
+                market=self.market,
+                plan=self.plan,
                 inputs=self.plan.names,
                 calendar=self.calendar,
                 interval=self.interval,
                 decisions=self.decisions[first:count],
+                X=self._features(first, count),
+                ranged=ranged,
+                crossing=self.crossing,
             )
-            self._kept[key] = replace(rows, ranged=ranged, crossing=self.crossing)
+            self._kept[key] = rows
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return self._kept[key]
+
+    def _features(self, first: int, stop: int) -> F32:
+        """Return the features of some decisions."""
+        begin = first // _BLOCK
+        blocks = [
+            self._block(number, min(stop, (number + 1) * _BLOCK))
+            for number in range(begin, -(-stop // _BLOCK))
+        ]
+        return np.concatenate(blocks)[first - begin * _BLOCK :]
+
+    def _block(self, number: int, stop: int) -> F32:
+        """Return the features of a block's decisions, as far as they are wanted."""
+        start = number * _BLOCK
+        if number in self._blocks:
+            return self._blocks[number][: stop - start]
+        found: F32 = compute_at(self.plan, self.market, self.decisions[start:stop])
+        if stop == start + _BLOCK:
+            self._blocks[number] = found
+        return found
 
     def rows(
         self,

@@ -1,0 +1,138 @@
+"""Series that are open: those of one state of the lake, and how they become those of the next."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from truecast.core.clock import to_datetime64, to_utc
+from truecast.core.recipe import Recipe
+from truecast.features.compute import Decisions, Market
+from truecast.features.news import Stories
+from truecast.lake.errors import LakeError
+from truecast.lake.growth import Place
+from truecast.lake.opened import OpenedBars
+from truecast.serving.answering.series import Series
+from truecast.serving.workspace import Workspace, market_of, reads_news, series_in, source_of
+
+#: Hash of a recipe, and a symbol.
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An instrument's series, and every moment at which its recipe decides."""
+
+    series: Series
+    decisions: Decisions
+
+    def decided(self, row: int) -> datetime:
+        """Return the moment of one decision."""
+        return to_utc(self.decisions.as_of[row])
+
+    def heard(self, row: int, by: datetime) -> datetime | None:
+        """Return when the last story since a decision became known, if there was one by then."""
+        news = self.series.market.news
+        if news is None:
+            return None
+        known = news.known_at[: int(np.searchsorted(news.known_at, to_datetime64(by), "right"))]
+        return to_utc(known[-1]) if len(known) and known[-1] > self.decisions.as_of[row] else None
+
+
+class OpenSeries:
+    """Series of one state of the lake, each opened when it is first needed.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where the bars are.
+    versions : mapping of str to int
+        Of the tables that series are read from; empty if there is none.
+    """
+
+    def __init__(self, workspace: Workspace, versions: Mapping[str, int]) -> None:
+        self.versions = versions
+        self._workspace = workspace
+        self._places: tuple[Place, Place] | None = None
+        self._bars: dict[_Key, OpenedBars] = {}
+        self._news: dict[str, Stories] = {}
+        self._opened: dict[_Key, Opened] = {}
+        self._recipes: dict[int, tuple[Recipe, str]] = {}
+
+    def of(self, recipe: Recipe, symbol: str) -> Opened:
+        """Open an instrument's bars, their context, and news if features read any.
+
+        Raises
+        ------
+        NoDataError
+            If there are none.
+        """
+        # A recipe's hash takes longer than a forecast.
+        if id(recipe) not in self._recipes:
+            self._recipes[id(recipe)] = (recipe, recipe.hash)
+        key = (self._recipes[id(recipe)][1], symbol)
+        if self._places is None:
+            # Before anything is read: what is read may be newer, and is never older.
+            self._places = self._workspace.lake.places()
+        if key not in self._opened:
+            self._opened[key] = self._open(recipe, *key)
+        return self._opened[key]
+
+    def renewed(self, versions: Mapping[str, int]) -> "OpenSeries":
+        """Return the series of the lake's next state.
+
+        Where bars were appended that are plainly newer, a series that is open goes on with them;
+        see :meth:`truecast.lake.opened.OpenedBars.longer`. All others are opened anew.
+
+        Parameters
+        ----------
+        versions : mapping of str to int
+            Of the tables, in the next state.
+        """
+        after, growth = OpenSeries(self._workspace, versions), None
+        if self._places is not None:
+            # What cannot be read is said by whoever opens it anew.
+            with suppress(LakeError):
+                after._places = self._workspace.lake.places()
+                growth = self._workspace.lake.growth(self._places, after._places)
+        if growth is None:
+            return after
+        recipes = {name: recipe for recipe, name in self._recipes.values()}
+        for (name, symbol), bars in list(self._bars.items()):
+            recipe = recipes[name]
+            series = (source_of(recipe).name, symbol, recipe.interval)
+            rows = growth.bars.get(series)
+            longer = bars if rows is None else bars.longer(rows)
+            if longer is not None and series not in growth.acted:
+                after._bars[name, symbol] = longer
+        if versions.get("silver/news") == self.versions.get("silver/news"):
+            after._news |= self._news
+        after._recipes |= self._recipes
+        for (name, symbol), opened in list(self._opened.items()):
+            after._go_on(recipes[name], name, symbol, opened)
+        return after
+
+    def _go_on(self, recipe: Recipe, name: str, symbol: str, before: Opened) -> None:
+        """Make a series from parts that have gone on; it is opened later where one has not."""
+        if any((name, one) not in self._bars for one in (symbol, *recipe.context)):
+            return
+        if before.series.market.news is not None and name not in self._news:
+            return
+        series = before.series.going_on(self._market(recipe, name, symbol))
+        same = series is before.series
+        self._opened[name, symbol] = before if same else Opened(series, series.decisions)
+
+    def _open(self, recipe: Recipe, name: str, symbol: str) -> Opened:
+        for one in (symbol, *recipe.context):
+            if (name, one) not in self._bars:
+                self._bars[name, one] = self._workspace.bars(recipe, one)
+        if reads_news(recipe) and name not in self._news:
+            self._news[name] = self._workspace.stories(recipe)
+        series = series_in(self._market(recipe, name, symbol), recipe)
+        return Opened(series, series.decisions)
+
+    def _market(self, recipe: Recipe, name: str, symbol: str) -> Market:
+        parts = {one: self._bars[name, one].history for one in (symbol, *recipe.context)}
+        return market_of(recipe, symbol, parts, self._news.get(name))
