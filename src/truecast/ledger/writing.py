@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from truecast.core.forecast import Forecast
 from truecast.database.tables import forecasts
@@ -19,6 +19,9 @@ _Record = tuple[str, str, str, datetime]
 #: Values that one statement names at most.
 _AT_ONCE = 500
 _ONE_WRITER = text("SELECT pg_advisory_xact_lock(hashtext('truecast forecasts'))")
+# Made once: to put a statement together takes longer than to carry it out.
+_STORED = select(forecasts).where(forecasts.c.id.in_(bindparam("ids", expanding=True)))
+_INSERT = insert(forecasts)
 
 
 def insert_or_read(connection: Connection, said: Sequence[Forecast]) -> list[Forecast]:
@@ -64,8 +67,7 @@ def chunks(values: Iterable[T]) -> Iterator[list[T]]:
 
 def _stored(connection: Connection, ids: Iterable[str]) -> Iterator[tuple[str, Forecast]]:
     for some in chunks(ids):
-        statement = select(forecasts).where(forecasts.c.id.in_(some))
-        for row in connection.execute(statement).mappings():
+        for row in connection.execute(_STORED, {"ids": some}).mappings():
             yield row["id"], to_forecast(row)
 
 
@@ -96,7 +98,7 @@ def _insert(connection: Connection, new: Sequence[tuple[Forecast, dict[str, obje
             "supersedes": None if first == row["id"] else first,
             "written_at": written_at,
         }
-    connection.execute(insert(forecasts), [row for _, row in new])
+    connection.execute(_INSERT, [row for _, row in new])
 
 
 def _record(forecast: Forecast) -> _Record:
