@@ -15,13 +15,19 @@ import httpx
 import pytest
 import yaml
 
+from served import Client, problem_of
+from truecast.core.clock import to_utc
 from truecast.core.errors import UsageError
 from truecast.core.settings import Settings
 from truecast.ledger.query import Query
+from truecast.pipelines import predict
+from truecast.pipelines.predict import Replay
 from truecast.pipelines.replay import replay
 from truecast.pipelines.replayfeed import ReplayFeed
 from truecast.pipelines.studies import Studies
+from truecast.serving.app import create_app
 from truecast.serving.service import open_service
+from truecast.serving.workspace import series_of
 
 #: June 2014 is the end of what the small recipe evaluates.
 FIRST, LAST = date(2014, 6, 16), date(2014, 6, 30)
@@ -63,6 +69,53 @@ def test_it_says_what_a_replay_says(small_recipe: Any, studies: Any) -> None:
     assert (again.forecasts, again.added) == (SESSIONS, 0)
     entries = opened.workspace.ledger.history(Query(mode="replay"))[::-1]
     assert all(entry.outcome is not None for entry in entries[: SESSIONS - 1])
+
+
+def test_questions_are_answered_as_of_then(small_recipe: Any, studies: Any) -> None:
+    """By the model of then, though nothing was ever promoted; what was not said is refused."""
+    opened = studies(small_recipe())
+    service = open_service(Settings(home=opened.workspace.settings.home))
+    feed = ReplayFeed(opened, FIRST, speed=1e-3)
+    feed.attend(service)
+    with Client(create_app(service)) as client:
+        early = problem_of(client.post("/predict"), 503)
+        assert "the replay has said nothing of small@sample:~5EGSPC:direction:1 yet" in str(early)
+        feed.start()
+        _until(lambda: client.post("/predict").is_success)
+        feed.stop()
+        (first,) = opened.workspace.ledger.history(Query())
+        for path, body in (("/predict", {}), ("/predict/direction", {"instrument": "^GSPC"})):
+            said = client.post(path, json=body).json()
+            assert (said["id"], said["mode"]) == (str(first.forecast.id), "replay")
+            assert said["as_of"] == "2014-06-16T20:30:00Z"
+            assert said["trained_through"] < said["as_of"]
+        feed._issue(*feed._steps[1])
+        assert client.post("/predict").json()["as_of"] == "2014-06-17T20:30:00Z"
+        for path, body in (
+            ("/predict", {"timestamp": "2014-06-16T21:00:00Z"}),
+            ("/predict", dict.fromkeys(("open", "high", "low", "close"), 1937.78)),
+            ("/predict", {"recipe": "gold"}),
+        ):
+            refused = problem_of(client.post(path, json=body), 422)
+            assert "`truecast serve` without --replay" in refused["what_to_do"]
+        assert client.get("/ready").json()["loaded_models"] == ["small@sample:~5EGSPC:direction:1"]
+        assert client.get("/health").json()["reasons"] == []
+        feed._past.trouble = "the replay has ended: no space is left"
+        last = client.post("/predict").json()
+        assert (last["degraded"], last["reason"]) == (True, feed._past.trouble)
+
+
+def test_a_replay_keeps_few_models(small_recipe: Any, studies: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(predict, "_KEPT", 1)
+    opened = studies(small_recipe())
+    series = series_of(opened.workspace, opened.recipe, "^GSPC")
+    researcher, past = opened.researcher("^GSPC"), Replay(opened, "^GSPC")
+    folds = [one for one in researcher.folds if one.start >= researcher.parts.evaluation.start][:3]
+    moments = [to_utc(researcher.dataset.decisions.as_of[one.start]) for one in folds]
+    first, _, _ = (past.forecasts(moment, series) for moment in moments)
+    assert [key[2] for key in past._forecasters] == [folds[2].number]
+    assert [one.id for one in past.forecasts(moments[0], series)] == [one.id for one in first]
+    assert [key[2] for key in past._forecasters] == [folds[0].number]
 
 
 def test_time_passes_at_the_speed_that_is_said(small_recipe: Any, studies: Any) -> None:
@@ -127,6 +180,7 @@ def test_the_command(home: Path, tmp_path: Path, typed: Any, small_recipe: Any) 
                 return int(asked.json()["count"])
 
             _until(lambda: said() >= SESSIONS)
+            assert client.post("/predict").json()["mode"] == "replay"
         server.send_signal(signal.SIGTERM)
         assert server.wait(15) == 0
     finally:

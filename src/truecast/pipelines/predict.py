@@ -1,5 +1,6 @@
 """Issue forecasts: today's by the champion, those of the past by models of then."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -57,6 +58,10 @@ def predict(
     slots = slots_of(recipe) if slots is None else slots
     _check_champions(workspace, recipe, slots)
     return open_service(workspace.settings).predict_slots(slots) if slots else []
+
+
+#: Models of a slot that a replay keeps loaded: it goes on, and seldom back.
+_KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,9 @@ class Replay:
 
     studies: Studies
     symbol: str
-    _forecasters: dict[tuple[Slot, str, int], Forecaster] = field(default_factory=dict, repr=False)
+    _forecasters: OrderedDict[tuple[Slot, str, int], Forecaster] = field(
+        default_factory=OrderedDict, repr=False
+    )
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -242,6 +249,9 @@ class Replay:
             version = self.studies.trained(slot, study.champion, fold)
             bundle = store.load(slot, version)
             self._forecasters[key] = Forecaster(bundle, study.slot.instrument)
+            if len(self._forecasters) > _KEPT * len(self.slots):
+                self._forecasters.popitem(last=False)
+        self._forecasters.move_to_end(key)
         return self._forecasters[key]
 
 

@@ -15,9 +15,10 @@ from truecast.pipelines.predict import Replay
 from truecast.pipelines.replay import decisions_of
 from truecast.pipelines.settle import settle
 from truecast.pipelines.studies import Studies
+from truecast.serving.answering.past import Past
 from truecast.serving.feed.live import Role
 from truecast.serving.service import Service
-from truecast.serving.workspace import series_of
+from truecast.serving.workspace import series_of, slots_of
 
 _log = logging.getLogger(__name__)
 
@@ -67,15 +68,16 @@ class ReplayFeed:
         self._series = {symbol: series_of(workspace, studies.recipe, symbol) for symbol in symbols}
         for symbol in self._steps[0][1]:  # a day that may not be replayed is refused now
             self._replays[symbol].forecasts(self._steps[0][0], self._series[symbol])
-        self._trouble: str | None = None
+        slots = [slot for slot in slots_of(studies.recipe) if slot.instrument in symbols]
+        self._past = Past(studies.recipe, slots)
         self._service: Service | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
 
     def attend(self, service: Service) -> None:
-        """Become what a service's forecasts come from."""
+        """Become what a service's forecasts come from, and its answers."""
         self._service = service
-        service.live = self
+        service.live, service.past = self, self._past
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -97,17 +99,17 @@ class ReplayFeed:
 
     def troubles(self) -> list[str]:
         """Say why the replay has ended early, if it has."""
-        return [] if self._trouble is None else [f"the replay has ended: {self._trouble}"]
+        return [] if self._past.trouble is None else [self._past.trouble]
 
     def _run(self) -> None:
         try:
             self._play()
         except TruecastError as error:
             _log.warning("the replay has ended: %s", error)
-            self._trouble = str(error)
+            self._past.trouble = f"the replay has ended: {error}"
         except Exception as error:  # noqa: BLE001 - nobody else would tell that the thread is gone
             _log.exception("the replay has ended")
-            self._trouble = f"{type(error).__name__}: {error}"
+            self._past.trouble = f"the replay has ended: {type(error).__name__}: {error}"
 
     def _play(self) -> None:
         began, settled = time.monotonic(), time.monotonic()
@@ -129,7 +131,7 @@ class ReplayFeed:
             for forecast in self._replays[symbol].forecasts(as_of, self._series[symbol])
         ]
         assert self._service is not None  # noqa: S101 - nothing begins before it attends
-        self._service.ledger.write(said)
+        self._past.tell(self._service.ledger.write(said))
 
     def _settle(self, known_by: datetime) -> None:
         studies = self._studies

@@ -26,6 +26,7 @@ from truecast.serving.answering.champions import Champions, Seat, View
 from truecast.serving.answering.choosing import choose
 from truecast.serving.answering.forecaster import NOT_EVALUATED
 from truecast.serving.answering.named import Named
+from truecast.serving.answering.past import Past
 from truecast.serving.answering.posted import question_of
 from truecast.serving.answering.track_record import track_records
 from truecast.serving.beside import feast_available, redis_connected
@@ -86,6 +87,8 @@ class Service:
         self._newest: tuple[View | None, dict[Asked, Answer]] = (None, {})
         #: What keeps forecasts new while a server runs; None where nothing does.
         self.live: Live | None = None
+        #: What a replay has said, where one runs: it answers in the champions' place.
+        self.past: Past | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -127,8 +130,7 @@ class Service:
         DatabaseError, LedgerError
             If it cannot be written down: then it is not given out.
         """
-        view = self._champions.look()
-        slot = choose(asked, view.slots, view.recipes)
+        slot = self._chosen(asked)
         view, (answer,) = self._asked([slot], asked.timestamp, asked.posted)
         if asked.timestamp is None and not asked.posted:
             self._remember(view, asked, answer)
@@ -136,8 +138,7 @@ class Service:
 
     def choose(self, asked: Asked) -> Slot:
         """Return the slot of a question that names its target; see :func:`.choosing.choose`."""
-        view = self._champions.look()
-        return choose(asked, view.slots, view.recipes, usual=True)
+        return self._chosen(asked, usual=True)
 
     def seat(self, slot: Slot, model: str | None = None) -> Seat:
         """Return who answers for a slot, or its newest version of a model's name.
@@ -293,7 +294,7 @@ class Service:
         reasons += [view.trouble] if view.trouble else []
         reasons += [] if self.live is None else self.live.troubles()
         answering = {seat.champion.slot: seat.champion.version for seat in view.seats.values()}
-        if not view.slots:
+        if not view.slots and self.past is None:
             reasons.append("no model has been promoted yet: run `truecast run sp500-daily`")
         return Health(
             status="degraded" if reasons else "healthy",
@@ -333,6 +334,8 @@ class Service:
         view = self._champions.look()
         if view.trouble is not None:
             raise NotReadyError(view.trouble, "put that right; this is looked at every second")
+        if self.past is not None:
+            return Ready(status="ready", loaded_models=[str(slot) for slot in self.past.slots])
         if not view.seats:
             reasons = [refusal.reason for refusal in view.refusals.values()]
             raise NotReadyError(
@@ -358,6 +361,9 @@ class Service:
         model: str | None = None,
     ) -> tuple[View, list[Answer]]:
         """Do as :meth:`answers` does; return what it was answered from, too."""
+        if self.past is not None:
+            as_said = timestamp is None and not posted and model is None
+            return self._champions.look(), self.past.answers(slots, as_said=as_said)
         new = False
         if self.live is not None and (timestamp is None or posted):
             series = {(slot.recipe, slot.instrument): slot for slot in slots}
@@ -369,6 +375,12 @@ class Service:
             return view, self._answers.of(questions)
         except OverdueError as error:
             return view, [self._answers.last(seat, error) for seat in seats]
+
+    def _chosen(self, asked: Asked, *, usual: bool = False) -> Slot:
+        if self.past is not None:
+            return self.past.choose(asked, usual=usual)
+        view = self._champions.look()
+        return choose(asked, view.slots, view.recipes, usual=usual)
 
     def _seat(self, view: View, slot: Slot, model: str | None) -> Seat:
         return _seat(view, slot) if model is None else self._named.seat(view, slot, model)
