@@ -21,7 +21,7 @@ from truecast.database.engine import Database, open_database
 from truecast.database.errors import DatabaseError
 from truecast.serving.app import create_app
 from truecast.serving.door import access as access_module
-from truecast.serving.door import gate
+from truecast.serving.door import gate, limiting
 from truecast.serving.door.access import open_access
 from truecast.serving.door.classes import CLASSES, class_of
 from truecast.serving.door.doors import doors
@@ -68,6 +68,12 @@ def looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access_module, "LOOK_SECONDS", -1.0)
     monkeypatch.setattr(access_module, "OLDEST_SECONDS", 0.0)
     monkeypatch.setattr(access_module, "PATIENCE_SECONDS", 60.0)
+
+
+@pytest.fixture(autouse=True)
+def guesses_at_will(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests send as many wrong keys as they like."""
+    monkeypatch.setattr(limiting, "WRONG_KEYS", "100000/minute")
 
 
 class Desk:
@@ -326,6 +332,102 @@ def test_what_is_behind_sees_the_name_and_never_the_key(tmp_path: Path) -> None:
             assert (b"x-other", b"1") in scope["headers"]
 
 
+# --- guesses
+
+
+def guessed(key_id: str, number: int) -> str:
+    return f"tc_{key_id}_{number:043d}"
+
+
+def test_who_guesses_keys_has_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On HTTP and on the WebSocket, in one count, however the keys are sent."""
+    monkeypatch.setattr(limiting, "WRONG_KEYS", "3/minute")
+    desk = Desk(tmp_path, demanded=True)
+    desk.add("desk")
+    with desk.client:
+        problem(desk.ask("GET", "/health", "a"), 401, "key")
+        problem(desk.connect(STRANGER), 401, "key")
+        bearer = {"Authorization": f"Bearer {guessed('0' * 12, 1)}"}
+        problem(desk.ask("POST", "/nothing", headers=bearer), 401, "key")
+        for number in range(4):
+            refused = (
+                desk.ask("GET", "/health", guessed(f"{number:012x}", number)),
+                desk.connect(guessed(f"{number:012x}", number)),
+            )
+            for answer in refused:
+                found = problem(answer, 429, "limit")
+                assert found["detail"].startswith("over 3 keys that are not known here")
+                assert 1 <= int(answer.headers["retry-after"]) <= 60
+                assert answer.headers["ratelimit-limit"] == "3"
+                assert answer.headers["ratelimit-remaining"] == "0"
+        # Who sends none guesses nothing.
+        problem(desk.ask("GET", "/health"), 401, "key")
+
+
+def test_a_guess_is_not_even_looked_at_once_there_were_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So even the right one does not help who has guessed that key; it does once a minute ends."""
+    monkeypatch.setattr(limiting, "WRONG_KEYS", "2/second")
+    desk = Desk(tmp_path, demanded=True)
+    key, secret = desk.keys.add("guessed", "read", "a test")
+    with desk.client:
+        statuses = [
+            desk.ask("GET", "/docs", guessed(key.id, number)).status_code for number in range(3)
+        ]
+        assert statuses == [401, 401, 429]
+        refused = desk.ask("GET", "/docs", secret)
+        problem(refused, 429, "limit")
+        time.sleep(int(refused.headers["retry-after"]) + 0.1)
+        assert desk.ask("GET", "/docs", secret).is_success
+
+
+def test_a_good_key_waits_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of the address from which others are guessed, nor of another that guesses it."""
+    monkeypatch.setattr(limiting, "WRONG_KEYS", "1/day")
+    desk = Desk(tmp_path, demanded=True)
+    guessed_key, secret = desk.keys.add("guessed", "read", "a test")
+    other = desk.add("other")
+    elsewhere = TestClient(desk.app, base_url="http://localhost", client=("192.0.2.9", 5000))
+    with desk.client:
+        for number in range(3):
+            desk.ask("GET", "/docs", STRANGER)
+            desk.ask("GET", "/docs", guessed(guessed_key.id, number))
+        assert desk.ask("GET", "/docs", secret).status_code == 429
+        assert desk.ask("GET", "/docs", other).is_success
+        assert desk.connect(other, "/nowhere").status_code == 404
+        assert elsewhere.get("/docs", headers={"X-API-Key": secret}).is_success
+
+
+def test_what_a_key_is_not_good_for_is_counted_with_what_it_may_read(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, demanded=True, limit_read="2/day")
+    secret = desk.add("desk")
+    with desk.client:
+        for _ in range(2):
+            problem(desk.ask("POST", "/train-parent", secret), 403, "scope")
+        problem(desk.ask("POST", "/train-parent", secret), 429, "limit")
+        problem(desk.ask("GET", "/docs", secret), 429, "limit")
+
+
+def test_two_keys_that_differ_are_refused_in_either_order(desk: Desk) -> None:
+    secret = desk.add("desk")
+    two = [("X-API-Key", secret), ("Authorization", f"Bearer {STRANGER}")]
+    basic = [("X-API-Key", secret), ("Authorization", "Basic YTpi")]
+    same = [("X-API-Key", secret), ("Authorization", f"Bearer {secret}")]
+    for headers in (two, basic):
+        for order in (headers, headers[::-1]):
+            answer = desk.client.request("GET", "/docs", headers=order)
+            assert "two keys" in problem(answer, 401, "key")["detail"]
+    assert desk.client.request("GET", "/docs", headers=same).is_success
+
+
+def test_a_key_in_an_address_is_found_under_any_name(desk: Desk) -> None:
+    secret = desk.add("desk")
+    for query in (f"KEY={secret}", f"k%65y={secret}", f"token={secret}", f"x=1;a={secret}", "key="):
+        problem(desk.ask("GET", f"/docs?{query}", secret), 401, "key")
+    assert desk.ask("GET", "/docs?monkey=1", secret).is_success
+
+
 # --- limits
 
 
@@ -455,6 +557,45 @@ def test_deep_json_is_never_the_end_of_the_server(desk: Desk, deep: str) -> None
         assert answer.status_code in {200, 404, 413, 422, 501, 503}, (path, answer.text[:300])
         if path in {"/predict"}:
             problem(answer, 422, "invalid")
+
+
+def test_a_body_that_is_coded_is_refused(desk: Desk) -> None:
+    secret = desk.add("desk", "write")
+    coded = {**JSON, "content-encoding": "gzip"}
+    for path in ("/predict", "/bars"):
+        answer = desk.ask("POST", path, secret, headers=coded, content=b"{}")
+        assert problem(answer, 415, "media-type")["what_to_do"].startswith("send it without")
+    plain = {**JSON, "content-encoding": "identity"}
+    assert desk.ask("POST", "/predict", secret, headers=plain, content=b"{}").status_code == 503
+
+
+# --- methods and paths
+
+
+def test_head_is_get_without_the_body(desk: Desk) -> None:
+    secret, admin = desk.add("desk"), desk.add("chief", "admin")
+    for path in ("/", "/health", "/docs", "/openapi.json"):
+        head, get = desk.ask("HEAD", path, secret), desk.ask("GET", path, secret)
+        assert head.status_code == get.status_code == 200
+        assert head.headers["content-type"] == get.headers["content-type"]
+    assert desk.ask("HEAD", "/predict", secret).headers["allow"] == "POST"
+    assert desk.ask("HEAD", "/system/logs", secret).status_code == 403
+    assert desk.ask("HEAD", "/system/logs", admin).status_code == 501
+
+
+def test_the_stream_says_what_it_is_and_nothing_else_is_one(desk: Desk) -> None:
+    secret = desk.add("desk")
+    answer = desk.ask("GET", STREAM, secret)
+    problem(answer, 426, "upgrade")
+    assert answer.headers["upgrade"] == "websocket"
+    problem(desk.connect(secret, "/nowhere"), 404, "no-such-route")
+
+
+def test_a_request_names_one_host(desk: Desk) -> None:
+    secret = desk.add("desk")
+    for hosts in (("evil.example", "localhost"), ("localhost", "evil.example")):
+        headers = [*(("Host", host) for host in hosts), ("X-API-Key", secret)]
+        problem(desk.client.request("GET", "/docs", headers=headers), 400, "host")
 
 
 # --- browsers

@@ -24,13 +24,16 @@ import sys
 from truecast.core.settings import load_settings
 from truecast.serving.runner import serve
 from truecast.serving.service import Service
-from truecast.serving.door import protocol
+from truecast.serving.door import limiting, protocol
 
 def fail(self):
     raise RuntimeError(f"unexpected: {sys.argv[1]} at redis://me:{sys.argv[2]}@host")
 
 Service.index = fail
 protocol.HEAD_SECONDS = 1.0
+protocol.BODY_SECONDS = 1.5
+protocol.READ_SECONDS = 1.5
+limiting.WRONG_KEYS = "1000/minute"
 serve(load_settings(), "127.0.0.1", 0, tell=lambda address: print(address, flush=True))
 """
 HEAD = b"Host: localhost\r\n"

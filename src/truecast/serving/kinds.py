@@ -43,6 +43,12 @@ UNAVAILABLE = Kind(
     "unavailable", 503, "The forecast cannot be made or written down", "put right what is said", 5
 )
 ROUTE = Kind("no-such-route", 404, "There is nothing here", "GET / lists what there is")
+UPGRADE = Kind(
+    "upgrade",
+    426,
+    "This is a WebSocket",
+    "open it by a WebSocket's client: ws:// in place of http://",
+)
 METHOD = Kind("method", 405, "This path does not take that method", "see /docs")
 TOO_LARGE = Kind("too-large", 413, "The body is too large", "send at most 1 MiB")
 SLOW = Kind("slow", 408, "The body did not come in time", "send it at once, on a new connection")
@@ -73,6 +79,6 @@ FAILED = Kind("failed", 500, "Something went wrong here", "look at the server's 
 
 KINDS: tuple[Kind, ...] = (
     *(INVALID, AMBIGUOUS, ASKED, UNKNOWN, NOT_READY, OVERDUE, UNAVAILABLE),
-    *(ROUTE, METHOD, TOO_LARGE, SLOW, MEDIA, HOST, KEY, SCOPE, LIMIT, HEAD, BUSY),
+    *(ROUTE, UPGRADE, METHOD, TOO_LARGE, SLOW, MEDIA, HOST, KEY, SCOPE, LIMIT, HEAD, BUSY),
     *(NOT_YET, HTTP, FAILED),
 )

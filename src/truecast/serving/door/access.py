@@ -165,12 +165,12 @@ class Access:
         if secret is None:
             refuse_key("this server answers only to who has a key, and none was sent")
         if self._guesses:
-            waits = self._guesses.waits(_network(address), key_id_of(secret))
+            waits = self._guesses.waits(_network(address), _known_id(ring, secret))
             if waits is not None:
                 _refuse_guesses(waits)
         key = ring.find(secret)
         if key is None:
-            left = await self._guesses.count(_network(address), key_id_of(secret))
+            left = await self._guesses.count(_network(address), _known_id(ring, secret))
             if left.remaining < 0:
                 _refuse_guesses(left)
             refuse_key("the key that was sent is not known here, or was revoked")
@@ -224,6 +224,11 @@ def _network(address: str) -> str:
 def refuse_key(detail: str) -> NoReturn:
     """Refuse for want of a key that is known."""
     raise RefusedError(KEY, detail, [(b"www-authenticate", b'Bearer realm="truecast"')], _HOW)
+
+
+def _known_id(ring: KeyRing, secret: str) -> str | None:
+    named = key_id_of(secret)
+    return named if named in ring else None
 
 
 def _refuse_scope(key: Key, of: RouteClass) -> NoReturn:

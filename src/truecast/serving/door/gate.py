@@ -1,26 +1,26 @@
 """Every request and every WebSocket passes here before any route is looked for.
 
 In this order: the key is recognised (401), it is good for what is asked (403), it has not asked
-too often (429), and what is sent is not too large (413). What is behind it sees the name of the
-key, never the key.
+too often (429), what is sent is not coded (415) and not too large (413). What is behind it sees
+the name of the key, never the key; and ``HEAD`` as ``GET``, whose body the server leaves out.
 """
 
 import asyncio
 from collections.abc import Iterable
-from typing import NoReturn
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from truecast.serving.door.access import Access, Admitted, Headers, RefusedError, deny, refuse_key
-from truecast.serving.door.classes import STREAM, RouteClass, class_of
-from truecast.serving.door.keys import Key
-from truecast.serving.kinds import BUSY, HTTP, KEY, SLOW, TOO_LARGE
+from truecast.serving.door.bodies import CLOSE, Bodies, Body, refuse_size
+from truecast.serving.door.classes import STREAM, class_of
+from truecast.serving.door.keys import Key, without_keys
+from truecast.serving.kinds import BUSY, HTTP, KEY, MEDIA
 
 #: Requests that are worked on at once: each holds memory.
 CONCURRENT = 256
-#: How long a client may take to send a body: each one that waits is one of those.
-BODY_SECONDS = 30.0
+#: An answer that is larger goes out in parts of this size, each once the one before has been read.
+PART = 256 * 1024
 #: How often it is looked whether a WebSocket's key is still good.
 HELD_SECONDS = 5.0
 #: A browser can send a key with a WebSocket in no other way than as a name of a subprotocol.
@@ -41,6 +41,7 @@ class Gate:
     def __init__(self, app: ASGIApp, access: Access | None = None) -> None:
         self._app, self._access = app, access
         self._busy = 0
+        self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or hold one WebSocket."""
@@ -48,16 +49,21 @@ class Gate:
             await self._app(scope, receive, send)
             return
         try:
-            scope, receive, admitted = await self._admit(scope, receive)
+            scope, body, admitted = await self._admit(scope, receive)
         except RefusedError as refused:
             if any(name in _SIZES and value != b"0" for name, value in scope["headers"]):
-                refused.headers.append(_CLOSE)
+                refused.headers.append(CLOSE)
             await deny(refused, scope, receive, send)
             return
         if scope["type"] == "websocket":
             await self._hold(admitted.key, scope, receive, send)
-            return
+        else:
+            await self._answer(admitted, body, scope, receive, send)
 
+    async def _answer(
+        self, admitted: Admitted, body: Body | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer one request that was let in."""
         started = False
 
         async def say(message: Message) -> None:
@@ -65,11 +71,14 @@ class Gate:
             if message["type"] == "http.response.start":
                 started = True
                 message = {**message, "headers": [*message.get("headers", ()), *admitted.headers]}
+            elif len(message.get("body", b"")) > PART:
+                await _send_in_parts(message, send)
+                return
             await send(message)
 
         self._busy += 1
         try:
-            await self._app(scope, receive, say)
+            await self._app(scope, receive if body is None else body.receive, say)
         except RefusedError as refused:
             if started:
                 raise
@@ -77,8 +86,10 @@ class Gate:
             await deny(refused, scope, receive, say)
         finally:
             self._busy -= 1
+            if body is not None:
+                body.let_go()
 
-    async def _admit(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive, Admitted]:
+    async def _admit(self, scope: Scope, receive: Receive) -> tuple[Scope, Body | None, Admitted]:
         websocket = scope["type"] == "websocket"
         of = STREAM if websocket else class_of(scope["method"], scope["path"])
         seen = _Seen(scope)
@@ -91,14 +102,20 @@ class Gate:
         scope["state"]["actor"] = admitted.actor
         if websocket:
             scope["subprotocols"] = seen.subprotocols
-            return scope, receive, admitted
+            return scope, None, admitted
+        if scope["method"] == "HEAD":
+            scope["method"] = "GET"
         if self._busy >= CONCURRENT:
             raise RefusedError(BUSY, f"{CONCURRENT} requests are being worked on")
+        if seen.coded:
+            raise RefusedError(
+                MEDIA, "the body is coded", what_to_do="send it without Content-Encoding"
+            )
         if seen.length > of.largest_body:
-            _refuse_size(f"the body is {seen.length} bytes", of)
+            refuse_size(f"the body is {seen.length} bytes", of)
         if seen.chunked or seen.length:
-            receive = _watched(receive, of, admitted.headers)
-        return scope, receive, admitted
+            return scope, Body(receive, of, admitted.headers, self._bodies), admitted
+        return scope, None, admitted
 
     async def _hold(self, key: Key | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold a WebSocket for as long as its key is good."""
@@ -120,11 +137,11 @@ class Gate:
 class _Seen:
     """What the headers of a request say, read in one go."""
 
-    __slots__ = ("chunked", "length", "others", "secret", "subprotocols")
+    __slots__ = ("chunked", "coded", "length", "others", "secret", "subprotocols")
 
     def __init__(self, scope: Scope) -> None:
         self.secret: str | None = None
-        self.length, self.chunked = 0, False
+        self.length, self.chunked, self.coded = 0, False, False
         self.others: Headers = []
         self.subprotocols: list[str] = []
         for header in scope["headers"]:
@@ -136,7 +153,7 @@ class _Seen:
             self.others.append(header)
         if scope["type"] == "websocket":
             self._look_at_protocols(scope.get("subprotocols", ()))
-        if b"key=" in scope["query_string"]:
+        if b"=" in scope["query_string"]:
             _refuse_key_in_address(scope["query_string"])
 
     def _look(self, name: bytes, value: bytes) -> None:
@@ -145,17 +162,26 @@ class _Seen:
                 raise RefusedError(HTTP, "Content-Length is no number of bytes")
             self.length = int(value)
         elif name == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                raise RefusedError(HTTP, "Transfer-Encoding is something else than chunked")
             self.chunked = True
+        elif name == b"content-encoding":
+            self.coded = value.lower() != b"identity"
         elif name == b"x-api-key":
-            self.secret = value.decode("latin-1").strip()
+            self._take(value.decode("latin-1").strip())
         elif name == b"authorization":
             scheme, _, secret = value.decode("latin-1").strip().partition(" ")
-            self.secret = secret.strip() if scheme.lower() == "bearer" else ""
+            self._take(secret.strip() if scheme.lower() == "bearer" else "")
+
+    def _take(self, secret: str) -> None:
+        if self.secret is not None and secret != self.secret:
+            refuse_key("two keys were sent that are not the same")
+        self.secret = secret
 
     def _look_at_protocols(self, offered: Iterable[str]) -> None:
         for one in offered:
             if one.startswith(_KEY_PROTOCOL):
-                self.secret = one.removeprefix(_KEY_PROTOCOL)
+                self._take(one.removeprefix(_KEY_PROTOCOL))
             else:
                 self.subprotocols.append(one)
         if self.subprotocols:
@@ -164,41 +190,23 @@ class _Seen:
 
 
 _SIZES = frozenset({b"content-length", b"transfer-encoding"})
-#: What was not read of a body is not waited for.
-_CLOSE = (b"connection", b"close")
-_LOOKED_AT = _SIZES | {b"authorization", b"x-api-key", b"sec-websocket-protocol"}
+_LOOKED_AT = _SIZES | {
+    *(b"authorization", b"x-api-key", b"sec-websocket-protocol", b"content-encoding"),
+}
 
 
 def _refuse_key_in_address(query: bytes) -> None:
-    if any(name == "key" for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True)):
+    said = query.decode("latin-1")
+    plain = unquote(said)
+    named = any(name == "key" for name, _ in parse_qsl(said, keep_blank_values=True))
+    if named or without_keys(plain) != plain:
         refuse_key("a key in the address ends up in histories and logs, so none is taken there")
 
 
-def _refuse_size(detail: str, of: RouteClass) -> NoReturn:
-    most = f"at most {of.largest_body // 1024**2} MiB"
-    raise RefusedError(TOO_LARGE, f"{detail}, expected {most}", what_to_do=f"send {most}")
-
-
-def _watched(receive: Receive, of: RouteClass, said: Headers) -> Receive:
-    """Refuse a body as soon as it is too large, and one that takes too long."""
-    size, whole = 0, False
-    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-
-    async def watch() -> Message:
-        nonlocal size, whole
-        if whole:
-            return await receive()  # until the client goes away
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError:
-            said.append(_CLOSE)
-            raise RefusedError(SLOW, f"the body took over {BODY_SECONDS:g} seconds") from None
-        size += len(message.get("body", b""))
-        if size > of.largest_body:
-            said.append(_CLOSE)
-            _refuse_size("the body is larger", of)
-        whole = not message.get("more_body", False)
-        return message
-
-    return watch
+async def _send_in_parts(message: Message, send: Send) -> None:
+    """Send a large body so that no more of it than a part waits to be read."""
+    body, more = message["body"], message.get("more_body", False)
+    last = len(body) - PART
+    for start in range(0, len(body), PART):
+        part = {**message, "body": body[start : start + PART]}
+        await send({**part, "more_body": more or start < last})

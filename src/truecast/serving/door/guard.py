@@ -86,6 +86,8 @@ class Guard:
         asked = origin = ""
         for name, value in scope["headers"]:
             if name == b"host":
+                if asked:
+                    return "asked for more than one host"
                 asked = value.decode("latin-1").lower()
             elif name == b"origin":
                 origin = value.decode("latin-1").lower()

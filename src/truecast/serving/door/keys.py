@@ -81,8 +81,7 @@ class KeyRing:
         that id, with the hash of nothing. So the time tells nothing of a hash, and no more of the
         ids than an answer does.
         """
-        shape = _SECRET.fullmatch(secret)
-        key, stored = self._hashes.get(shape[1] if shape else "", (None, _NOTHING))
+        key, stored = self._hashes.get(key_id_of(secret) or "", (None, _NOTHING))
         same = hmac.compare_digest(_hash(secret), stored)
         return key if same else None
 
@@ -182,6 +181,12 @@ class Keys:
         with self._database.reading() as connection:
             rows = connection.execute(select(api_keys).where(api_keys.c.revoked_at.is_(None)))
             return KeyRing({row.id: (_key(row), row.secret_hash) for row in rows})
+
+
+def key_id_of(secret: str) -> str | None:
+    """Return the id that a secret names, if it has the shape of one; there may be no such key."""
+    shape = _SECRET.fullmatch(secret)
+    return shape[1] if shape else None
 
 
 def without_keys(text: str) -> str:

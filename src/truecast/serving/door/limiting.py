@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 #: How long Redis may take over one step, and how long it is left alone when it did not answer.
 PATIENCE_SECONDS = 0.25
 AWAY_SECONDS = 2.0
+#: Keys that are not known here and may yet come from one address.
+WRONG_KEYS = "30/minute"
 
 
 class UncountedError(TruecastError):
@@ -73,6 +75,7 @@ class Limiter:
 
     def __init__(self, rates: Mapping[str, str], redis: RedisStorage | None = None) -> None:
         self._rates = {name: parse(rate) for name, rate in rates.items()}
+        self._wrong_keys = parse(WRONG_KEYS)
         self._memory = MemoryStorage()
         self._redis = redis
         self._away_until = 0.0
@@ -92,23 +95,29 @@ class Limiter:
         UncountedError
             If it must be counted in Redis, which does not answer.
         """
-        rate = self._rates[of.name]
-        name = _name(rate, of.name, who)
-        if self._redis is not None:
-            found = await self._count_in_redis(self._redis, rate, name)
-            if found is not None:
-                return found
-            if of.counted:
-                raise UncountedError(
-                    "requests are counted in Redis (TRUECAST_REDIS_URL), which does not answer"
-                )
-        return await _count(self._memory, rate, name)
+        return await self._count(self._rates[of.name], of.name, who, demanded=of.counted)
+
+    async def count_wrong_key(self, address: str) -> Allowance:
+        """Count a key that is not known, and say how many more may come from that address."""
+        return await self._count(self._wrong_keys, "wrong-key", address, demanded=False)
 
     async def close(self) -> None:
         """Close the connections to Redis."""
         if self._redis is not None:
             closing: Awaitable[None] = self._redis.bridge.get_connection().aclose()  # type: ignore[attr-defined]
             await closing
+
+    async def _count(self, rate: RateLimitItem, of: str, who: str, *, demanded: bool) -> Allowance:
+        name = _name(rate, of, who)
+        if self._redis is not None:
+            found = await self._count_in_redis(self._redis, rate, name)
+            if found is not None:
+                return found
+            if demanded:
+                raise UncountedError(
+                    "requests are counted in Redis (TRUECAST_REDIS_URL), which does not answer"
+                )
+        return await _count(self._memory, rate, name)
 
     async def _count_in_redis(
         self, redis: RedisStorage, rate: RateLimitItem, name: str

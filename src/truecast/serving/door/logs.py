@@ -15,12 +15,13 @@ class Formatter(logging.Formatter):
         return masked(without_keys(super().format(record)))
 
 
-#: What uvicorn says of a WebSocket that was refused with an answer, and of what is no HTTP: who
-#: has no key could fill the disk with either.
+#: What uvicorn says of a WebSocket that was refused with an answer, of what is no HTTP, and of what
+#: wants another protocol: who has no key could fill the disk with each.
 _OF_STRANGERS = frozenset(
     {
         "ASGI callable returned without completing handshake.",
         "Invalid HTTP request received.",
+        "Unsupported upgrade request.",
     }
 )
 

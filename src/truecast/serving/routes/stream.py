@@ -3,10 +3,16 @@
 import asyncio
 
 from fastapi import FastAPI
-from starlette.routing import WebSocketRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from truecast.core.errors import TruecastError
+from truecast.serving.door.access import RefusedError, deny
+from truecast.serving.kinds import ROUTE, UPGRADE
+from truecast.serving.problems import respond
 from truecast.serving.service import Service
 from truecast.serving.stream.hub import Client, Hub
 from truecast.serving.stream.lastbar import volume_of
@@ -39,6 +45,23 @@ def add_stream_routes(app: FastAPI, service: Service) -> None:
 
     # Not by FastAPI: what all other routes depend on is of requests, which this is none of.
     app.router.routes.append(WebSocketRoute(PATH, market_stream))
+    app.router.routes.append(Route(PATH, _plainly, include_in_schema=False))
+    otherwise = app.router.default
+
+    async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            # The framework would say 403 and nothing else.
+            await deny(RefusedError(ROUTE, "no WebSocket is here"), scope, receive, send)
+        else:
+            await otherwise(scope, receive, send)
+
+    app.router.default = nowhere
+
+
+async def _plainly(request: Request) -> Response:
+    answer = respond(UPGRADE, f"{request.method} without an upgrade", PATH)
+    answer.headers["Upgrade"] = "websocket"
+    return answer
 
 
 async def serve_stream(hub: Hub, websocket: WebSocket) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import SecurityError
+from websockets.frames import Frame
 
 from truecast.serving.door.protocol import plain_answer
-from truecast.serving.kinds import HEAD
+from truecast.serving.kinds import HEAD, HTTP
 
 #: Under this name a connection is found among the extensions of its scope.
 EXTENSION = "truecast.connection"
@@ -16,6 +18,9 @@ PING_SECONDS, PONG_SECONDS = 3.0, 4.0
 _LEAVING_SECONDS = 1.0
 #: A client that leaves more bytes than this lying gets no more until it has read them.
 BACKLOG = 256 * 1024
+#: Frames of one message, and messages that wait to be looked at: empty ones take memory too.
+MOST_FRAMES = 64
+MOST_WAITING = 64
 
 
 class Connection(WebSocketsSansIOProtocol):
@@ -31,7 +36,10 @@ class Connection(WebSocketsSansIOProtocol):
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # Nobody else would say anything.
-            self.transport.write(plain_answer(HEAD, "the address or a header is over 8192 bytes"))
+            kind, detail = HTTP, "a WebSocket is opened by GET over HTTP/1.1"
+            if isinstance(self.conn.handshake_exc.__cause__, SecurityError):
+                kind, detail = HEAD, "the address or a header is over 8192 bytes"
+            self.transport.write(plain_answer(kind, detail))
             self.transport.close()
 
     @property
@@ -48,15 +56,29 @@ class Connection(WebSocketsSansIOProtocol):
         if not (self.close_sent or self.transport.is_closing()):
             self.transport.write(frames)
 
+    def handle_cont(self, event: Frame) -> None:
+        """Take a part of a message, unless it has too many."""
+        if self.close_sent:
+            return
+        if len(self.frames) >= MOST_FRAMES:
+            self._refuse(1009, f"a message has at most {MOST_FRAMES} frames")
+        else:
+            super().handle_cont(event)
+
     def send_receive_event_to_app(self) -> None:
         """Hand a message on, if it is what it says."""
-        if self.curr_msg_data_type == "text" and not self.close_sent:
+        if self.close_sent:
+            self.frames = []
+            return
+        if self.queue.qsize() >= MOST_WAITING:
+            self._refuse(1008, f"over {MOST_WAITING} messages at once")
+            return
+        if self.curr_msg_data_type == "text":
             try:
                 b"".join(self.frames).decode()
             except UnicodeDecodeError:
                 # Whoever sends that should not fill the log with tracebacks.
-                self.conn.send_close(1007, "the text is not UTF-8")
-                self.handle_parser_exception()
+                self._refuse(1007, "the text is not UTF-8")
                 return
         super().send_receive_event_to_app()
 
@@ -79,6 +101,11 @@ class Connection(WebSocketsSansIOProtocol):
         extensions[EXTENSION] = self  # type: ignore[assignment]  # it is no dictionary
         await super().run_asgi()
         self._leave()
+
+    def _refuse(self, code: int, reason: str) -> None:
+        self.frames = []
+        self.conn.send_close(code, reason)
+        self.handle_parser_exception()
 
     def _leave(self) -> None:
         # Closing waits for what is still to be sent: for ever if nobody reads it.
