@@ -25,12 +25,14 @@ class AskedRegime(AskedTarget):
         None,
         min_length=1,
         max_length=_LONGEST_WINDOW,
+        fail_fast=True,
         description="One-bar log returns in percent, the oldest first.",
     )
     volatility_window: tuple[Number, ...] | None = Field(
         None,
         min_length=1,
         max_length=_LONGEST_WINDOW,
+        fail_fast=True,
         description="Of as many bars: standard deviation of the 22 one-bar returns up to it, in "
         "percent.",
     )
@@ -63,6 +65,7 @@ class AskedPrices(_Asked):
     history: tuple[PostedBar, ...] = Field(
         (),
         max_length=MOST_BARS,
+        fail_fast=True,
         description="Bars, the oldest first, in place of those stored since the first of them; "
         "the last one is the newest.",
     )

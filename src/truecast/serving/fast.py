@@ -5,7 +5,8 @@ from functools import lru_cache
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from truecast.serving.http import JSON
+from truecast.serving.http import JSON, parsed
+from truecast.serving.problems import RequestError
 from truecast.serving.schemas import NOTHING, Asked
 
 #: Larger bodies are no questions that many ask alike.
@@ -62,8 +63,8 @@ class Fast:
 def _asked(body: bytes) -> Asked | None:
     """Read a question; None if it is for the route to refuse."""
     try:
-        return Asked.model_validate_json(body) if body.strip() else NOTHING
-    except ValueError:
+        return parsed(body, Asked) if body.strip() else NOTHING
+    except (ValueError, RequestError):
         return None
 
 

@@ -1,5 +1,6 @@
 """What all routes share: reading a body of JSON, answering with it, and describing both."""
 
+import json
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -15,30 +16,35 @@ M = TypeVar("M", bound=BaseModel)
 
 #: A question is some hundred bytes; this leaves room and keeps memory safe.
 LARGEST_BODY = 1024 * 1024
+#: Commas in a body, which are more than its values: each takes many times its own size to read.
+#: The most bars that a question or a push may have need fewer.
+MOST_COMMAS = 150_000
 JSON = "application/json"
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {"$ref": _REF.format(model=Problem.__name__)}
 
 
-async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytes:
+async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytearray:
     """Read a body of JSON, and stop reading one that is too large.
 
     Raises
     ------
     RequestError
-        If it is, or if it is not declared as JSON.
+        If it is, if it is not declared as JSON, or if no document has so many values.
     """
-    parts, size = [], 0
+    body = bytearray()
     async for part in request.stream():
-        size += len(part)
-        if size > largest:
+        if len(body) + len(part) > largest:
             raise RequestError(TOO_LARGE, f"the body is over {largest} bytes")
-        parts.append(part)
-    body = b"".join(parts).strip()
+        body += part
+    if body.isspace():
+        body.clear()
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     # A page of the web may send anything but this to a server on its reader's machine.
     if body and media != JSON:
         raise RequestError(MEDIA, f"Content-Type is {media[:100]!r}, expected {JSON!r}")
+    if body.count(b",") > MOST_COMMAS:
+        raise RequestError(INVALID, f"the body has over {MOST_COMMAS} values")
     return body
 
 
@@ -48,11 +54,34 @@ async def read_json(request: Request, model: type[M]) -> M:
     Raises
     ------
     RequestError
-        As :func:`read_body` does.
+        As :func:`read_body` and :func:`parsed` do.
     ValidationError
         If it is something else.
     """
-    return model.model_validate_json(await read_body(request) or b"{}")
+    return parsed(await read_body(request) or b"{}", model)
+
+
+def parsed(body: bytes | bytearray, model: type[M]) -> M:
+    """Return a document of JSON as what it has to be.
+
+    Raises
+    ------
+    RequestError
+        If an object in it has two values of one name: only the last of them would be read.
+    ValidationError
+        If it is something else.
+    """
+    document = model.model_validate_json(body)
+    json.loads(body, object_pairs_hook=_refuse_twice)
+    return document
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise RequestError(INVALID, f"{name[:80]!r} is said more than once")
+        seen.add(name)
 
 
 async def refuse_repeated(request: Request) -> None:

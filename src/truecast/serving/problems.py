@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _LONGEST_SHOWN = 80
+#: Each takes time to be put into words, whoever sends them.
+_MOST_ERRORS = 1000
 
 
 class RequestError(TruecastError):
@@ -134,6 +136,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError | ValidationError)  # noqa: S101 - as above
+    if isinstance(error, ValidationError) and error.error_count() > _MOST_ERRORS:
+        detail = f"{error.error_count()} things are wrong with the body"
+        return respond(INVALID, detail, request.url.path)
     found = [*error.errors()]
     # FastAPI says first where it looked: query, path.
     first = 1 if isinstance(error, RequestValidationError) else 0
@@ -147,7 +152,9 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 def _in_words(one: Any, keys: Sequence[str | int]) -> str:
     place = ".".join(str(key) for key in keys)
-    shown = repr(one.get("input"))
+    given = one.get("input")
+    # All of a body, where it is no JSON.
+    shown = repr(bytes(given[:_LONGEST_SHOWN]) if isinstance(given, bytes | bytearray) else given)
     shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[:_LONGEST_SHOWN]}…"
     place = place if len(place) <= _LONGEST_SHOWN else f"{place[:_LONGEST_SHOWN]}…"
     if one["type"] == "extra_forbidden":

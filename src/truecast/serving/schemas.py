@@ -144,6 +144,7 @@ class AskedTarget(_Schema):
     history: tuple[PostedBar, ...] = Field(
         (),
         max_length=MOST_BARS,
+        fail_fast=True,
         description="Bars before that one, the oldest first, in place of those stored since the "
         "first of them. Without a bar, the last of them is the newest.",
     )

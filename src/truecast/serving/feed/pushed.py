@@ -72,7 +72,7 @@ class PushedBars(_Schema):
         description="What a recipe says of `source: {api: …}`; left out, the options of the "
         "recipe that reads the instrument, else their defaults.",
     )
-    bars: list[PushedBar] = Field(min_length=1, max_length=MOST_BARS)
+    bars: list[PushedBar] = Field(min_length=1, max_length=MOST_BARS, fail_fast=True)
 
 
 class KeptOut(_Schema):

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -9,7 +10,16 @@ from starlette.responses import Response
 from truecast.serving.door.classes import WRITE
 from truecast.serving.feed.pushed import News, PushedBars, PushedNews, TakenBars, TakenNews
 from truecast.serving.feed.pushes import Pushes
-from truecast.serving.http import JSON, answered, body_of, example, problems, read_body, read_json
+from truecast.serving.http import (
+    JSON,
+    answered,
+    body_of,
+    example,
+    parsed,
+    problems,
+    read_body,
+    read_json,
+)
 from truecast.serving.kinds import ASKED, FAILED, INVALID, MEDIA, TOO_LARGE, UNAVAILABLE
 
 _Document = dict[str, Any]
@@ -72,6 +82,8 @@ _NEWS: _Document = {
 
 def add_feed_routes(app: FastAPI, pushes: Pushes) -> None:
     """Add ``POST /bars``, ``POST /news`` and ``GET /news/recent``."""
+    # The lake takes one at a time; what waits for it is not to hold up who asks for a forecast.
+    pushing = CapacityLimiter(2)
 
     @app.post(
         "/bars",
@@ -88,8 +100,11 @@ def add_feed_routes(app: FastAPI, pushes: Pushes) -> None:
     )
     async def bars(request: Request) -> Response:
         body = await read_body(request, WRITE.largest_body)
-        pushed = await run_in_threadpool(PushedBars.model_validate_json, body)
-        return answered(await run_in_threadpool(pushes.bars, pushed))
+
+        def take() -> TakenBars:
+            return pushes.bars(parsed(body, PushedBars))
+
+        return answered(await to_thread.run_sync(take, limiter=pushing))
 
     @app.post(
         "/news",
@@ -105,7 +120,7 @@ def add_feed_routes(app: FastAPI, pushes: Pushes) -> None:
     )
     async def news(request: Request) -> Response:
         pushed = await read_json(request, PushedNews)
-        return answered(await run_in_threadpool(pushes.news, pushed))
+        return answered(await to_thread.run_sync(pushes.news, pushed, limiter=pushing))
 
     @app.get(
         "/news/recent",
