@@ -16,6 +16,7 @@ from conftest import SOAK
 from served import Trained
 from truecast.core.settings import Settings
 from truecast.serving.app import create_app
+from truecast.serving.door import limiting
 from truecast.serving.door.access import open_access
 from truecast.serving.door.keys import Keys
 from truecast.serving.routes.openapi import describe
@@ -70,9 +71,10 @@ def api(prepared: Trained, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     rates = {f"limit_{name}": "1000000/second" for name in _CLASSES}
     settings = Settings(home=trained.home, **rates)
     _, secret = Keys(trained.registry.database).add("tester", "admin", "local")
-    app = create_app(
-        trained.service(), hosts={"testserver"}, access=open_access(settings, demanded=True)
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limiting, "WRONG_KEYS", "1000000/second")
+        access = open_access(settings, demanded=True)
+    app = create_app(trained.service(), hosts={"testserver"}, access=access)
     keys = {"Authorization": f"Bearer {secret}", "X-API-Key": secret}
     running.app = app
     return {"headers": keys}
