@@ -3,10 +3,12 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,6 +190,134 @@ def test_a_second_head_on_a_connection_is_waited_for_as_long(server: Server) -> 
     assert answer.count(b"HTTP/1.1 200 OK") == 1
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"GET /health HTTP/1.1\r\n\r\n",
+        b"GET /nothing HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
+        b"GET /predict HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 1000\r\n\r\n",
+    ],
+    ids=["nothing", "of no route", "of no method", "that is not read", "for another host"],
+)
+def test_who_goes_on_sending_little_after_the_answer_is_not_waited_for(
+    server: Server, first: bytes
+) -> None:
+    """Empty lines, or the rest of a body that nobody reads."""
+    line, _, rest = first.partition(b"\r\n")
+    head = b"%s\r\n%s%s" % (line, server.key, rest if b"Host" in rest else HEAD + rest)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as asking:
+        started = time.perf_counter()
+        asking.sendall(head)
+        assert asking.recv(65_536).startswith(b"HTTP/1.1 ")
+        with suppress(ConnectionError):
+            while time.perf_counter() - started < 10:
+                asking.sendall(b"\r\n")
+                time.sleep(0.1)
+        assert 0.9 < time.perf_counter() - started < 5
+
+
+def connections(server: Server) -> int:
+    """Count the server's connections."""
+    rows = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    at, established = f"0100007F:{server.port:04X}", "01"
+    return sum(row.split()[1] == at and row.split()[3] == established for row in rows)
+
+
+@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"], ids=["more may come", "no more"])
+def test_who_does_not_read_is_let_go(server: Server, last: bytes) -> None:
+    many = [b"GET /openapi.json HTTP/1.1\r\n" + HEAD + server.key] * 50
+    with socket.socket() as asking:
+        asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        asking.connect(("127.0.0.1", server.port))
+        asking.sendall(b"\r\n".join([*many[:-1], many[-1] + last, b""]))
+        time.sleep(0.5)
+        assert connections(server) == 1
+        started = time.perf_counter()
+        while connections(server):
+            assert time.perf_counter() - started < 10
+            time.sleep(0.05)
+
+
+def test_who_resets_a_connection_leaves_nothing_behind(server: Server) -> None:
+    """No line in the log either: see the last test."""
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as asking:
+            asking.sendall((b"GET /openapi.json HTTP/1.1\r\n" + HEAD + server.key + b"\r\n") * 50)
+            asking.recv(10)
+            asking.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with httpx.Client(base_url=f"http://localhost:{server.port}") as client:
+        assert client.get("/health", headers={"X-API-Key": server.secret}).status_code == 200
+    assert connections(server) == 0
+
+
+def test_who_asks_far_ahead_is_stopped(server: Server) -> None:
+    ask = b"GET /health HTTP/1.1\r\n" + HEAD + server.key + b"\r\n"
+    answer, _ = server.ask(ask * 60, b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == 60
+    answer, _ = server.ask(ask * 5000)
+    assert answer.count(b"HTTP/1.1 200 OK") == 1
+    assert b"connection: close" in answer
+
+
+def test_what_was_asked_is_answered_before_what_is_no_http_is_refused(server: Server) -> None:
+    ask = b"GET /health HTTP/1.1\r\n" + HEAD + server.key + b"\r\n"
+    answer, _ = server.ask(ask, b"nonsense\r\n\r\n")
+    assert status(answer) == 200
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "found"),
+    [
+        (b"http://evil.example/health", b"localhost", 400),
+        (b"http://localhost/health", b"evil.example", 200),
+        (b"http://[::1]:8000/health", b"evil.example", 200),
+        (b"http://localhost@evil.example/health", b"localhost", 400),
+    ],
+)
+def test_the_host_of_an_address_counts(
+    server: Server, address: bytes, host: bytes, found: int
+) -> None:
+    close = b"Connection: close\r\n\r\n"
+    asked = b"GET %s HTTP/1.1\r\nHost: %s\r\n" % (address, host)
+    answer, _ = server.ask(asked, server.key, close)
+    assert status(answer) == found
+
+
+def test_what_follows_a_body_is_no_header(server: Server) -> None:
+    begin = b"POST /predict HTTP/1.1\r\n" + HEAD + JSON
+    chunked = b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\n{}\r\n0\r\n"
+    answer, _ = server.ask(begin, server.key, chunked, b"Host: evil.example\r\n\r\n")
+    assert status(answer) == 503  # no champion yet
+    answer, _ = server.ask(begin, chunked, server.key, b"\r\n")
+    assert status(answer) == 401
+    before = server.largest_memory()
+    answer, sent = server.ask(
+        begin, server.key, chunked, b"X: ", then=(b"x" * 100_000 for _ in range(1000))
+    )
+    assert not answer or status(answer) in (431, 503)
+    assert sent < 50 * MIB
+    assert server.largest_memory() - before < 16 * MIB
+
+
+@pytest.mark.parametrize("coding", [b"gzip, chunked", b"chunked, chunked", b"xchunked"])
+def test_a_body_that_is_coded_for_its_way_is_refused(server: Server, coding: bytes) -> None:
+    begin = b"POST /predict HTTP/1.1\r\n" + HEAD + JSON + server.key
+    coded = b"Transfer-Encoding: %s\r\n\r\n2\r\n{}\r\n0\r\n\r\n" % coding
+    answer, _ = server.ask(begin, coded)
+    assert status(answer) == 400
+
+
+def test_a_websocket_that_is_opened_wrongly_is_told_so(server: Server) -> None:
+    upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    answer, _ = server.ask(b"POST /ws/market-stream HTTP/1.1\r\n", HEAD, upgrade, b"\r\n")
+    assert status(answer) == 400
+    assert b"opened by GET" in answer
+
+
 def test_what_is_no_http_is_refused(server: Server) -> None:
     answer, _ = server.ask(b"nonsense\r\n\r\n")
     assert status(answer) == 400
@@ -239,6 +369,7 @@ def test_no_secret_of_settings_or_keys_is_printed_or_answered(server: Server) ->
     # What strangers can cause without end is not printed.
     assert "ASGI callable" not in errors
     assert "Invalid HTTP" not in errors
+    assert "TCPTransport closed" not in errors
     shown = [printed, errors, *(f"{answer.text}{answer.headers}" for answer in answers)]
     for secret in (server.secret[-43:], CANARY):
         assert not [text for text in shown if secret in text]

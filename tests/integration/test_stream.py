@@ -183,6 +183,7 @@ BAD_COMMANDS: dict[str | bytes, tuple[int, str]] = {
     '{"subscribe": {"after": "1"}}': (1008, "subscribe.after: Input should be a valid integer"),
     '{"subscribe": {"after": 1e400}}': (1008, "subscribe.after"),
     '{"subscribe": {"instrument": "\\u0000"}}': (1008, "subscribe.instrument"),
+    '{"subscribe": {"after": 1, "after": 2}}': (1008, "'after' is said more than once"),
     b"\x00\x01": (1003, "got binary data"),
     "x" * 5_000: (1009, "exceeds limit"),
     "x" * 1_000_000: (1009, "exceeds limit"),
@@ -212,6 +213,8 @@ def test_frames_that_break_the_protocol_end_it(server: Running) -> None:
     for sent, code in [
         (b"\x81\x02{}", 1002),  # not masked
         (masked + b"\xff\xff", 1007),  # not UTF-8
+        (b"\x01\x80\x00\x00\x00\x00" + b"\x00\x80\x00\x00\x00\x00" * 100, 1009),  # empty frames
+        ((b"\x81\x90\x00\x00\x00\x00" + b'{"subscribe":{}}') * 100, 1008),  # all at once
         (b"\x83\x80\x00\x00\x00\x00", 1002),  # of no known kind
         (b"\x81\xff" + b"\x7f" * 8 + b"\x00" * 4, 1009),  # eight exabytes
     ]:

@@ -13,6 +13,8 @@ from truecast.core.errors import TruecastError
 from truecast.core.forecast import Forecast
 from truecast.core.slot import Slot
 from truecast.serving.answering.answered import Answered
+from truecast.serving.http import parsed
+from truecast.serving.problems import RequestError
 from truecast.serving.schemas import Name
 
 #: Codes of RFC 6455 and its registry with which a connection is ended.
@@ -194,7 +196,9 @@ def read_command(text: str) -> Subscription:
         If it is no command.
     """
     try:
-        return Command.model_validate_json(text).subscribe
+        return parsed(text.encode(), Command).subscribe
+    except RequestError as error:
+        raise StreamError(REFUSED, str(error)) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         code = NOT_TEXT if first["type"] == "json_invalid" else REFUSED
