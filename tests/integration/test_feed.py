@@ -32,12 +32,12 @@ from truecast.serving.errors import NotReadyError, OverdueError
 from truecast.serving.feed import feed as feeds
 from truecast.serving.feed.feed import Feed
 from truecast.serving.feed.lease import FencedError
-from truecast.serving.feed.polls import Bars
 from truecast.serving.schemas import Asked
 from truecast.serving.service import Service, open_service
 from truecast.serving.workspace import Workspace
 from truecast.sources.catalog import open_news_source
 from truecast.sources.http.traffic import SHARED
+from truecast.sources.simulated.source import SimulatedSource
 from vendors.candles import Oanda
 from vendors.server import Scripted, Vendor
 
@@ -317,7 +317,7 @@ def test_a_lake_that_cannot_be_written_is_tried_again(home: Home, monkeypatch: A
             def refuse(*given: Any, **named: Any) -> Any:
                 raise LakeError("lake: no space is left")
 
-            patch.setattr(Lake, "ingest", refuse)
+            patch.setattr(Lake, "ingest_newest", refuse)
             assert feed.poll() == 2
             assert feed.poll() == 0  # not at once
             (trouble, _) = feed.troubles()
@@ -359,7 +359,7 @@ def test_who_asks_twice_does_not_ask_the_vendor_twice(home: Home, monkeypatch: A
     (slot, *_) = sorted(service.look().seats, key=str)
     polled = feed._series_of(slot)
     assert polled is not None
-    monkeypatch.setattr(Bars, "take_in", lambda *_: False)
+    monkeypatch.setattr(SimulatedSource, "fetch", lambda *_: iter(()))
     with frozen_at(NOON + HOUR + timedelta(seconds=1)):
         feed.start()
         try:
@@ -373,7 +373,7 @@ def test_who_asks_twice_does_not_ask_the_vendor_twice(home: Home, monkeypatch: A
 
 def test_questions_do_not_hurry_a_vendor_that_is_late(home: Home, monkeypatch: Any) -> None:
     feed, late = home.feed(), NOON + HOUR + timedelta(seconds=1)
-    monkeypatch.setattr(Bars, "take_in", lambda *_: False)
+    monkeypatch.setattr(SimulatedSource, "fetch", lambda *_: iter(()))
     monkeypatch.setattr(feeds, "REFRESH_SECONDS", 0.1)
     with frozen_at(NOON + timedelta(minutes=1)):
         feed.step()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from truecast.core.recipe_parts import Choice, Segments
 from truecast.core.settings import Settings
 from truecast.evaluation.significance import diebold_mariano
 from truecast.lake.history import BarHistory
+from truecast.lake.opened import OpenedBars
 from truecast.models.calibration import ScaleCalibration
 from truecast.models.ensemble import HELD_OUT
 from truecast.models.linear import Ridge
@@ -31,7 +32,6 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import verify
 from truecast.serving.errors import TrainedLaterError
 from truecast.serving.workspace import Workspace, slots_of
-from truecast.sources.base import Source
 
 POOL = {
     "name": "pool",
@@ -207,16 +207,17 @@ def test_an_instrument_without_the_newest_bar_holds_up_no_other(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Callable[..., Any]
 ) -> None:
     """The pool was fitted after its last decision: it has no forecast, and the other one has."""
-    opened = Workspace._bars
+    opened = Workspace.bars
 
-    def halted(self: Workspace, recipe: Recipe, source: Source, symbol: str) -> BarHistory:
-        bars = opened(self, recipe, source, symbol)
+    def halted(self: Workspace, recipe: Recipe, symbol: str) -> OpenedBars:
+        bars = opened(self, recipe, symbol)
         if symbol == "AAA":
             return bars
-        before = pl.col("session") < bars.versions["session"].max()
-        return BarHistory(bars.versions.filter(before))
+        versions = bars.history.versions
+        before = pl.col("session") < versions["session"].max()
+        return replace(bars, history=BarHistory(versions.filter(before)))
 
-    monkeypatch.setattr(Workspace, "_bars", halted)
+    monkeypatch.setattr(Workspace, "bars", halted)
     workspace = Workspace(Settings(home=ran.home))
     first, second = slots_of(RECIPE)
     (said,) = predict(workspace, RECIPE, [first])

@@ -1,5 +1,6 @@
 """Payloads as they were received, by their SHA-256, and an index of each receipt."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import polars as pl
@@ -41,24 +42,16 @@ class Bronze:
         LakeError
             If it cannot be written.
         """
-        name = sha256_of(payload.content)
-        self._write(name, payload.content)
-        receipt = {
-            "payload": name,
-            "source": payload.source,
-            "instrument": payload.symbol,
-            "interval": payload.interval,
-            "request": canonical_json(dict(payload.request)),
-            "media_type": payload.media_type,
-            "bytes": len(payload.content),
-            "covers_from": payload.covers[0] if payload.covers else None,
-            "covers_to": payload.covers[1] if payload.covers else None,
-            "received_at": payload.received_at,
-            "written_at": datetime.now(UTC),
-        }
-        row = pl.DataFrame([receipt], schema=BRONZE_INDEX)
-        retried(lambda: self.index.snapshot().append(row))
-        return name
+        return self.keep_all([payload])[0]
+
+    def keep_all(self, payloads: Sequence[Payload]) -> list[str]:
+        """Store payloads, then note their receipts in one commit; see :meth:`keep`."""
+        names = [sha256_of(payload.content) for payload in payloads]
+        for name, payload in zip(names, payloads, strict=True):
+            self._write(name, payload.content)
+        rows = pl.DataFrame(list(map(_receipt, names, payloads)), schema=BRONZE_INDEX)
+        retried(lambda: self.index.snapshot().append(rows))
+        return names
 
     def read(self, name: str) -> bytes:
         """Return a payload by its SHA-256.
@@ -79,6 +72,22 @@ class Bronze:
         with as_lake_errors(f"{self.storage.url}/{_file(name)}", "write the payload"):
             if self.storage.size(_file(name)) != len(content):
                 self.storage.write(_file(name), content)
+
+
+def _receipt(name: str, payload: Payload) -> dict[str, object]:
+    return {
+        "payload": name,
+        "source": payload.source,
+        "instrument": payload.symbol,
+        "interval": payload.interval,
+        "request": canonical_json(dict(payload.request)),
+        "media_type": payload.media_type,
+        "bytes": len(payload.content),
+        "covers_from": payload.covers[0] if payload.covers else None,
+        "covers_to": payload.covers[1] if payload.covers else None,
+        "received_at": payload.received_at,
+        "written_at": datetime.now(UTC),
+    }
 
 
 def _file(name: str) -> str:

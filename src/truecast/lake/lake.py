@@ -1,36 +1,37 @@
 """The lake as one thing: what comes in, and what can be asked."""
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
 import polars as pl
 
-from truecast.core.bars import PARSED_BARS
-from truecast.core.formatting import formatted
+from truecast.core.errors import TruecastError
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.core.progress import SILENT, Progress
-from truecast.lake.actions import STORED as STORED_ACTIONS
-from truecast.lake.actions import check_actions, merge_actions
-from truecast.lake.bars import STORED, Merge, Receipt, merge_bars
+from truecast.lake.bars import Receipt
 from truecast.lake.bronze import Bronze
-from truecast.lake.completion import Completions, Marks
-from truecast.lake.contracts import Checked, check_bars
+from truecast.lake.completion import Completions
 from truecast.lake.errors import NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
 from truecast.lake.growth import Growth, Place, SeriesKey, place_of, rows_between
 from truecast.lake.history import BarHistory
 from truecast.lake.incidents import Incidents
+from truecast.lake.intake import Arrival, Intake
 from truecast.lake.news import News, NewsHistory
 from truecast.lake.optimize import RETENTION, Optimized, optimize_lake
 from truecast.lake.schemas import SERIES, SILVER_ACTIONS, SILVER_BARS, series_key
 from truecast.lake.scores import Scores
 from truecast.lake.storage import open_storage
-from truecast.lake.summary import IngestSummary, counts_of
-from truecast.lake.tables import Table, retried
+from truecast.lake.summary import IngestSummary
+from truecast.lake.tables import Snapshot, Table
 from truecast.sentiment.base import Scorer
 from truecast.sources.base import NewsSource, Parsed, Payload, Source, SourceError
+
+#: How long what has come from a source waits for what else there is to be fetched.
+TOGETHER_SECONDS = 0.5
 
 
 class Lake:
@@ -46,10 +47,15 @@ class Lake:
         storage = open_storage(url)
         self.url = url = storage.url
         self.bronze = Bronze(storage.below("bronze"))
-        self._completions = Completions(storage.below("bronze/completed"))
         self._bars = Table(f"{url}/silver/bars", SILVER_BARS, SERIES)
         self._actions = Table(f"{url}/silver/actions", SILVER_ACTIONS)
         self._incidents = Incidents(url)
+        self._intake = Intake(
+            self._bars,
+            self._actions,
+            self._incidents,
+            Completions(storage.below("bronze/completed")),
+        )
         self.articles = News(url, self.bronze, self._incidents)
         self._scores = Scores(url)
 
@@ -97,8 +103,8 @@ class Lake:
             for payload in source.fetch(symbol, interval, since):
                 name = self.bronze.keep(payload)
                 receipt = _receipt(payload, name, instrument, source.simulated, source.live)
-                known = self._completions.find(payload, receipt, self._marks)
-                summary += known or self._take_in(source.parse(payload), receipt, payload)
+                known = self._intake.find(payload, receipt)
+                summary += known or self._intake.take_in(source.parse(payload), receipt, payload)
                 tell(summary)
         except SourceError as error:
             self._incidents.note_failure(series, error, since)
@@ -128,7 +134,88 @@ class Lake:
         """
         name = self.bronze.keep(payload)
         receipt = _receipt(payload, name, instrument, simulated, live)
-        return self._take_in(parsed, receipt, payload)
+        return self._intake.take_in(parsed, receipt, payload)
+
+    def ingest_newest(
+        self,
+        source: Source,
+        symbols: Sequence[str],
+        interval: Interval,
+        *,
+        start: date | None = None,
+    ) -> dict[str, IngestSummary | TruecastError]:
+        """Fetch what is new of several series of a source, and take it in with one commit.
+
+        Parameters
+        ----------
+        source : Source
+            Where the bars come from.
+        symbols : sequence of str
+            Whose; those that are not there yet are backfilled one by one.
+        interval : Interval
+            Length of the bars.
+        start : date or None
+            Where a backfill begins.
+
+        Returns
+        -------
+        dict of str to IngestSummary or TruecastError
+            What became of each symbol, or why nothing could: it keeps no other from being taken
+            in. Symbols that the source was not asked for are left out, since what came before
+            does not wait longer than :data:`TOGETHER_SECONDS` for it: ask for them again.
+
+        Raises
+        ------
+        LakeError
+            If the lake cannot be read or written.
+        """
+        last = self.last_closes()
+        found: dict[str, IngestSummary | TruecastError] = {}
+        came: list[tuple[str, Payload]] = []
+        begun = time.monotonic()
+        for symbol in symbols:
+            since = last.get((source.name, symbol, str(interval)))
+            try:
+                if since is None:
+                    found[symbol] = self.ingest(source, symbol, interval, start=start)
+                else:
+                    fetched = list(source.fetch(symbol, interval, since))
+                    came += [(symbol, payload) for payload in fetched]
+                    found[symbol] = IngestSummary()
+            except TruecastError as error:
+                self._note(source, symbol, interval, error, since)
+                found[symbol] = error
+            if time.monotonic() - begun > TOGETHER_SECONDS:
+                break
+        names = self.bronze.keep_all([payload for _, payload in came]) if came else []
+        arrived: list[tuple[str, Arrival]] = []
+        for (symbol, payload), name in zip(came, names, strict=True):
+            instrument = source.instrument(symbol)
+            receipt = _receipt(payload, name, instrument, source.simulated, source.live)
+            try:
+                arrived.append((symbol, Arrival(source.parse(payload), receipt, payload)))
+            except SourceError as error:
+                since = last.get((source.name, symbol, str(interval)))
+                self._note(source, symbol, interval, error, since)
+                found[symbol] = error
+        for some in _rounds(arrived):
+            taken = self._intake.take_in_all([one for _, one in some])
+            for (symbol, _), summary in zip(some, taken, strict=True):
+                before = found[symbol]
+                found[symbol] = before if isinstance(before, TruecastError) else before + summary
+        return found
+
+    def _note(
+        self,
+        source: Source,
+        symbol: str,
+        interval: Interval,
+        error: TruecastError,
+        since: datetime | None,
+    ) -> None:
+        # What ``ingest`` did not do has been noted by it.
+        if isinstance(error, SourceError) and since is not None:
+            self._incidents.note_failure(series_key(source.name, symbol, interval), error, since)
 
     def ingest_news(
         self, source: NewsSource, *, tell: Callable[[IngestSummary], None] = lambda _: None
@@ -240,6 +327,11 @@ class Lake:
         """Return the close of the newest bar of a series; None if there is none."""
         return self._last_close(series_key(source_name, symbol, interval))
 
+    def last_closes(self) -> dict[SeriesKey, datetime]:
+        """Return the close of the newest bar of each series that is there."""
+        delta = self._bars.find()
+        return {} if delta is None else Snapshot(self._bars, delta).lasts("event_time")  # type: ignore[return-value]
+
     def marks(self, series: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
         """Return of each series what changes with its bars, and with no other's.
 
@@ -340,72 +432,14 @@ class Lake:
         last: datetime | None = self._bars.last(series, "event_time")
         return last
 
-    def _marks(self, receipt: Receipt) -> Marks:
-        return {"bars": self._bars.mark(receipt.key), "actions": self._actions.mark(receipt.key)}
 
-    def _take_in(self, parsed: Parsed, receipt: Receipt, payload: Payload) -> IngestSummary:
-        checked = check_bars(parsed.bars, receipt.instrument, receipt.interval, receipt.received_at)
-        possible, impossible = check_actions(parsed.actions)
-        # Actions first: a bar must not be read without a split that came with it.
-        actions, of_actions = retried(
-            lambda: self._append_actions(possible, receipt, payload.covers)
-        )
-        repairs = pl.concat([parsed.repairs, checked.repairs])
-        came = (receipt.series, receipt.payload, receipt.received_at)
-        self._incidents.note_repairs(repairs, *came)
-        merge, of_bars = retried(lambda: self._append_bars(checked, receipt))
-        late = merge.late.drop("flags").with_columns(
-            reason=pl.lit("late_vintage"), detail=formatted("known_at={}", "known_at")
-        )
-        kept_out = pl.concat(
-            [checked.quarantined, late.select(checked.quarantined.columns), impossible],
-            how="diagonal",
-        )
-        content = pl.struct(
-            pl.col(name).cast(pl.String) for name in PARSED_BARS if name != "row"
-        ).struct.json_encode()
-        self._incidents.keep_out(kept_out.with_columns(content=content), *came)
-        summary = IngestSummary(
-            payloads=(receipt.payload,),
-            received=len(parsed.bars) + len(impossible),
-            added=merge.added,
-            revised=merge.revised,
-            unchanged=merge.unchanged,
-            quarantined=counts_of(kept_out["reason"]),
-            duplicates=checked.duplicates,
-            actions=actions,
-            repaired=counts_of(repairs["repair"]),
-            notes=parsed.notes,
-        )
-        marks = {"bars": of_bars, "actions": of_actions}
-        self._completions.note(payload, receipt, marks, summary)
-        return summary
-
-    def _append_actions(
-        self,
-        parsed: pl.DataFrame,
-        receipt: Receipt,
-        covers: tuple[datetime, datetime] | None,
-    ) -> tuple[int, str | None]:
-        """Append what is new; return how much that was, and the series' mark with it."""
-        mark = self._actions.mark(receipt.key)
-        if parsed.is_empty() and (covers is None or mark is None):
-            return 0, mark
-        snapshot = self._actions.snapshot()
-        rows = merge_actions(parsed, snapshot.read(receipt.series, STORED_ACTIONS), receipt, covers)
-        if rows.is_empty():
-            return 0, snapshot.mark(receipt.key)
-        return len(rows), snapshot.append(rows, guard=receipt.key)
-
-    def _append_bars(self, checked: Checked, receipt: Receipt) -> tuple[Merge, str | None]:
-        """Append what is new; return what that was, and the series' mark with it."""
-        snapshot = self._bars.snapshot()
-        near = checked.bars["event_time"]
-        stored = snapshot.read(receipt.series, STORED, near)
-        merge = merge_bars(checked.bars, stored, receipt)
-        if merge.rows.is_empty():
-            return merge, snapshot.mark(receipt.key)
-        return merge, snapshot.append(merge.rows, guard=receipt.key)
+def _rounds(came: Sequence[tuple[str, Arrival]]) -> Iterator[list[tuple[str, Arrival]]]:
+    """Yield the first payload of each symbol, then the second of each, and so on."""
+    left = list(came)
+    while left:
+        first = {symbol: place for place, (symbol, _) in reversed(list(enumerate(left)))}
+        yield [left[place] for place in sorted(first.values())]
+        left = [one for place, one in enumerate(left) if place not in set(first.values())]
 
 
 def _receipt(

@@ -1,7 +1,7 @@
 """One Delta table: create, read, append, overwrite, each change one atomic commit."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -253,6 +253,15 @@ class Snapshot:
             known = self.read(where, [column])[column]
         return known.max()
 
+    def lasts(self, column: str) -> dict[tuple[str, ...], Any]:
+        """Return the greatest value of a column of days or moments, by the partitions' values."""
+        keys = [f"partition.{name}" for name in self.table.partition_by]
+        files = self.files()
+        if f"max.{column}" not in files.columns or files[f"max.{column}"].null_count():
+            rows = self.read(columns=[*self.table.partition_by, column])
+            return dict(_greatest(rows, [*self.table.partition_by], column))
+        return dict(_greatest(files, keys, f"max.{column}"))
+
     def _schema(self) -> pl.Schema:
         """Return the table's columns; refuse those that mean something else to this version."""
         held = pl.Schema(self.delta.schema())
@@ -317,21 +326,21 @@ class Snapshot:
             found = next(entry["commitInfo"] for entry in entries if "commitInfo" in entry)
             return {key: value for key, value in found.items() if isinstance(value, str)}
 
-    def append(self, frame: pl.DataFrame, guard: str | None = None) -> str | None:
+    def append(self, frame: pl.DataFrame, guard: str | Sequence[str] = ()) -> str:
         """Append rows in one commit.
 
         Parameters
         ----------
         frame : pl.DataFrame
             The rows, in the table's columns.
-        guard : str or None
-            What the rows were computed from, such as the name of a series. If another commit
-            with the same guard came after this snapshot, nothing is written.
+        guard : str or sequence of str
+            What the rows were computed from, such as the name of a series, or of several. If
+            another commit with the same guard came after this snapshot, nothing is written.
 
         Returns
         -------
-        str or None
-            What :meth:`mark` says from this commit on; None without a guard.
+        str
+            What :meth:`mark` says of each guard from this commit on.
 
         Raises
         ------
@@ -341,7 +350,8 @@ class Snapshot:
             If writing fails; then nothing was written.
         """
         number = self.delta.version() + 1
-        commit = CommitProperties(app_transactions=[Transaction(guard, number)] if guard else None)
+        guards = [guard] if isinstance(guard, str) else guard
+        commit = CommitProperties(app_transactions=[Transaction(one, number) for one in guards])
         held = self._schema()
         with as_lake_errors(self.table.url, "write the table"):
             if set(frame.columns) <= set(held):
@@ -356,7 +366,7 @@ class Snapshot:
                 )
             else:
                 self._append_with_new_columns(frame, commit)
-        return f"{self.delta.metadata().id}:{number}" if guard else None
+        return f"{self.delta.metadata().id}:{number}"
 
     def _append_with_new_columns(self, frame: pl.DataFrame, commit: CommitProperties) -> None:
         """Add the columns that the table lacks, in the same commit."""
@@ -378,6 +388,13 @@ def retried(work: Callable[[], T]) -> T:
         except ConflictError:
             continue
     return work()
+
+
+def _greatest(
+    rows: pl.DataFrame, keys: list[str], column: str
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for *key, value in rows.group_by(keys).agg(pl.col(column).max()).iter_rows():
+        yield tuple(key), value
 
 
 def _conformed(held: pl.Schema, wanted: Mapping[str, pl.DataType]) -> list[pl.Expr]:

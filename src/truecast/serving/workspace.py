@@ -256,7 +256,7 @@ def trials_of_record(
 
 def calendar_of(recipe: Recipe, symbol: str) -> Calendar:
     """Return the sessions of one of a recipe's instruments."""
-    return get_calendar(source_of(recipe).instrument(symbol).calendar)
+    return get_calendar(open_source(recipe.source).instrument(symbol).calendar)
 
 
 def candidate_name(choice: Choice, among: tuple[Choice, ...]) -> str:
@@ -375,7 +375,7 @@ def champion_slots(recipe: Recipe) -> tuple[Slot, ...]:
 
 def latest(decisions: Decisions, recipe: Recipe) -> datetime:
     """Return the moment that "now" is for a series: the present, or its end if it has ended."""
-    if source_of(recipe).live or not len(decisions):
+    if open_source(recipe.source).live or not len(decisions):
         return now()
     return min(now(), to_utc(decisions.as_of[-1]))
 

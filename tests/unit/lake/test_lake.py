@@ -15,13 +15,14 @@ from truecast.core.errors import UsageError
 from truecast.core.hashing import sha256_of
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
-from truecast.lake import lake as lake_module
+from truecast.lake import intake
 from truecast.lake.errors import ConflictError, LakeError, NoDataError
 from truecast.lake.incidents import Incidents
+from truecast.lake.intake import Intake
 from truecast.lake.lake import Lake
 from truecast.lake.schemas import BRONZE_INDEX, QUARANTINE, SILVER_BARS
 from truecast.lake.tables import Table
-from truecast.sources.base import Parsed, Payload
+from truecast.sources.base import Parsed, Payload, SourceError
 
 DAILY = Interval("1d")
 RECEIVED = datetime(2020, 6, 1, tzinfo=UTC)
@@ -171,9 +172,40 @@ def test_store_equals_ingest(lake, tmp_path):
     assert meaning(other) == meaning(lake)
 
 
+def test_what_is_new_of_several_series_is_one_commit_and_what_it_is_one_by_one(lake, tmp_path):
+    names, other = ("^X", "^Y", "^Z"), Lake(str(tmp_path / "other"))
+    for one in (lake, other):
+        for name in names:
+            one.ingest(Feed(lines(1, 2)), name, DAILY)
+
+    class Fails(Feed):
+        def parse(self, payload: Payload) -> Parsed:
+            if payload.symbol == "^Y":
+                raise SourceError("^Y: no JSON")
+            return super().parse(payload)
+
+    newer, before = Fails(lines(1, 2.5, 3, "")), lake.version("silver/bars")
+    found = lake.ingest_newest(newer, names, DAILY)
+    assert lake.version("silver/bars") == before + 1
+    assert str(found.pop("^Y")) == "^Y: no JSON"
+    assert len(lake.failures("feed", "^Y", DAILY)) == 1
+    assert lake.history("feed", "^Y", DAILY).versions["close"].to_list() == [1.0, 2.0]
+    told = ("event_time", "version", "close", "known_at", "basis")
+    for name, summary in found.items():
+        assert summary == other.ingest(newer, name, DAILY)
+        assert (summary.added, summary.revised, summary.unchanged) == (1, 1, 1)
+        ours, theirs = (one.history("feed", name, DAILY).versions for one in (lake, other))
+        assert ours.select(told).equals(theirs.select(told))
+        assert len(lake.quarantine("feed", name, DAILY)) == 1
+    # The same again adds nothing, and what is not there yet comes whole.
+    again = lake.ingest_newest(Feed(lines(1, 2.5, 3, "")), (*names, "^NEW"), DAILY)
+    assert [one.added for one in again.values()] == [0, 1, 0, 3]
+    assert lake.last_closes()["feed", "^NEW", "1d"] == lake.last_close("feed", "^X", DAILY)
+
+
 @pytest.mark.parametrize(
     ("owner", "point"),
-    [(Lake, "_append_bars"), (Incidents, "keep_out"), (Feed, "parse")],
+    [(Intake, "_append_bars"), (Incidents, "keep_out"), (Feed, "parse")],
 )
 def test_a_crash_after_bronze_is_completed_by_the_next_ingest(
     lake, tmp_path, monkeypatch, owner, point
@@ -245,7 +277,7 @@ def test_writers_of_one_series_do_not_overtake_each_other(tmp_path):
 
 
 def test_a_conflict_is_merged_again_from_the_newest_state(lake, monkeypatch):
-    original = lake_module.merge_bars
+    original = intake.merge_bars
     raced = []
 
     def race(bars, stored, receipt):
@@ -254,7 +286,7 @@ def test_a_conflict_is_merged_again_from_the_newest_state(lake, monkeypatch):
             lake.ingest(Feed(lines(1, 2)), "^X", DAILY)
         return original(bars, stored, receipt)
 
-    monkeypatch.setattr(lake_module, "merge_bars", race)
+    monkeypatch.setattr(intake, "merge_bars", race)
     summary = lake.ingest(Feed(lines(1, 2, 3)), "^X", DAILY)
     assert (summary.added, summary.unchanged) == (1, 2)
     assert [row[8] for row in lake.history("feed", "^X", DAILY).versions.rows()] == [0, 0, 0]

@@ -15,7 +15,8 @@ from truecast.lake.errors import LakeError
 from truecast.lake.growth import Place
 from truecast.lake.opened import OpenedBars
 from truecast.serving.answering.series import Series
-from truecast.serving.workspace import Workspace, market_of, reads_news, series_in, source_of
+from truecast.serving.workspace import Workspace, market_of, reads_news, series_in
+from truecast.sources.catalog import open_source
 
 #: Hash of a recipe, and a symbol.
 _Key = tuple[str, str]
@@ -99,10 +100,10 @@ class OpenSeries:
                 growth = self._workspace.lake.growth(self._places, after._places)
         if growth is None:
             return after
-        recipes = {name: recipe for recipe, name in self._recipes.values()}
+        recipes = {name: recipe for recipe, name in list(self._recipes.values())}
+        sources = {name: open_source(recipe.source).name for name, recipe in recipes.items()}
         for (name, symbol), bars in list(self._bars.items()):
-            recipe = recipes[name]
-            series = (source_of(recipe).name, symbol, recipe.interval)
+            series = (sources[name], symbol, recipes[name].interval)
             rows = growth.bars.get(series)
             longer = bars if rows is None else bars.longer(rows)
             if longer is not None and series not in growth.acted:

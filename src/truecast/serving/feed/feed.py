@@ -30,7 +30,7 @@ from truecast.serving.answering.champions import Seat, View
 from truecast.serving.errors import BusyError, NotReadyError
 from truecast.serving.feed.lease import SECONDS, FencedError, Lease
 from truecast.serving.feed.live import Role
-from truecast.serving.feed.polls import Articles, Bars, Polled, What
+from truecast.serving.feed.polls import Articles, Bars, Polled, What, poll_all
 from truecast.serving.service import Service
 from truecast.serving.workspace import reads_news, source_of
 from truecast.sources.catalog import open_news_source
@@ -84,7 +84,9 @@ class Feed:
         self._troubles: dict[str, str] = {}
         self._in_vain: dict[tuple[str, ...], datetime] = {}
         self._seen: View | None = None
-        self._fed: frozenset[str] | None = None
+        self._fed: frozenset[tuple[Slot, str]] | None = None
+        #: Whether a version's recipe reads news.
+        self._hears: dict[str, bool] = {}
         self._unopened: dict[str, str] = {}
         self._opened = float("-inf")
         self._found: tuple[View, dict[Slot, tuple[object, ...]]] | None = None
@@ -145,10 +147,10 @@ class Feed:
 
     def poll(self) -> int:
         """Poll all that is to be asked for by now, in this thread; return how much that was."""
-        due = [one for one in list(self._polled.values()) if one.next_at <= now()]
-        for one in due:
-            self._poll(one)
-        return len(due)
+        asked = 0
+        while due := [one for one in list(self._polled.values()) if one.next_at <= now()]:
+            asked += self._poll(due)
+        return asked
 
     def refresh(self, slot: Slot) -> bool:
         """Have the bar of a slot that is due fetched first, for :data:`REFRESH_SECONDS` at most.
@@ -232,9 +234,10 @@ class Feed:
                 self._begin(vendor, lambda name=vendor: self._serve(name))  # type: ignore[misc]
 
     def _find_polled(self, seats: Mapping[Slot, Seat]) -> None:
-        recipes = {seat.recipe.hash: seat.recipe for seat in seats.values()}
-        if recipes.keys() == self._fed and not self._unopened:
+        fed = frozenset((slot, seat.champion.version) for slot, seat in seats.items())
+        if fed == self._fed and not self._unopened:
             return
+        recipes = {seat.recipe.hash: seat.recipe for seat in seats.values()}
         found: dict[tuple[str, ...], Polled] = {}
         vendors: dict[str, list[Polled]] = {}
         unopened: dict[str, str] = {}
@@ -255,7 +258,7 @@ class Feed:
                     vendors.setdefault(vendor, []).append(found[what.key])
         hurry = found.keys() != self._polled.keys()
         # Swapped whole: other threads go through what was there.
-        self._polled, self._vendors, self._fed = found, vendors, frozenset(recipes)
+        self._polled, self._vendors, self._fed = found, vendors, fed
         self._unopened, self._opened = unopened, time.monotonic()
         if hurry:
             self._wake()
@@ -274,17 +277,20 @@ class Feed:
         while not self._stopping.is_set():
             due = [one for one in self._vendors.get(vendor, ()) if one.next_at <= now()]
             if due and self._lease.held:
-                self._poll(min(due, key=lambda one: one.next_at))
+                self._poll(sorted(due, key=lambda one: one.next_at))
                 continue
             with self._due:
                 self._due.wait(TICK_SECONDS / 5)
 
-    def _poll(self, polled: Polled) -> None:
-        before = polled.error
-        if polled.poll(self._lake):
+    def _poll(self, due: Sequence[Polled]) -> int:
+        """Ask for what is due, as far as there is time for it; return how much that was."""
+        before = [(one, one.polls, one.error) for one in due]
+        if poll_all(due, self._lake):
             self.poke()
-        if polled.error is not None and polled.error != before:
-            _log.warning("%s: %s", " ".join(polled.what.key), polled.error)
+        for one, _, error in before:
+            if one.error is not None and one.error != error:
+                _log.warning("%s: %s", " ".join(one.what.key), one.error)
+        return sum(one.polls > polls for one, polls, _ in before)
 
     def _issue(self, view: View, seats: Mapping[Slot, Seat]) -> None:
         """Issue the forecasts of the slots whose inputs have changed, or that decide anew."""
@@ -335,13 +341,15 @@ class Feed:
         series = {slot: _series(seat) for slot, seat in seats.items()}
         marks = self._lake.marks({one for some in series.values() for one in some})
         actions, news = (view.bars.versions.get(f"silver/{name}") for name in ("actions", "news"))
-        heard = {seat.recipe.hash: reads_news(seat.recipe) for seat in seats.values()}
+        for seat in seats.values():
+            if seat.champion.version not in self._hears:
+                self._hears[seat.champion.version] = reads_news(seat.recipe)
         return {
             slot: (
                 seat.champion.version,
                 tuple(marks.get(one) for one in series[slot]),
                 actions,
-                news if heard[seat.recipe.hash] else None,
+                news if self._hears[seat.champion.version] else None,
             )
             for slot, seat in seats.items()
         }

@@ -8,6 +8,8 @@ wait that doubles.
 import logging
 import threading
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
@@ -19,6 +21,7 @@ from truecast.core.clock import now, to_datetime64, to_utc
 from truecast.core.errors import TruecastError
 from truecast.core.interval import Interval
 from truecast.lake.lake import Lake
+from truecast.lake.summary import IngestSummary
 from truecast.sources.base import NewsSource, Source
 
 _log = logging.getLogger(__name__)
@@ -113,7 +116,7 @@ class Bars:
     start: date | None = None
 
     @property
-    def key(self) -> tuple[str, ...]:
+    def key(self) -> tuple[str, str, str]:
         """Source, instrument and interval."""
         return self.source.name, self.symbol, str(self.interval)
 
@@ -124,7 +127,15 @@ class Bars:
 
     def due(self, lake: Lake) -> datetime:
         """Return when the bar after the last one becomes known; now, where there is none."""
-        last = lake.last_close(self.source.name, self.symbol, self.interval)
+        return self.due_after(lake.last_close(*self.series))
+
+    @property
+    def series(self) -> tuple[str, str, Interval]:
+        """The series, as the lake names it."""
+        return self.source.name, self.symbol, self.interval
+
+    def due_after(self, last: datetime | None) -> datetime:
+        """Return when the bar after one that closed then becomes known; now for None."""
         if last is None:
             return now()
         instrument = self.source.instrument(self.symbol)
@@ -219,18 +230,30 @@ class Polled:
 
     def poll(self, lake: Lake) -> bool:
         """Ask the source now; say whether there was anything new. What goes wrong is kept."""
-        new, due, asked_to_wait = False, self.due_at, None
         try:
             new = self.what.take_in(lake)
-            due = self.what.due(lake)
-            self.error = self.failing_since = None
-        except TruecastError as error:
-            asked_to_wait = getattr(error, "retry_after", None)
-            self._fail(str(error))
-        except Exception as error:  # noqa: BLE001 - see below
+            return self.heard(new, self.what.due(lake))
+        except Exception as error:  # noqa: BLE001 - see ``failed``
+            return self.failed(error)
+
+    def heard(self, new: bool, due: datetime) -> bool:
+        """Take note of what the source said, and of when there is more; return whether new."""
+        self.error = self.failing_since = None
+        self._wait_until(due)
+        return new
+
+    def failed(self, error: Exception) -> bool:
+        """Take note that it could not be had; return that there was nothing new."""
+        said = str(error)
+        if not isinstance(error, TruecastError):
             # What a source never foresaw must not end the polling of all the others.
-            _log.exception("%s", " ".join(self.what.key))
-            self._fail(f"{type(error).__name__}: {error}")
+            _log.error("%s", " ".join(self.what.key), exc_info=error)
+            said = f"{type(error).__name__}: {error}"
+        self.error, self.failing_since = said, self.failing_since or now()
+        self._wait_until(self.due_at, getattr(error, "retry_after", None))
+        return False
+
+    def _wait_until(self, due: datetime, asked_to_wait: timedelta | None = None) -> None:
         moment = now()
         if due > moment:
             self.tries, self.next_at = 0, due
@@ -241,10 +264,6 @@ class Polled:
             self.due_at = due
             self.polls += 1
             self._done.notify_all()
-        return new
-
-    def _fail(self, error: str) -> None:
-        self.error, self.failing_since = error, self.failing_since or now()
 
     def wait(self, polls: int, seconds: float) -> bool:
         """Wait until it has been polled more than so many times; say whether it has."""
@@ -273,6 +292,47 @@ class Polled:
         most = min(max(pace / 4, 5 * _SOONEST), _LATEST)
         wait: timedelta = min(first * 2 ** min(self.tries - 1, 20), most)
         return wait
+
+
+def poll_all(polled: Sequence[Polled], lake: Lake) -> bool:
+    """Ask for several things now; what one source has of several series is one write.
+
+    Returns
+    -------
+    bool
+        Whether there was anything new. Series for which there was no time are as they were: they
+        are due still.
+    """
+    new, series = False, defaultdict(list)
+    for one in polled:
+        if isinstance(one.what, Bars):
+            series[one.what.source.name, one.what.interval, one.what.start].append(one)
+        else:
+            new |= one.poll(lake)
+    for some in series.values():
+        new |= some[0].poll(lake) if len(some) == 1 else _poll_series(some, lake)
+    return new
+
+
+def _poll_series(polled: Sequence[Polled], lake: Lake) -> bool:
+    asked = {one.what.symbol: (one, one.what) for one in polled if isinstance(one.what, Bars)}
+    _, first = next(iter(asked.values()))
+    try:
+        found = lake.ingest_newest(first.source, [*asked], first.interval, start=first.start)
+        last = lake.last_closes()
+    except Exception as error:  # noqa: BLE001 - see ``Polled.failed``
+        for one in polled:
+            one.failed(error)
+        return False
+    new = False
+    for symbol, summary in found.items():
+        one, what = asked[symbol]
+        if isinstance(summary, IngestSummary):
+            due = what.due_after(last.get(what.key))
+            new |= one.heard(bool(summary.added or summary.revised), due)
+        else:
+            one.failed(summary)
+    return new
 
 
 def _shown(moment: datetime) -> str:
