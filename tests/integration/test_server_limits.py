@@ -26,7 +26,7 @@ import sys
 from truecast.core.settings import load_settings
 from truecast.serving.runner import serve
 from truecast.serving.service import Service
-from truecast.serving.door import limiting, protocol
+from truecast.serving.door import bodies, limiting, protocol
 
 def fail(self):
     raise RuntimeError(f"unexpected: {sys.argv[1]} at redis://me:{sys.argv[2]}@host")
@@ -35,6 +35,7 @@ Service.index = fail
 protocol.HEAD_SECONDS = 1.0
 protocol.BODY_SECONDS = 1.5
 protocol.READ_SECONDS = 1.5
+bodies.MOST_HELD = 4_000_000
 limiting.WRONG_KEYS = "1000/minute"
 serve(load_settings(), "127.0.0.1", 0, tell=lambda address: print(address, flush=True))
 """
@@ -135,6 +136,17 @@ def test_an_ordinary_client_hears_why_its_body_is_refused(server: Server) -> Non
     answer = httpx.post(url, headers=headers, content=b" " * 2 * MIB, timeout=20)
     assert answer.status_code == 413
     assert answer.json()["what_to_do"] == "send at most 1 MiB"
+
+
+def test_a_client_hears_that_there_is_no_room_for_its_body_and_goes_on(server: Server) -> None:
+    headers = {"X-API-Key": server.secret, "Content-Type": "application/json"}
+    with httpx.Client(base_url=f"http://localhost:{server.port}", headers=headers) as client:
+        for _ in range(2):
+            answer = client.post("/bars", content=b" " * 8 * MIB, timeout=20)
+            assert answer.status_code == 503
+            assert answer.json()["type"] == "/docs#busy"
+            assert answer.headers["retry-after"] == "1"
+            assert client.post("/bars", content=b" " * 3 * MIB, timeout=20).status_code == 422
 
 
 @pytest.mark.parametrize(

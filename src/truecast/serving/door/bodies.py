@@ -78,7 +78,7 @@ class Body:
     def _hold(self) -> None:
         more = self._size - self._held
         if self._bodies.held + more > MOST_HELD:
-            self._said.append(CLOSE)
+            # The rest is read and dropped, so that a client which sends first hears this, too.
             raise RefusedError(BUSY, f"other bodies fill the {MOST_HELD // 1024**2} MiB for them")
         self._bodies.held += more
         self._held = self._size
