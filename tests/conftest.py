@@ -24,6 +24,7 @@ from truecast.serving.workspace import Workspace, slots_of
 # What plays a vendor serves tests of several folders, which cannot import from each other.
 sys.path.insert(0, str(Path(__file__).parent))
 from served import TARGETS, Trained, prepare
+from sharing import made_once
 from vendors.server import vendor  # noqa: F401
 
 #: Walks forward over a year and a half: seconds, where the shipped recipe takes most of a minute.
@@ -54,12 +55,15 @@ def small_recipe() -> Callable[..., Recipe]:
 @pytest.fixture(scope="session")
 def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with all the sample's bars and MLflow's empty tables; not to be written to."""
-    home = tmp_path_factory.mktemp("sample")
-    recipe = Recipe.model_validate({**SMALL, "context": ["^VIX", "^IXIC", "DCOILWTICO"]})
-    workspace = Workspace(Settings(home=home))
-    ingest(workspace, recipe)
-    workspace.registry.catalogue.listings(slots_of(recipe)[0])  # MLflow's tables take seconds
-    return home
+
+    def make(home: Path) -> Path:
+        recipe = Recipe.model_validate({**SMALL, "context": ["^VIX", "^IXIC", "DCOILWTICO"]})
+        workspace = Workspace(Settings(home=home))
+        ingest(workspace, recipe)
+        workspace.registry.catalogue.listings(slots_of(recipe)[0])  # MLflow's tables take seconds
+        return home
+
+    return made_once(tmp_path_factory, "sample", make)
 
 
 @pytest.fixture
@@ -81,8 +85,12 @@ def prepared(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Trained:
     """A home with two versions of two slots, the earlier ones promoted; not to be changed."""
-    home = Path(shutil.copytree(sample_home, tmp_path_factory.mktemp("http") / "home"))
-    return prepare(home, small_recipe(targets=TARGETS))
+
+    def make(folder: Path) -> Trained:
+        home = Path(shutil.copytree(sample_home, folder / "home"))
+        return prepare(home, small_recipe(targets=TARGETS))
+
+    return made_once(tmp_path_factory, "prepared", make)
 
 
 @pytest.fixture(scope="session")
@@ -111,16 +119,19 @@ class FinishedRun:
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     """Run ``sp500-daily`` once for all tests, as a person does; its home is not to be changed."""
-    home = tmp_path_factory.mktemp("finished")
-    done = subprocess.run(
-        [sys.executable, "-m", "truecast", "run", "sp500-daily", "--json"],
-        env={**os.environ, "TRUECAST_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return FinishedRun(home, json.loads(done.stdout))
+
+    def make(home: Path) -> tuple[Path, dict[str, Any]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "truecast", "run", "sp500-daily", "--json"],
+            env={**os.environ, "TRUECAST_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return home, json.loads(done.stdout)
+
+    return FinishedRun(*made_once(tmp_path_factory, "finished", make))
 
 
 @dataclass(frozen=True)
