@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from schemathesis import Case
+from schemathesis import Case, HookContext
 from schemathesis.checks import CheckContext
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.transport import Response
@@ -62,6 +62,14 @@ schema = schemathesis.openapi.from_dict(
     ),
 )
 schema.app = running
+
+
+@schema.hook
+def filter_query(context: HookContext, query: dict[str, Any] | None) -> bool:
+    """Leave out lists of none or one: in an address they look as what is in them does."""
+    del context
+    values = (query or {}).values()
+    return not any(isinstance(value, list) and len(value) < 2 for value in values)
 
 
 @pytest.fixture(scope="module")
