@@ -9,6 +9,7 @@ All of this depends on the row alone, so it does not matter with which others a 
 only the bars around it reveal is found when bars are read, by :mod:`truecast.lake.checks`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -105,7 +106,11 @@ def checks_for(instrument: Instrument, received_at: datetime) -> tuple[Check, ..
 
 
 def check_bars(
-    parsed: pl.DataFrame, instrument: Instrument, interval: Interval, received_at: datetime
+    parsed: pl.DataFrame,
+    instrument: Instrument,
+    interval: Interval,
+    received_at: datetime,
+    by: Sequence[str] = (),
 ) -> Checked:
     """Part a payload's rows into those that may enter silver and those that may not.
 
@@ -119,13 +124,16 @@ def check_bars(
         Length of the bars.
     received_at : datetime
         When they arrived, UTC.
+    by : sequence of str
+        Further columns that tell rows of several payloads apart.
     """
     checks = checks_for(instrument, received_at)
     judged = _without_zeros(parsed, instrument).with_columns(
         reason=pl.coalesce(pl.when(check.fails).then(pl.lit(check.reason)) for check in checks)
     )
     passed = judged.filter(pl.col("reason").is_null()).drop("reason")
-    bars, disputed = _settle_repeats(passed.sort("event_time", "known_at", maintain_order=True))
+    ordered = passed.sort(*by, "event_time", "known_at", maintain_order=True)
+    bars, disputed = _settle_repeats(ordered, by)
     failed = judged.filter(pl.col("reason").is_not_null())
     conflict = pl.lit("conflicting_duplicate").alias("reason")
     detail = pl.coalesce(
@@ -174,19 +182,19 @@ def _list_zeros(bars: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts).sort("event_time", "field")
 
 
-def _settle_repeats(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _settle_repeats(rows: pl.DataFrame, by: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Make rows that say exactly the same one, and part off those that contradict each other.
 
     The rows are sorted by ``event_time``: where no two neighbours share one, nothing is repeated.
     """
     if not (rows["event_time"].diff().dt.total_microseconds() == 0).any():
         return rows, rows.clear()
-    key = ("event_time", "known_at")
+    key = (*by, "event_time", "known_at")
     repeated = rows.select(key).is_duplicated()
     if not repeated.any():
         return rows, rows.clear()
     several = rows.filter(repeated)
-    distinct = several.unique([name for name in PARSED_BARS if name != "row"], keep="first")
+    distinct = several.unique([*by, *(name for name in PARSED_BARS if name != "row")], keep="first")
     again = distinct.select(key).is_duplicated()
     contradicted = distinct.filter(again).select(key).unique()
     disputed = several.join(contradicted, on=key, how="semi", nulls_equal=True)

@@ -42,6 +42,11 @@ ROWS = {
         *(f"truecast_new_{end}" for end in _NEW),
         *(f"truecast_at_scale_new_{end}" for end in _NEW if shutil.which("initdb")),
     ],
+    "livebar": [
+        *("truecast", "truecast_issued", "truecast_lake", "truecast_open", "truecast_features"),
+        *("truecast_forecasts", "truecast_ledger", "truecast_broadcast", "truecast_cpu"),
+        *("anew", "anew_issued"),
+    ],
     "stream": [
         *("truecast", "starlette", "truecast_cpu", "starlette_cpu"),
         *("truecast_p99", "all_read_p99", "truecast_dropped"),
@@ -61,16 +66,18 @@ OF_THE_SAME = {
     "many": ("_of_arithmetic",),
     "ingest": ("_of_ndjson",),
     "online": ("_redis_p99", "_redis", "_p99"),
+    "livebar": ("_issued",),
     "stream": ("_cpu", "_p99", "_dropped"),
     "serve": ("_p99", "_of_64", "_cpu"),
 }
-FEW = {"serve": 60, "stream": 20, "online": 20, "inference": 50, "many": 4}
+FEW = {"livebar": 3, "serve": 60, "stream": 20, "online": 20, "inference": 50, "many": 4}
 MEASURED_ALONE = {
     "features": 5,
     "tail": 0,
     "store": 2,
     "ingest": 4,
     "inference": 0,
+    "livebar": 0,
     "merge": 2,
     "online": 0,
     "sentiment": 0,
