@@ -1,6 +1,6 @@
 """A dataset: the decisions of one instrument, the features known at each, and what came of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -16,7 +16,7 @@ from truecast.core.recipe import Recipe
 from truecast.datasets.splits import Parts, parts_of
 from truecast.datasets.targets import F64, Outcomes, outcomes_of
 from truecast.features.compute import Decisions, Market, compute_at
-from truecast.features.plan import FeaturePlan
+from truecast.features.plan import FeaturePlan, as_run
 
 F32 = NDArray[np.float32]
 Rows = NDArray[np.intp]
@@ -164,13 +164,9 @@ class Dataset:
         first = len(self) - count
         return replace(self, decisions=self.decisions[first:], X=self.X[first:])
 
-    @cached_property
-    def _column(self) -> dict[str, int]:
-        return {name: place for place, name in enumerate(self.plan.names)}
-
     def feature(self, name: str) -> F64:
         """Return one feature of every row, float64, shape (n,)."""
-        return self.X[:, self._column[name]].astype(np.float64)
+        return self.X[:, self.plan.places[name]].astype(np.float64)
 
     def windows(self, features: tuple[str, ...], window: int, rows: Rows | None = None) -> F32:
         """Return rows, each with the rows before it.
@@ -190,15 +186,14 @@ class Dataset:
             Oldest first; rows before the data are NaN. A view where it can be one, so not to be
             written to: a copy of a million rows takes half a gigabyte.
         """
-        places = [self._column[name] for name in features]
-        columns = self.X[:, _run(places)]
+        columns = self.X[:, self.plan.columns(features)]
         if window > 1:
-            padded = np.full((window - 1 + len(columns), len(places)), np.nan, dtype=np.float32)
+            padded = np.full((window - 1 + len(columns), len(features)), np.nan, dtype=np.float32)
             padded[window - 1 :] = columns
             windows = np.moveaxis(sliding_window_view(padded, window, axis=0), 2, 1)
         else:
             windows = columns[:, None, :]
-        return windows if rows is None else windows[_run(rows)]
+        return windows if rows is None else windows[as_run(rows)]
 
     def outcomes(self, horizon: int, as_of: datetime | None = None) -> Outcomes:
         """Say what came of each decision.
@@ -275,10 +270,3 @@ class Dataset:
             place = np.searchsorted(times, self.decisions.event_time[rows])
             closes[rows] = bars["close"].to_numpy()[place]
         return closes
-
-
-def _run(places: Sequence[int] | Rows) -> slice | Rows:
-    """Return places that follow one another as a slice, so that no copy is made."""
-    found = np.asarray(places, dtype=np.intp)
-    whole = len(found) > 0 and bool((np.diff(found) == 1).all())
-    return slice(int(found[0]), int(found[-1]) + 1) if whole else found

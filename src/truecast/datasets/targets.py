@@ -260,7 +260,8 @@ def _bar_within(
 def garman_klass_variance(bars: pl.DataFrame) -> F64:
     """Return each bar's open-to-close Garman–Klass variance in percent², NaN without O, H, L."""
     open_, high, low, close = (
-        bars[name].cast(pl.Float64).to_numpy() for name in ("open", "high", "low", "close")
+        bars[name].to_numpy().astype(np.float64, copy=False)
+        for name in ("open", "high", "low", "close")
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         spread, body = np.log(high / low), np.log(close / open_)

@@ -52,6 +52,8 @@ def compute_groups(
     for group in groups:
         if group.family.function is not None:
             _at_once(group, columns, history, out, rows)
+        if history >= group.warm_up - 1:
+            continue
         for place, feature in group.members:
             early = min(max(0, feature.warm_up - 1 - history), len(rows))
             if early:

@@ -39,6 +39,11 @@ class Group:
         return max(feature.lookback for _, feature in self.members) - 1
 
     @cached_property
+    def warm_up(self) -> int:
+        """Number of bars that the first value of each member needs, the most of them."""
+        return max(feature.warm_up for _, feature in self.members)
+
+    @cached_property
     def recursive(self) -> bool:
         """Whether any feature carries a state from bar to bar."""
         return any(feature.recursive for _, feature in self.members)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from truecast.core.errors import UsageError
 from truecast.core.hashing import hash_of
 from truecast.core.names import UnknownNameError
@@ -31,6 +34,21 @@ class FeaturePlan:
     def names(self) -> tuple[str, ...]:
         """The features' names: the columns' order everywhere."""
         return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The column of each feature."""
+        return {name: place for place, name in enumerate(self.names)}
+
+    def columns(self, names: tuple[str, ...]) -> slice | NDArray[np.intp]:
+        """Return the columns of some features; as a slice where they follow one another."""
+        if names not in self._columns:
+            self._columns[names] = as_run(np.array([self.places[name] for name in names], np.intp))
+        return self._columns[names]
+
+    @cached_property
+    def _columns(self) -> dict[tuple[str, ...], slice | NDArray[np.intp]]:
+        return {}
 
     @cached_property
     def hash(self) -> str:
@@ -191,3 +209,9 @@ def _of_name(
     if of is not None and of not in context:
         raise UnknownNameError("context symbol", str(of), context, f"{where}.of")
     return resolve(name, given, None if of is None else str(of), where)
+
+
+def as_run(places: NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    """Return places that follow one another as a slice, so that no copy is made of them."""
+    whole = len(places) > 0 and bool((np.diff(places) == 1).all())
+    return slice(int(places[0]), int(places[-1]) + 1) if whole else places

@@ -5,6 +5,7 @@ import pytest
 
 from truecast.datasets.assembly import Dataset
 from truecast.datasets.splits import Parts, part_folds
+from truecast.features.plan import FeaturePlan
 
 AS_OF = np.datetime64("2014-01-01", "us") + np.arange(100) * np.timedelta64(1, "m")
 
@@ -24,7 +25,7 @@ def test_validation_and_evaluation_have_a_fit_each(begin: int) -> None:
     assert [fold.as_of for fold in folds] == [AS_OF[0], AS_OF[60], AS_OF[begin]]
 
 
-class Plan:
+class Plan(FeaturePlan):
     names = ("a", "b", "c", "d")
 
 
@@ -32,7 +33,7 @@ class Plan:
 def dataset(request: pytest.FixtureRequest) -> Dataset:
     values = np.arange(400, dtype=np.float32).reshape(100, 4)
     X = values if request.param == "rows" else np.asfortranarray(values)
-    return Dataset(None, Plan(), (), None, None, None, X)  # type: ignore[arg-type]
+    return Dataset(None, Plan(()), (), None, None, None, X)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("window", [1, 3])

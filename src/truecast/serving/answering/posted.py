@@ -125,22 +125,19 @@ def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
     recent = _standing(series.market, len(sent))
     if not len(recent):
         raise AskedError(f"no bars of {symbol} are stored yet", "ingest some first")
-    newest = recent.tail(len(sent))
-    days, closes = (newest[name].to_list() for name in ("session", "event_time"))
-    stored = [When(*one) for one in zip(days, closes, strict=True)]
-    times = grid.place(sent, stored[-len(sent) :], live=seat.live)
+    stored = _times(recent.tail(len(sent)))
+    times = grid.place(sent, stored, live=seat.live)
     delay = seat.recipe.decision_delay
     if times[-1].closed <= stored[-1].closed:
         _require_stored(series.market, times, sent)
         same = times[-1].closed == stored[-1].closed  # it may not be decided on yet
         return Question.of(view, seat, None if same else times[-1].closed + delay)
     posted = Posted(times, tuple(sent), delay)
-    if times[0].closed > stored[-1].closed:
-        before, last = recent.tail(LOOKED_AT + 1), stored[-1]
-    else:
+    before, last = recent.tail(LOOKED_AT + 1), stored[-1:]
+    if times[0].closed <= stored[-1].closed:
         before = _standing(series.market, 0, times[0].closed)
-        last = When(before["session"][-1], before["event_time"][-1]) if len(before) else None
-    grid.require_joined(times, last, stored[-1])
+        last = _times(before.tail(1))
+    grid.require_joined(times, last[0] if last else None, stored[-1])
     _require_usual(before if len(before) else recent, posted, _choices(view, seat))
     closed, as_of = to_datetime64(times[-1].closed), to_datetime64(posted.decided)
     day = np.array([times[-1].session], dtype="datetime64[D]")
@@ -148,6 +145,11 @@ def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
     made = Opened(Posted.series(opened, posted), decided)
     lake = tuple(view.bars.versions.items())
     return Question(seat, made, 0, "whatif", lake, posted=posted.hash)
+
+
+def _times(bars: pl.DataFrame) -> list[When]:
+    days, closes = (bars[name].to_list() for name in ("session", "event_time"))
+    return [When(*one) for one in zip(days, closes, strict=True)]
 
 
 def _numbers(bar: PostedBar) -> tuple[float | None, ...]:

@@ -239,7 +239,8 @@ class Series:
         """
         if self.stored is None or self.newer is None or _first(self.newer) <= fitted:
             return Rows.of(self.tail(as_of, since, before, ranged=ranged))
-        newer, known = self.decisions.since(_first(self.newer)), self.stored.decisions
+        newer = replace(self.market, bars=BarHistory(self.newer)).decisions()
+        known = self.stored.decisions
         row = max(0, int(np.searchsorted(known.event_time, _first(self.newer))) - 1)
         past = self.stored.tail(to_utc(known.as_of[row]), since, before, ranged=ranged)
         settled = min(horizon, _ROOM)
