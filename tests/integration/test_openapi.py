@@ -122,6 +122,21 @@ def test_the_description_names_every_route_and_what_each_may_answer() -> None:
             assert responses["429"]["headers"]["Retry-After"]["required"]
 
 
+def test_it_says_by_which_calendar_a_pushed_bar_is_read() -> None:
+    document = schema.raw_schema
+    body = document["paths"]["/bars"]["post"]["requestBody"]["content"]["application/json"]
+    bars = body["schema"]["properties"]
+    assert "`calendar`: whose sessions the bars belong to (XNYS;" in bars["options"]["description"]
+    assert "`publication_delay`: from a bar's close" in bars["options"]["description"]
+    bar = document["components"]["schemas"]["PushedBar"]["properties"]
+    said = bar["timestamp"]["description"]
+    assert "with any zone" in said
+    assert "in its own time zone. `options.calendar` says which." in said
+    options = document["components"]["schemas"]["SeriesOptions"]["properties"]
+    assert options["calendar"]["default"] == "XNYS"
+    assert options["publication_delay"]["pattern"] == "^[0-9]{1,5}[mh]$"
+
+
 def test_without_keys_none_has_to_be_sent() -> None:
     with TemporaryDirectory() as home:
         app = create_app(open_service(Settings(home=Path(home))))

@@ -50,8 +50,9 @@ class PushedBar(_Schema):
     """A bar. What is wrong with it is found by the lake's contracts, as of any source."""
 
     timestamp: Annotated[str, Field(min_length=10, max_length=40), AfterValidator(_stamp)] = Field(
-        description="Its close (ISO 8601 with a zone); of a daily bar the session is enough, such "
-        "as 2018-12-31."
+        description="Its close (ISO 8601, with any zone); of a daily bar the session is enough, "
+        "such as 2018-12-31: a day of the exchange, in its own time zone. `options.calendar` says "
+        "which."
     )
     open: Number | None = None
     high: Number | None = None
@@ -70,7 +71,9 @@ class PushedBars(_Schema):
     options: SeriesOptions | None = Field(
         None,
         description="What a recipe says of `source: {api: …}`; left out, the options of the "
-        "recipe that reads the instrument, else their defaults.",
+        "recipe that reads the instrument, else their defaults. `calendar`: whose sessions the "
+        "bars belong to (XNYS; also FX, 24/7, any exchange's code). `publication_delay`: from a "
+        "bar's close until it may be used (0m).",
     )
     bars: list[PushedBar] = Field(min_length=1, max_length=MOST_BARS, fail_fast=True)
 
