@@ -9,8 +9,9 @@ RECIPE ?= sp500-daily
 
 BIN := .venv/bin
 TRUECAST := $(BIN)/truecast
-# Each file of tests stays in one process, so that what it prepares is prepared once.
-SPREAD := --numprocesses=auto --dist=loadfile
+# Each file of tests stays in one process, so that what it prepares is prepared once. They begin in
+# the order of tests/conftest.py: what takes longest first.
+SPREAD := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 

@@ -122,7 +122,7 @@ def test_lint_runs_all_four_tools_and_soak_asks_for_the_long_counts() -> None:
         "lint-imports",
     ]
     soak = make("-n", "soak").stdout.splitlines()[-1].strip()
-    spread = "--numprocesses=auto --dist=loadfile"
+    spread = "--numprocesses=auto --dist=loadfile --no-loadscope-reorder"
     assert soak == f"TRUECAST_SOAK=1 .venv/bin/python -m pytest {spread}"
 
 
