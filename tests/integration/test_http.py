@@ -256,6 +256,27 @@ def test_many_who_ask_at_once_get_one_forecast(trained, monkeypatch):
     assert sorted(computed) == ["historical", "whatif", "whatif"]
 
 
+def test_in_a_steady_stream_of_questions_nobody_waits_for_the_look(trained, monkeypatch):
+    monkeypatch.setattr(champions, "LOOK_SECONDS", 1.0)
+    service = trained.service()
+    before = service.look()
+    found, go_on = Registry.champions, threading.Event()
+
+    def find_slowly(self):
+        assert go_on.wait(30)
+        return found(self)
+
+    monkeypatch.setattr(Registry, "champions", find_slowly)
+    trained.promote(PRICE, trained.later[PRICE])
+    service._champions._looked = time.monotonic() - 1.5
+    assert service.look() is before
+    go_on.set()
+    deadline = time.monotonic() + 30
+    while service.look() is before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert service.predict(Asked()).model_version == trained.later[PRICE]
+
+
 def test_nobody_waits_for_a_new_champion_and_nobody_sees_half_of_it(trained, monkeypatch):
     service = trained.service()
     before = service.predict(Asked())

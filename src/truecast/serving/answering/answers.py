@@ -136,14 +136,14 @@ class Question:
         # Not scored: asked first, it would stand in the place of a replay by a model of then.
         return cls(seat, opened, row, "whatif", lake)
 
-    @property
+    @cached_property
     def key(self) -> _Key:
         """What an answer depends on."""
         champion = self.seat.champion
         given = (self.seat.slot, champion.version, self.as_of, self.mode)
         return *given, self.seat.refused, self.lake, self.posted
 
-    @property
+    @cached_property
     def as_of(self) -> datetime:
         """Moment of the decision."""
         return self.renewed or self.opened.decided(self.row)
@@ -187,7 +187,9 @@ class Answers:
 
     def __init__(self, ledger: Ledger, computing: threading.RLock) -> None:
         self._ledger, self._computing = ledger, computing
+        # Apart from computing: who only looks something up waits for no forecast.
         self._said: OrderedDict[_Key, Answer] = OrderedDict()
+        self._remembering = threading.Lock()
         self._turn: defaultdict[Slot, threading.Lock] = defaultdict(threading.Lock)
 
     def of(self, questions: Sequence[Question], guard: Guard | None = None) -> list[Answer]:
@@ -207,8 +209,7 @@ class Answers:
         DatabaseError, LedgerError
             If it cannot be written down: then it is not given out.
         """
-        with self._computing:
-            known = {one.key: self._said[one.key] for one in questions if self._holds(one)}
+        known = self._known(questions)
         if len(known) < len({one.key for one in questions}):
             # Bars that are sent differ: nobody's answer is another's.
             with self._turns({one.seat.slot for one in questions if one.posted is None}):
@@ -236,18 +237,19 @@ class Answers:
         return Answer(stale, now())
 
     def _answered(self, questions: Sequence[Question], guard: Guard | None) -> dict[_Key, Answer]:
+        known = self._known(questions)
+        new = [question for question in questions if question.key not in known]
         with self._computing:
-            known = {one.key: self._said[one.key] for one in questions if self._holds(one)}
-            new = [question for question in questions if question.key not in known]
             said = [question.forecast() for question in new]
         # A ledger that is slow to take it holds up nobody who asks for something else.
         written = self._ledger.write(said, guard) if said else []
-        with self._computing:
-            for question, forecast in zip(new, written, strict=True):
-                self._said[question.key] = known[question.key] = question.answer(forecast)
+        found = zip(new, written, strict=True)
+        made = {question.key: question.answer(forecast) for question, forecast in found}
+        with self._remembering:
+            self._said |= made
             while len(self._said) > _KEPT:
                 self._said.popitem(last=False)
-        return known
+        return known | made
 
     @contextmanager
     def _turns(self, slots: Collection[Slot]) -> Iterator[None]:
@@ -262,6 +264,10 @@ class Answers:
                     )
                 held.callback(turn.release)
             yield
+
+    def _known(self, questions: Sequence[Question]) -> dict[_Key, Answer]:
+        with self._remembering:
+            return {one.key: self._said[one.key] for one in questions if self._holds(one)}
 
     def _holds(self, question: Question) -> bool:
         answer = self._said.get(question.key)

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -176,17 +177,31 @@ class Champions:
         return None
 
     def look(self, *, anew: bool = False) -> View:
-        """Return the view, having looked if the last look is over a second ago.
+        """Return the view; if the last look is over a second ago, there is another one.
 
-        While one thread looks, the others go on with what was found before.
+        A question waits for it only where the last one is over two seconds ago: in a steady stream
+        of questions nobody does.
 
         Parameters
         ----------
         anew : bool
             Look again in any case: something has just been written.
         """
-        if not anew and (view := self.peek()) is not None:
+        if not anew and (view := self._beside()) is not None:
             return view
+        return self._again(anew=anew)
+
+    def _beside(self) -> View | None:
+        """Return the view if it is new enough, and have it looked for if it is about to age."""
+        view = self.peek()
+        if view is None and time.monotonic() - self._looked < 2 * LOOK_SECONDS:
+            view = self._view
+            # The clock may be a replay's, which other threads do not know.
+            of_now = copy_context()
+            threading.Thread(target=of_now.run, args=(self._again,), daemon=True).start()
+        return view
+
+    def _again(self, *, anew: bool = False) -> View:
         with self._looking:
             if anew or self._view is None or time.monotonic() - self._looked >= LOOK_SECONDS:
                 self._view = self._looked_again(self._view)
