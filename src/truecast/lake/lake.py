@@ -1,7 +1,7 @@
 """The lake as one thing: what comes in, and what can be asked."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
@@ -331,16 +331,6 @@ class Lake:
         """Return the close of the newest bar of each series that is there."""
         delta = self._bars.find()
         return {} if delta is None else Snapshot(self._bars, delta).lasts("event_time")  # type: ignore[return-value]
-
-    def marks(self, series: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
-        """Return of each series what changes with its bars, and with no other's.
-
-        Parameters
-        ----------
-        series : iterable of tuple of str
-            Source, instrument and interval of each.
-        """
-        return self._bars.marks({one: " ".join(one) for one in series})
 
     def version(self, table: str) -> int | None:
         """Return the last version of a table such as ``silver/bars``; None if there is none."""

@@ -73,14 +73,6 @@ class Table:
         delta = self.find()
         return None if delta is None else Snapshot(self, delta).mark(guard)
 
-    def marks(self, guards: Mapping[K, str]) -> dict[K, str]:
-        """Return :meth:`mark` of each guard, all of one commit; none if there is no table."""
-        delta = self.find()
-        if delta is None:
-            return {}
-        snapshot = Snapshot(self, delta)
-        return {name: snapshot.mark(guard) for name, guard in guards.items()}
-
     def read(
         self, where: Mapping[str, str] | None = None, columns: Iterable[str] | None = None
     ) -> pl.DataFrame:

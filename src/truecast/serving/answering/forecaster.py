@@ -151,7 +151,7 @@ class Forecaster:
         said = self._say(rows)
         due = _due(rows.newest, horizon)
         issued_at = now()
-        following = _due(rows.newest, 1)[1]
+        following = due[1] if horizon == 1 or mode != "live" else _due(rows.newest, 1)[1]
         if mode == "live" and following <= issued_at:
             raise OverdueError(
                 f"{self.slot}: the newest bar is of "
@@ -306,13 +306,14 @@ class Forecaster:
         if len(own):
             said[own] = self._own(rows, own)
         waiting = np.array(pending["event_time"], dtype="datetime64[us]")
-        if not np.isin(waiting, closes).all():
+        places = np.searchsorted(closes, waiting)
+        if (np.searchsorted(closes, waiting, side="right") == places).any():
             raise ServingError(
                 f"{self.slot}: bars that version {self.bundle.manifest.version} was trained on are "
                 f"not in the lake: train again"
             )
         name = "said" if self.slot.target == "direction" else "variance"
-        said[np.searchsorted(closes, waiting)] = np.array(pending[name], dtype=np.float64)
+        said[places] = np.array(pending[name], dtype=np.float64)
         return said
 
     def _own(self, rows: Dataset, places: NDArray[np.intp]) -> Vector:

@@ -22,7 +22,7 @@ from truecast.sources.catalog import open_source
 _Key = tuple[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Opened:
     """An instrument's series, and every moment at which its recipe decides."""
 

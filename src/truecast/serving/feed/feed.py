@@ -52,7 +52,6 @@ _AT_ONCE = timedelta(days=1)
 _STOP_SECONDS = 3.0
 #: Sources that are told, and cannot be asked.
 _PUSHED = "api"
-_SeriesKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,6 @@ class Feed:
         self._in_vain: dict[tuple[str, ...], datetime] = {}
         self._seen: View | None = None
         self._fed: frozenset[tuple[Slot, str]] | None = None
-        #: Whether a version's recipe reads news.
-        self._hears: dict[str, bool] = {}
         self._unopened: dict[str, str] = {}
         self._opened = float("-inf")
         self._found: tuple[View, dict[Slot, tuple[object, ...]]] | None = None
@@ -297,14 +294,7 @@ class Feed:
     def _issue(self, view: View, seats: Mapping[Slot, Seat]) -> None:
         """Issue the forecasts of the slots whose inputs have changed, or that decide anew."""
         if self._found is None or self._found[0] is not view:
-            inputs = self._inputs(view, seats)
-            # Of a lake that has gone on since the look they would stand for bars that were not in
-            # the forecasts, which would never be issued.
-            if self._lake.versions() != view.bars.versions:
-                if view.trouble is None:
-                    self.poke()
-                return
-            self._found = view, inputs
+            self._found = view, {slot: _inputs(view, seat) for slot, seat in seats.items()}
         inputs, moment = self._found[1], now()
         stale = [slot for slot in seats if self._is_stale(slot, inputs[slot], moment)]
         if not stale:
@@ -337,24 +327,6 @@ class Feed:
                 return
         for slot in slots:
             yield from self._said([slot])
-
-    def _inputs(self, view: View, seats: Mapping[Slot, Seat]) -> dict[Slot, tuple[object, ...]]:
-        """Return what each slot's forecast depends on: its version, its series, and news."""
-        series = {slot: _series(seat) for slot, seat in seats.items()}
-        marks = self._lake.marks({one for some in series.values() for one in some})
-        actions, news = (view.bars.versions.get(f"silver/{name}") for name in ("actions", "news"))
-        for seat in seats.values():
-            if seat.champion.version not in self._hears:
-                self._hears[seat.champion.version] = reads_news(seat.recipe)
-        return {
-            slot: (
-                seat.champion.version,
-                tuple(marks.get(one) for one in series[slot]),
-                actions,
-                news if self._hears[seat.champion.version] else None,
-            )
-            for slot, seat in seats.items()
-        }
 
     def _series_of(self, slot: Slot) -> Polled | None:
         found = (
@@ -414,11 +386,15 @@ def _articles(choice: Choice) -> list[What]:
     return [Articles(source, choice.name)] if choice.name == "files" or source.live else []
 
 
-def _series(seat: Seat) -> tuple[_SeriesKey, ...]:
-    recipe, slot = seat.recipe, seat.slot
-    return tuple(
-        (slot.source, symbol, recipe.interval) for symbol in (slot.instrument, *recipe.context)
-    )
+def _inputs(view: View, seat: Seat) -> tuple[object, ...]:
+    """Return what a slot's forecast depends on: its version, and its series as it is open.
+
+    A series of which nothing has changed is the same object in the next view.
+    """
+    try:
+        return seat.champion.version, view.bars.of(seat.recipe, seat.slot.instrument)
+    except TruecastError:
+        return seat.champion.version, None  # said when it is to be issued
 
 
 def _until(view: View, seat: Seat) -> datetime | None:
