@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,35 @@ def test_series_that_go_on_are_those_that_are_opened_anew(market: Market) -> Non
     assert kept["revised"] == kept["beside revised"] == {False}
     # Nothing changes where nothing has come.
     assert opened.renewed(lake.versions()).of(RECIPE, "A") is opened.of(RECIPE, "A")
+
+
+def test_a_file_that_is_gone_and_what_nobody_asks_for_keep_nothing_else(tmp_path: Path) -> None:
+    workspace, days = Workspace(Settings(home=tmp_path / "home")), 300
+    closes = [100 + day % 7 for day in range(days)]
+    given = {"date": [date(2024, 1, 1) + timedelta(day) for day in range(days)]}
+    given |= dict.fromkeys(("open", "high", "low", "close"), closes)
+
+    def opened_from(name: str) -> Recipe:
+        path = tmp_path / f"{name}.csv"
+        pl.DataFrame(given).write_csv(path)
+        source = {"files": {"path": str(path), "calendar": "24/7"}}
+        named = {"name": name.lower(), "instruments": [name], "source": source, "interval": "1d"}
+        targets = {"return": {"models": ["ridge"]}}
+        recipe = Recipe.model_validate(named | {"features": ["rsi_14"], "targets": targets})
+        ingest(workspace, recipe)
+        return recipe
+
+    gone, there = opened_from("GONE"), opened_from("THERE")
+    lake = workspace.lake
+    before = OpenSeries(workspace, lake.versions())
+    kept = before.of(gone, "GONE"), before.of(there, "THERE")
+    (tmp_path / "GONE.csv").unlink()
+    opened_from("OTHER")
+    after = before.renewed(lake.versions())
+    assert (after.of(gone, "GONE"), after.of(there, "THERE")) == kept
+    # Of what nobody asks for in one state nothing is left in the next but one.
+    last = after.renewed({}).renewed({})
+    assert (last._opened, last._bars, last._recipes, last._hashes) == ({}, {}, {}, {})
 
 
 def test_files_that_are_put_together_hold_the_same_bars(market: Market) -> None:

@@ -19,6 +19,7 @@ from served import Client, problem_of
 from truecast.core.clock import to_utc
 from truecast.core.errors import UsageError
 from truecast.core.settings import Settings
+from truecast.core.slot import Slot
 from truecast.ledger.query import Query
 from truecast.pipelines import predict
 from truecast.pipelines.predict import Replay
@@ -26,6 +27,7 @@ from truecast.pipelines.replay import replay
 from truecast.pipelines.replayfeed import ReplayFeed
 from truecast.pipelines.studies import Studies
 from truecast.serving.app import create_app
+from truecast.serving.errors import AskedError
 from truecast.serving.service import open_service
 from truecast.serving.workspace import series_of
 
@@ -98,6 +100,8 @@ def test_questions_are_answered_as_of_then(small_recipe: Any, studies: Any) -> N
         ):
             refused = problem_of(client.post(path, json=body), 422)
             assert "`truecast serve` without --replay" in refused["what_to_do"]
+        with pytest.raises(AskedError, match="a replay is running"):
+            service.seat(Slot.parse(first.forecast.slot))
         assert client.get("/ready").json()["loaded_models"] == ["small@sample:~5EGSPC:direction:1"]
         assert client.get("/health").json()["reasons"] == []
         feed._past.trouble = "the replay has ended: no space is left"

@@ -104,9 +104,9 @@ class Service:
         """Load every champion and let it forecast once, so that nobody waits for that."""
         return self._champions.look()
 
-    def look(self, *, anew: bool = False) -> View:
-        """Return who answers and from what; having looked just now if ``anew``."""
-        return self._champions.look(anew=anew)
+    def look(self, *, anew: bool = False, wait: bool = False) -> View:
+        """Return who answers and from what; see :meth:`Champions.look`."""
+        return self._champions.look(anew=anew, wait=wait)
 
     def peek(self, asked: Asked) -> bytes | None:
         """Return the answer at once if it is in memory and still holds; never waits."""
@@ -149,7 +149,11 @@ class Service:
             If nobody does.
         UnknownError
             If there is no such model.
+        AskedError
+            While the past is lived through: who answers now has seen what came after.
         """
+        if self.past is not None:
+            raise self.past.refusal()
         return self._seat(self._champions.look(), slot, model)
 
     def answers(

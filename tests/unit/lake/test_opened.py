@@ -96,6 +96,11 @@ class Story:
         changed = {"version": len(same), "known_at": known, "close": old["close"] * 1.001}
         return [old | changed]
 
+    def _false_revised(self) -> list[dict[str, Any]]:
+        old = self.rows[-1]
+        came = {"version": old["version"] + 1, "known_at": old["known_at"] + timedelta(minutes=5)}
+        return [old | came | {name: 1.4 * self.price for name in ("open", "high", "low", "close")}]
+
     def _late(self) -> list[dict[str, Any]]:
         self.at += self.step
         missed = self.bar(self.at, known_at=self.at + 2 * self.step)
@@ -117,9 +122,9 @@ class Story:
 
 
 CHANCES_OF = {
-    **{"plain": 0.74, "two": 0.05, "jump": 0.04, "false": 0.03, "unit": 0.02, "close_alone": 0.03},
+    **{"plain": 0.72, "two": 0.05, "jump": 0.04, "false": 0.03, "unit": 0.02, "close_alone": 0.03},
     **{"repeated": 0.03, "flagged": 0.01, "known_later": 0.01, "revised": 0.02, "late": 0.01},
-    **{"action": 0.01},
+    **{"action": 0.01, "false_revised": 0.02},
 }
 KINDS, CHANCES = [*CHANCES_OF], [*CHANCES_OF.values()]
 
@@ -183,6 +188,11 @@ def test_what_is_plainly_newer_goes_on_and_nothing_else() -> None:
     story.rows += story.newer(close=2 * story.price)
     undecided = OpenedBars.of(*story.frames(), USUAL, Interval("1d"), ChecksOptions(), "total")
     assert np.isnan(undecided.level)
+    assert not goes_on(story.bar(after + DAY), by=undecided)
+    # So may a further version of it.
+    story.rows[-1] |= dict.fromkeys(("open", "high", "low", "close"), story.price)
+    story.rows += story._false_revised()
+    undecided = OpenedBars.of(*story.frames(), USUAL, Interval("1d"), ChecksOptions(), "total")
     assert not goes_on(story.bar(after + DAY), by=undecided)
     negative = Instrument("A", "24/7", timedelta(), may_be_negative=True)
     other = OpenedBars.of(bars, actions, negative, Interval("1d"), ChecksOptions(), "total")

@@ -240,7 +240,7 @@ def _remember(recent: F64, ordered: F64, held: int, value: float) -> int:
 @njit(cache=True, nogil=True)
 def judge(
     late: Bars, places: I64, after: I64, bars: Bars, walked: Walk, limits: Limits
-) -> tuple[I64, F64, I64]:
+) -> tuple[I64, F64, I64, bool]:
     """Judge bars that came late, or in a further version, among those that were walked.
 
     Parameters
@@ -260,13 +260,18 @@ def judge(
     shift : float64, shape (m,)
     decided : int64, shape (m,)
         Place of the walked bar that decided; −1 where none did.
+    pending : bool
+        Whether bars to come may still decide one.
     """
     count, several = bars.times.size, late.times.size
     kind, shift = np.zeros(several, np.int64), np.zeros(several)
-    decided = np.full(several, -1, np.int64)
+    decided, pending = np.full(several, -1, np.int64), False
     for one in range(several):
         place = places[one]
-        if place >= count or walked.settled[place] >= count or math.isnan(walked.level[place]):
+        if place >= count or walked.settled[place] >= count:
+            pending = True
+            continue
+        if math.isnan(walked.level[place]):
             continue
         bar, level, spread = late.prices[one], walked.level[place], walked.spread[place]
         back = _unit_shift(bar, level, spread, limits)
@@ -280,4 +285,5 @@ def judge(
             if 0 <= shown < count:
                 kind[one], shift[one] = FALSE, 0.0
                 decided[one] = max(shown, walked.settled[place])
-    return kind, shift, decided
+            pending = pending or shown >= count
+    return kind, shift, decided, pending

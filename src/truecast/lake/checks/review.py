@@ -225,7 +225,7 @@ def _find_jumps(
     others = scale.bars(late)
     level = np.searchsorted(bars.times, others.times, side="left")
     after = np.searchsorted(bars.times, others.times, side="right")
-    kind, shift, decided = kernels.judge(others, level, after, bars, walk, limits)
+    kind, shift, decided, pending = kernels.judge(others, level, after, bars, walk, limits)
     hit = np.flatnonzero(kind != kernels.NOTHING)
     further = pl.DataFrame(
         {
@@ -236,7 +236,8 @@ def _find_jumps(
             "known_at": base["known_at"].gather(decided[hit]),
         }
     ).with_columns(known_at=pl.max_horizontal("known_at", late["known_at"].gather(hit)))
-    return _name_jumps(versions, pl.concat([judged, further])), walk.end
+    end = np.nan if pending else walk.end
+    return _name_jumps(versions, pl.concat([judged, further])), end
 
 
 def _name_jumps(versions: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:

@@ -176,7 +176,7 @@ class Champions:
             return self._view
         return None
 
-    def look(self, *, anew: bool = False) -> View:
+    def look(self, *, anew: bool = False, wait: bool = False) -> View:
         """Return the view; if the last look is over a second ago, there is another one.
 
         A question waits for it only where the last one is over two seconds ago: in a steady stream
@@ -186,8 +186,10 @@ class Champions:
         ----------
         anew : bool
             Look again in any case: something has just been written.
+        wait : bool
+            Wait for a look that is due.
         """
-        if not anew and (view := self._beside()) is not None:
+        if not (anew or wait) and (view := self._beside()) is not None:
             return view
         return self._again(anew=anew)
 

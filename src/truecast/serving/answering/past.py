@@ -69,11 +69,15 @@ class Past:
             If the first forecast has not been made yet.
         """
         if not as_said:
-            raise AskedError(
-                "a replay is running: it says what it has said last, by its own model and bars",
-                f"leave out timestamp, bars and model; {_EARLIER}, and {_NOW}",
-            )
+            raise self.refusal()
         return [self._answer(slot) for slot in slots]
+
+    def refusal(self) -> AskedError:
+        """Return why nothing is answered but what was said."""
+        return AskedError(
+            "a replay is running: it says what it has said last, by its own model and bars",
+            f"leave out timestamp, bars, windows and model; {_EARLIER}, and {_NOW}",
+        )
 
     def _answer(self, slot: Slot) -> Answer:
         if slot not in self.slots:

@@ -131,7 +131,7 @@ class Feed:
         with self._stepping:
             poked = self._poked.is_set()
             self._poked.clear()
-            view = self._service.look(anew=poked)
+            view = self._service.look(anew=poked, wait=True)
             seats = {slot: seat for slot, seat in view.seats.items() if seat.mode == "live"}
             self._live = bool(seats)
             with self._told("polling"):
@@ -394,7 +394,8 @@ def _inputs(view: View, seat: Seat) -> tuple[object, ...]:
     try:
         return seat.champion.version, view.bars.of(seat.recipe, seat.slot.instrument)
     except TruecastError:
-        return seat.champion.version, None  # said when it is to be issued
+        # Like nothing that was issued: why not is said when it is to be.
+        return seat.champion.version, object()
 
 
 def _until(view: View, seat: Seat) -> datetime | None:
