@@ -10,8 +10,10 @@ import pytest
 from truecast.core.calendars import get_calendar
 from truecast.core.clock import frozen_at
 from truecast.core.interval import Interval
+from truecast.core.recipe import Recipe
 from truecast.lake.lake import Lake
-from truecast.serving.feed.polls import Articles, Bars, Polled, next_close
+from truecast.serving.feed.feed import _bars
+from truecast.serving.feed.polls import Articles, Bars, Polled, next_close, poll_all
 from truecast.sources.base import SourceError
 from truecast.sources.newsfiles.source import open_news_files
 from truecast.sources.simulated.news import open_simulated_news
@@ -118,7 +120,7 @@ def test_it_is_said_what_fails_and_what_is_late(lake: Lake) -> None:
 
 def test_what_is_due_follows_from_the_lake(lake: Lake) -> None:
     source = open_simulated({"calendar": "24/7", "start": "2024-03-01"})
-    bars = Bars(source, "A", Interval("1h"))
+    bars = Bars(source, "", "A", Interval("1h"))
     with frozen_at(NOON):
         assert bars.due(lake) == NOON
         assert bars.take_in(lake)
@@ -154,3 +156,34 @@ def test_files_of_news_are_read_when_they_have_changed(lake: Lake, tmp_path: Pat
         file.write('{"title": "B", "published_at": "2024-03-20T11:00:00Z"}\n')
     assert articles.take_in(lake)
     assert len(lake.news(articles.source.name).versions) == 2
+
+
+def simulated(**options: Any) -> list[Bars]:
+    """Return what a recipe is fed from whose source has these options beside the usual ones."""
+    options = {"calendar": "24/7", "start": "2024-03-01", **options}
+    recipe = {
+        "name": "x",
+        "instruments": options["instruments"],
+        "interval": "1h",
+        "source": {"simulated": options},
+        "features": ["log_return_1"],
+        "targets": {"return": {"horizon": 1, "models": ["ridge"]}},
+    }
+    return _bars(Recipe.model_validate(recipe))  # type: ignore[return-value]
+
+
+def test_each_series_is_asked_of_the_source_as_its_recipe_configures_it(lake: Lake) -> None:
+    wanted = [*simulated(instruments=["A", "B"]), *simulated(instruments=["C", "D"])]
+    assert len({one.source.name for one in wanted}) == 1
+    with frozen_at(NOON):
+        polled = [Polled(one) for one in wanted]
+        assert poll_all(polled, lake)
+        assert [one.error for one in polled] == [None] * 4
+    later, before = NOON + timedelta(hours=1), lake.version("silver/bars")
+    with frozen_at(later):
+        assert poll_all(polled, lake)
+    assert [one.error for one in polled] == [None] * 4
+    assert {key[1] for key, last in lake.last_closes().items() if last == later} == {*"ABCD"}
+    # Series of sources that are configured alike still share a commit.
+    assert before is not None
+    assert lake.version("silver/bars") == before + 2

@@ -377,7 +377,8 @@ def _wanted(recipe: Recipe) -> Iterator[tuple[str, Callable[[], list[What]]]]:
 def _bars(recipe: Recipe) -> list[What]:
     source, interval, start = source_of(recipe), recipe.bar_interval, recipe.history.start
     symbols = (*recipe.instruments, *recipe.context)
-    return [Bars(source, symbol, interval, start) for symbol in symbols]
+    configured = recipe.source.model_dump_json()
+    return [Bars(source, configured, symbol, interval, start) for symbol in symbols]
 
 
 def _articles(choice: Choice) -> list[What]:

@@ -104,6 +104,8 @@ class Bars:
     ----------
     source : Source
         Whom to ask.
+    configured : str
+        Kind and options of the source: one of the same name may read a symbol otherwise.
     symbol, interval : str, Interval
         For what.
     start : date or None
@@ -111,6 +113,7 @@ class Bars:
     """
 
     source: Source
+    configured: str
     symbol: str
     interval: Interval
     start: date | None = None
@@ -295,7 +298,7 @@ class Polled:
 
 
 def poll_all(polled: Sequence[Polled], lake: Lake) -> bool:
-    """Ask for several things now; what one source has of several series is one write.
+    """Ask for several things now; what a source, configured alike, has of them is one write.
 
     Returns
     -------
@@ -306,7 +309,7 @@ def poll_all(polled: Sequence[Polled], lake: Lake) -> bool:
     new, series = False, defaultdict(list)
     for one in polled:
         if isinstance(one.what, Bars):
-            series[one.what.source.name, one.what.interval, one.what.start].append(one)
+            series[one.what.configured, one.what.interval, one.what.start].append(one)
         else:
             new |= one.poll(lake)
     for some in series.values():
