@@ -354,6 +354,20 @@ def test_a_lake_that_is_gone_is_said_and_answers_go_on(client, trained):
     assert client.get("/ready").json()["status"] == "ready"
 
 
+def test_a_server_that_starts_without_its_lake_says_so_and_goes_on_once_it_is_back(trained):
+    silver = trained.home / "lake" / "silver" / "bars"
+    log = next((silver / "_delta_log").glob("*.json"))
+    kept = log.read_bytes()
+    log.write_text("not a commit")
+    with _client(trained.service()) as client:
+        for problem in (client.get("/ready"), client.post("/predict")):
+            assert "silver/bars" in problem_of(problem, 503)["detail"]
+        (reason,) = client.get("/health").json()["reasons"]
+        assert "silver/bars" in reason
+        log.write_bytes(kept)
+        assert client.post("/predict").json()["slot"] == str(PRICE)
+
+
 def test_health_has_the_names_that_users_know(steady):
     for path in ("/health", "/health/"):
         found = steady.get(path).json()

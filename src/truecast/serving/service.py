@@ -58,6 +58,8 @@ LINKS = {
     "models": "/models",
 }
 
+_LOOKED_AT = "put that right; this is looked at every second"
+
 
 class Service:
     """Forecasts by the champions, and what is known of how good they were.
@@ -298,7 +300,7 @@ class Service:
         reasons += [view.trouble] if view.trouble else []
         reasons += [] if self.live is None else self.live.troubles()
         answering = {seat.champion.slot: seat.champion.version for seat in view.seats.values()}
-        if not view.slots and self.past is None:
+        if not view.slots and self.past is None and view.trouble is None:
             reasons.append("no model has been promoted yet: run `truecast run sp500-daily`")
         return Health(
             status="degraded" if reasons else "healthy",
@@ -337,7 +339,7 @@ class Service:
         """
         view = self._champions.look()
         if view.trouble is not None:
-            raise NotReadyError(view.trouble, "put that right; this is looked at every second")
+            raise NotReadyError(view.trouble, _LOOKED_AT)
         if self.past is not None:
             return Ready(status="ready", loaded_models=[str(slot) for slot in self.past.slots])
         if not view.seats:
@@ -384,6 +386,8 @@ class Service:
         if self.past is not None:
             return self.past.choose(asked, usual=usual)
         view = self._champions.look()
+        if view.trouble is not None and not view.slots:
+            raise NotReadyError(view.trouble, _LOOKED_AT)
         return choose(asked, view.slots, view.recipes, usual=usual)
 
     def _seat(self, view: View, slot: Slot, model: str | None) -> Seat:
