@@ -7,14 +7,13 @@ from typing import cast
 
 import polars as pl
 
-from truecast.core.errors import TruecastError
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.core.progress import SILENT, Progress
 from truecast.lake.bars import Receipt
 from truecast.lake.bronze import Bronze
 from truecast.lake.completion import Completions
-from truecast.lake.errors import NoDataError
+from truecast.lake.errors import LakeError, NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
 from truecast.lake.growth import Growth, Place, SeriesKey, place_of, rows_between
 from truecast.lake.history import BarHistory
@@ -143,7 +142,7 @@ class Lake:
         interval: Interval,
         *,
         start: date | None = None,
-    ) -> dict[str, IngestSummary | TruecastError]:
+    ) -> dict[str, IngestSummary | Exception]:
         """Fetch what is new of several series of a source, and take it in with one commit.
 
         Parameters
@@ -159,63 +158,87 @@ class Lake:
 
         Returns
         -------
-        dict of str to IngestSummary or TruecastError
-            What became of each symbol, or why nothing could: it keeps no other from being taken
-            in. Symbols that the source was not asked for are left out, since what came before
-            does not wait longer than :data:`TOGETHER_SECONDS` for it: ask for them again.
+        dict of str to IngestSummary or Exception
+            What became of each symbol, or what went wrong with it, which keeps no other from being
+            taken in. What came of it before that is taken in, and nothing of what came after: it
+            will be asked for again. Symbols that the source was not asked for are left out, since
+            after :data:`TOGETHER_SECONDS` what came is taken in: ask for them again.
 
         Raises
         ------
         LakeError
             If the lake cannot be read or written.
         """
-        last = self.last_closes()
-        found: dict[str, IngestSummary | TruecastError] = {}
+        closes = self.last_closes()
+        last = {one: closes.get((source.name, one, str(interval))) for one in symbols}
+        found: dict[str, IngestSummary | Exception] = {}
         came: list[tuple[str, Payload]] = []
         begun = time.monotonic()
-        for symbol in symbols:
-            since = last.get((source.name, symbol, str(interval)))
+        for symbol, since in last.items():
+            found[symbol] = IngestSummary()
             try:
                 if since is None:
                     found[symbol] = self.ingest(source, symbol, interval, start=start)
                 else:
-                    fetched = list(source.fetch(symbol, interval, since))
-                    came += [(symbol, payload) for payload in fetched]
-                    found[symbol] = IngestSummary()
-            except TruecastError as error:
-                self._note(source, symbol, interval, error, since)
+                    for payload in source.fetch(symbol, interval, since):
+                        came.append((symbol, payload))
+            except Exception as error:  # noqa: BLE001 - whoever asked for it is told
                 found[symbol] = error
             if time.monotonic() - begun > TOGETHER_SECONDS:
                 break
-        names = self.bronze.keep_all([payload for _, payload in came]) if came else []
-        arrived: list[tuple[str, Arrival]] = []
-        for (symbol, payload), name in zip(came, names, strict=True):
-            instrument = source.instrument(symbol)
-            receipt = _receipt(payload, name, instrument, source.simulated, source.live)
-            try:
-                arrived.append((symbol, Arrival(source.parse(payload), receipt, payload)))
-            except SourceError as error:
-                since = last.get((source.name, symbol, str(interval)))
-                self._note(source, symbol, interval, error, since)
-                found[symbol] = error
-        for some in _rounds(arrived):
-            taken = self._intake.take_in_all([one for _, one in some])
-            for (symbol, _), summary in zip(some, taken, strict=True):
-                before = found[symbol]
-                found[symbol] = before if isinstance(before, TruecastError) else before + summary
+        found |= self._take_in_newest(source, came, found)
+        for symbol, outcome in found.items():
+            # What a backfill did not do has been noted by it.
+            if isinstance(outcome, SourceError) and (since := last[symbol]) is not None:
+                series = series_key(source.name, symbol, interval)
+                self._incidents.note_failure(series, outcome, since)
         return found
 
-    def _note(
+    def _take_in_newest(
         self,
         source: Source,
-        symbol: str,
-        interval: Interval,
-        error: TruecastError,
-        since: datetime | None,
-    ) -> None:
-        # What ``ingest`` did not do has been noted by it.
-        if isinstance(error, SourceError) and since is not None:
-            self._incidents.note_failure(series_key(source.name, symbol, interval), error, since)
+        came: Sequence[tuple[str, Payload]],
+        fetched: Mapping[str, IngestSummary | Exception],
+    ) -> dict[str, IngestSummary | Exception]:
+        """Keep payloads and take them in; of each symbol as far as its first that cannot be."""
+        names = self.bronze.keep_all([payload for _, payload in came]) if came else []
+        found, arrived = dict(fetched), list[tuple[str, Arrival]]()
+        stopped: set[str] = set()
+        for (symbol, payload), name in zip(came, names, strict=True):
+            if symbol in stopped:
+                continue
+            try:
+                instrument = source.instrument(symbol)
+                receipt = _receipt(payload, name, instrument, source.simulated, source.live)
+                arrived.append((symbol, Arrival(source.parse(payload), receipt, payload)))
+            except Exception as error:  # noqa: BLE001 - whoever asked for it is told
+                stopped.add(symbol)
+                found[symbol] = error
+        stopped.clear()
+        for some in _rounds(arrived):
+            going = [(symbol, one) for symbol, one in some if symbol not in stopped]
+            taken = self._taken_in([one for _, one in going])
+            for (symbol, _), outcome in zip(going, taken, strict=True):
+                before = found[symbol]
+                if isinstance(outcome, Exception):
+                    stopped.add(symbol)
+                    found[symbol] = outcome
+                elif isinstance(before, IngestSummary):
+                    found[symbol] = before + outcome
+        return found
+
+    def _taken_in(self, arrivals: Sequence[Arrival]) -> list[IngestSummary | Exception]:
+        """Take payloads in together; one by one if anything in them was not foreseen."""
+        if not arrivals:
+            return []
+        try:
+            return [*self._intake.take_in_all(arrivals)]
+        except LakeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever asked for it is told
+            if len(arrivals) == 1:
+                return [error]
+        return [outcome for one in arrivals for outcome in self._taken_in([one])]
 
     def ingest_news(
         self, source: NewsSource, *, tell: Callable[[IngestSummary], None] = lambda _: None

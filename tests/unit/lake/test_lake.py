@@ -203,6 +203,78 @@ def test_what_is_new_of_several_series_is_one_commit_and_what_it_is_one_by_one(l
     assert lake.last_closes()["feed", "^NEW", "1d"] == lake.last_close("feed", "^X", DAILY)
 
 
+class Pages(Feed):
+    """A source whose payloads are of one day each; what is told of a symbol and day fails."""
+
+    def __init__(self, fetching: object = None, parsing: object = None) -> None:
+        super().__init__("")
+        self.fetching, self.parsing = fetching, parsing
+
+    def fetch(
+        self, symbol: str, interval: Interval, since: datetime | None = None
+    ) -> Iterator[Payload]:
+        for day in WEEK:
+            if since is not None and day <= since.date():
+                continue
+            if (symbol, day) == self.fetching:
+                raise KeyError("chart")
+            self.text = f"{day},1"
+            yield from super().fetch(symbol, interval)
+
+    def parse(self, payload: Payload) -> Parsed:
+        if (payload.symbol, payload.content.decode()) == self.parsing:
+            raise KeyError("close")
+        return super().parse(payload)
+
+
+@pytest.mark.parametrize(
+    ("fetching", "parsing", "where", "kept"),
+    [
+        (("^Y", WEEK[1]), None, "chart", 3),
+        (("^Y", WEEK[2]), None, "chart", 4),
+        (None, ("^Y", f"{WEEK[1]},1"), "close", 6),
+        (None, ("^Y", f"{WEEK[2]},1"), "close", 6),
+    ],
+)
+def test_what_nobody_foresaw_of_one_symbol_leaves_no_hole_and_fails_no_other(
+    lake, fetching, parsing, where, kept
+):
+    names = ("^X", "^Y")
+    for name in names:
+        lake.ingest(Feed(lines(1)), name, DAILY)
+    receipts = len(lake.bronze.index.read())
+    found = lake.ingest_newest(Pages(fetching, parsing), names, DAILY)
+    assert (found["^X"].added, repr(found["^Y"])) == (3, f"KeyError('{where}')")
+    assert lake.history("feed", "^X", DAILY).versions["session"].to_list() == WEEK
+    # As far as the failing page, and what was received is kept.
+    failing = fetching[1] if fetching else date.fromisoformat(parsing[1].split(",")[0])
+    there = lake.history("feed", "^Y", DAILY).versions["session"].to_list()
+    assert there == WEEK[: WEEK.index(failing)]
+    assert len(lake.bronze.index.read()) == receipts + kept
+    again = lake.ingest_newest(Pages(), names, DAILY)
+    assert again["^Y"].added == 4 - len(there)
+    assert lake.history("feed", "^Y", DAILY).versions["session"].to_list() == WEEK
+
+
+def test_rows_that_cannot_be_judged_fail_only_their_own_series(lake, monkeypatch):
+    names = ("^X", "^Y", "^Z")
+    for name in names:
+        lake.ingest(Feed(lines(1)), name, DAILY)
+    check = intake.merge_bars
+
+    def odd(bars, stored, receipt):
+        if receipt.instrument.symbol == "^Y":
+            raise ZeroDivisionError("volume")
+        return check(bars, stored, receipt)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "merge_bars", odd)
+        found = lake.ingest_newest(Pages(), names, DAILY)
+    assert repr(found.pop("^Y")) == "ZeroDivisionError('volume')"
+    assert [one.added for one in found.values()] == [3, 3]
+    assert lake.ingest_newest(Pages(), names, DAILY)["^Y"].added == 3
+
+
 @pytest.mark.parametrize(
     ("owner", "point"),
     [(Intake, "_append_bars"), (Incidents, "keep_out"), (Feed, "parse")],

@@ -187,3 +187,38 @@ def test_each_series_is_asked_of_the_source_as_its_recipe_configures_it(lake: La
     # Series of sources that are configured alike still share a commit.
     assert before is not None
     assert lake.version("silver/bars") == before + 2
+
+
+def test_what_nobody_foresaw_of_one_series_is_its_own_trouble(lake: Lake, monkeypatch: Any) -> None:
+    wanted = simulated(instruments=["A", "B", "C", "D"])
+    with frozen_at(NOON):
+        polled = [Polled(one) for one in wanted]
+        assert poll_all(polled, lake)
+    source = wanted[0].source
+    fetch, due_after = source.fetch, Bars.due_after
+
+    def fetched(symbol: str, *given: Any) -> Any:
+        if symbol == "B":
+            raise KeyError("chart")
+        return fetch(symbol, *given)
+
+    def due(bars: Bars, last: datetime | None) -> datetime:
+        if bars.symbol == "C":
+            raise IndexError("no session")
+        return due_after(bars, last)
+
+    monkeypatch.setattr(source, "fetch", fetched)
+    monkeypatch.setattr(Bars, "due_after", due)
+    with frozen_at(NOON + timedelta(hours=1)):
+        assert poll_all(polled, lake)
+        said = [one.trouble(NOON + timedelta(hours=1)) for one in polled]
+        assert [one.error for one in polled] == [
+            None,
+            "KeyError: 'chart'",
+            "IndexError: no session",
+            None,
+        ]
+    assert [one is None for one in said] == [True, False, False, True]
+    assert f"{source.name} B 1h: cannot be had since 2024-03-20 13:00:00 UTC" in str(said[1])
+    later = {key[1] for key, last in lake.last_closes().items() if last.hour == 13}
+    assert later == {"A", "C", "D"}

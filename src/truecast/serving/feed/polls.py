@@ -21,7 +21,6 @@ from truecast.core.clock import now, to_datetime64, to_utc
 from truecast.core.errors import TruecastError
 from truecast.core.interval import Interval
 from truecast.lake.lake import Lake
-from truecast.lake.summary import IngestSummary
 from truecast.sources.base import NewsSource, Source
 
 _log = logging.getLogger(__name__)
@@ -328,13 +327,18 @@ def _poll_series(polled: Sequence[Polled], lake: Lake) -> bool:
             one.failed(error)
         return False
     new = False
-    for symbol, summary in found.items():
+    for symbol, outcome in found.items():
         one, what = asked[symbol]
-        if isinstance(summary, IngestSummary):
+        if isinstance(outcome, Exception):
+            one.failed(outcome)
+            continue
+        new |= bool(outcome.added or outcome.revised)
+        try:
             due = what.due_after(last.get(what.key))
-            new |= one.heard(bool(summary.added or summary.revised), due)
+        except Exception as error:  # noqa: BLE001 - see ``Polled.failed``
+            one.failed(error)
         else:
-            one.failed(summary)
+            one.heard(bool(outcome.added or outcome.revised), due)
     return new
 
 
