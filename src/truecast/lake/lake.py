@@ -29,7 +29,8 @@ from truecast.lake.tables import Snapshot, Table
 from truecast.sentiment.base import Scorer
 from truecast.sources.base import NewsSource, Parsed, Payload, Source, SourceError
 
-#: How long what has come from a source waits for what else there is to be fetched.
+#: After how long nobody else is asked, and what has come is taken in. A request that is under way
+#: then is not broken off: what came waits until it has ended, or has failed.
 TOGETHER_SECONDS = 0.5
 
 

@@ -11,9 +11,10 @@ from truecast.core.calendars import get_calendar
 from truecast.core.clock import frozen_at
 from truecast.core.interval import Interval
 from truecast.core.recipe import Recipe
+from truecast.lake import lake as lakes
 from truecast.lake.lake import Lake
 from truecast.serving.feed.feed import _bars
-from truecast.serving.feed.polls import Articles, Bars, Polled, next_close, poll_all
+from truecast.serving.feed.polls import Articles, Bars, Polled, next_asked, next_close, poll_all
 from truecast.sources.base import SourceError
 from truecast.sources.newsfiles.source import open_news_files
 from truecast.sources.simulated.news import open_simulated_news
@@ -158,6 +159,12 @@ def test_files_of_news_are_read_when_they_have_changed(lake: Lake, tmp_path: Pat
     assert len(lake.news(articles.source.name).versions) == 2
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of a busy machine takes in as many series as that of another."""
+    monkeypatch.setattr(lakes, "TOGETHER_SECONDS", 60.0)
+
+
 def simulated(**options: Any) -> list[Bars]:
     """Return what a recipe is fed from whose source has these options beside the usual ones."""
     options = {"calendar": "24/7", "start": "2024-03-01", **options}
@@ -172,6 +179,7 @@ def simulated(**options: Any) -> list[Bars]:
     return _bars(Recipe.model_validate(recipe))  # type: ignore[return-value]
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_each_series_is_asked_of_the_source_as_its_recipe_configures_it(lake: Lake) -> None:
     wanted = [*simulated(instruments=["A", "B"]), *simulated(instruments=["C", "D"])]
     assert len({one.source.name for one in wanted}) == 1
@@ -189,6 +197,7 @@ def test_each_series_is_asked_of_the_source_as_its_recipe_configures_it(lake: La
     assert lake.version("silver/bars") == before + 2
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_what_nobody_foresaw_of_one_series_is_its_own_trouble(lake: Lake, monkeypatch: Any) -> None:
     wanted = simulated(instruments=["A", "B", "C", "D"])
     with frozen_at(NOON):
@@ -222,3 +231,43 @@ def test_what_nobody_foresaw_of_one_series_is_its_own_trouble(lake: Lake, monkey
     assert f"{source.name} B 1h: cannot be had since 2024-03-20 13:00:00 UTC" in str(said[1])
     later = {key[1] for key, last in lake.last_closes().items() if last.hour == 13}
     assert later == {"A", "C", "D"}
+
+
+def test_what_fails_is_asked_alone_and_after_all_others() -> None:
+    def thing(minutes: float, error: str | None = None) -> Polled:
+        found = Polled(Thing([]), error=error)  # type: ignore[arg-type]
+        found.next_at = NOON - timedelta(minutes=minutes)
+        return found
+
+    slow, slower = thing(2.5, "timeout"), thing(2.7, "timeout")
+    new, old, later = thing(1), thing(2), thing(-1)
+    with frozen_at(NOON):
+        assert next_asked([slow, new, slower, later, old]) == [old, new]
+        assert next_asked([slow, later, slower]) == [slower]
+        assert next_asked([later]) == []
+
+
+@pytest.mark.usefixtures("unhurried")
+def test_series_that_time_out_keep_none_from_being_taken_in(lake: Lake, monkeypatch: Any) -> None:
+    """At the head of a recipe, each longer than a batch."""
+    wanted = simulated(instruments=["A", "B", "C", "D"])
+    with frozen_at(NOON):
+        polled = [Polled(one) for one in wanted]
+        assert poll_all(polled, lake)
+    source = wanted[0].source
+    fetch, asked = source.fetch, []
+    monkeypatch.setattr(lakes, "TOGETHER_SECONDS", -1.0)  # each request takes longer
+
+    def fetched(symbol: str, *given: Any) -> Any:
+        asked.append(symbol)
+        if symbol in "AB":
+            raise SourceError("timeout")
+        return fetch(symbol, *given)
+
+    monkeypatch.setattr(source, "fetch", fetched)
+    for hours in (1, 2):
+        with frozen_at(NOON + timedelta(hours=hours)):
+            while due := next_asked(polled):
+                poll_all(due, lake)
+    # The first time nobody knows that they will fail.
+    assert asked == ["A", "B", "C", "D", "C", "D", "A", "B"]

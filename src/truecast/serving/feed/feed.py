@@ -30,7 +30,7 @@ from truecast.serving.answering.champions import Seat, View
 from truecast.serving.errors import BusyError, NotReadyError
 from truecast.serving.feed.lease import SECONDS, FencedError, Lease
 from truecast.serving.feed.live import Role
-from truecast.serving.feed.polls import Articles, Bars, Polled, What, poll_all
+from truecast.serving.feed.polls import Articles, Bars, Polled, What, next_asked, poll_all
 from truecast.serving.service import Service
 from truecast.serving.workspace import reads_news, source_of
 from truecast.sources.catalog import open_news_source
@@ -145,7 +145,7 @@ class Feed:
     def poll(self) -> int:
         """Poll all that is to be asked for by now, in this thread; return how much that was."""
         asked = 0
-        while due := [one for one in list(self._polled.values()) if one.next_at <= now()]:
+        while due := next_asked(list(self._polled.values())):
             asked += self._poll(due)
         return asked
 
@@ -272,11 +272,12 @@ class Feed:
     def _serve(self, vendor: str) -> None:
         """Poll what one vendor has, for as long as the server runs."""
         while not self._stopping.is_set():
-            due = [one for one in self._vendors.get(vendor, ()) if one.next_at <= now()]
+            wanted = self._vendors.get(vendor, ())
+            # Somebody waits for these, and for no others.
+            hurried = [one for one in wanted if one.next_at < now() - _AT_ONCE / 2]
+            due = next_asked(hurried or wanted)
             if due and self._lease.held:
-                # Somebody waits for these, and for no others.
-                hurried = [one for one in due if one.next_at < now() - _AT_ONCE / 2]
-                self._poll(hurried or due)
+                self._poll(due)
                 continue
             with self._due:
                 self._due.wait(TICK_SECONDS / 5)

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
@@ -294,6 +294,17 @@ class Polled:
         most = min(max(pace / 4, 5 * _SOONEST), _LATEST)
         wait: timedelta = min(first * 2 ** min(self.tries - 1, 20), most)
         return wait
+
+
+def next_asked(polled: Iterable[Polled]) -> list[Polled]:
+    """Choose whom to ask now, of what is due: who waits longest comes first.
+
+    What failed when it was last asked may take its whole timeout again, for which what has come of
+    others would wait: it is asked alone, when nothing else is due.
+    """
+    moment = now()
+    due = sorted((one for one in polled if one.next_at <= moment), key=lambda one: one.next_at)
+    return [one for one in due if one.error is None] or due[:1]
 
 
 def poll_all(polled: Sequence[Polled], lake: Lake) -> bool:
