@@ -65,6 +65,10 @@ def main() -> None:
         seconds = time.perf_counter() - started
         if after:
             killing.join()
+            # The cluster finds out by itself that a node is gone, some seconds later.
+            patience = time.monotonic() + 60
+            while alive() == before and time.monotonic() < patience:
+                time.sleep(0.1)
         nodes = [before, alive()]
     finally:
         ray.shutdown()

@@ -27,6 +27,8 @@ from truecast.pipelines.studies import Studies
 from truecast.registry.store import BundleStore
 from truecast.serving.workspace import Workspace, slots_of
 
+#: Seconds until a node of the cluster is killed.
+AFTER = 3
 MANY = {
     "name": "many",
     "instruments": [f"SIM{place:03}" for place in range(1, 5)],
@@ -118,7 +120,7 @@ def test_a_cluster_makes_the_same_and_one_of_its_nodes_may_die(
     # Ray keeps threads and handlers of its own, so it has a process of its own.
     cluster = Path(__file__).parents[2] / "benchmarks/_cluster.py"
     done = subprocess.run(
-        [sys.executable, cluster, tmp_path, json.dumps(MANY), "3"],
+        [sys.executable, cluster, tmp_path, json.dumps(MANY), str(AFTER)],
         capture_output=True,
         text=True,
         check=False,
@@ -127,6 +129,7 @@ def test_a_cluster_makes_the_same_and_one_of_its_nodes_may_die(
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["nodes"] == [2, 1]
+    assert told["seconds"] > AFTER, "all was done before the node was killed"
     lake = Workspace(Settings(home=tmp_path)).lake
     source = slots_of(RECIPE)[0].source
     for symbol, expected in alone[1].items():
