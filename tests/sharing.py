@@ -10,6 +10,8 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
+#: Seconds after which a process that was to make it is taken to have been killed.
+PATIENCE = 900
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], T]) -> T:
@@ -30,7 +32,9 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     try:
         folder.mkdir()
     except FileExistsError:
+        until = time.monotonic() + PATIENCE
         while not made.exists():
+            assert time.monotonic() < until, f"{name} was not made within {PATIENCE} seconds"
             time.sleep(0.1)
         found: T | str = pickle.loads(made.read_bytes())  # noqa: S301 - written here, in this run
         assert not isinstance(found, str), f"another process could not make {name}: {found}"

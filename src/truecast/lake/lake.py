@@ -1,8 +1,10 @@
 """The lake as one thing: what comes in, and what can be asked."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import zip_longest
 from typing import cast
 
 import polars as pl
@@ -449,11 +451,11 @@ class Lake:
 
 def _rounds(came: Sequence[tuple[str, Arrival]]) -> Iterator[list[tuple[str, Arrival]]]:
     """Yield the first payload of each symbol, then the second of each, and so on."""
-    left = list(came)
-    while left:
-        first = {symbol: place for place, (symbol, _) in reversed(list(enumerate(left)))}
-        yield [left[place] for place in sorted(first.values())]
-        left = [one for place, one in enumerate(left) if place not in set(first.values())]
+    of: defaultdict[str, list[tuple[str, Arrival]]] = defaultdict(list)
+    for one in came:
+        of[one[0]].append(one)
+    for some in zip_longest(*of.values()):
+        yield [one for one in some if one is not None]
 
 
 def _receipt(

@@ -25,7 +25,6 @@ from truecast.lake.errors import ConflictError, LakeError, as_lake_errors
 from truecast.lake.storage import Storage, open_storage
 
 T = TypeVar("T")
-K = TypeVar("K")
 
 _ATTEMPTS = 20
 

@@ -1,6 +1,7 @@
 """What all routes share: reading a body of JSON, answering with it, and describing both."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -76,11 +77,11 @@ def parsed(body: bytes | bytearray, model: type[M]) -> M:
     return document
 
 
-def _refuse_twice(pairs: list[tuple[str, Any]]) -> None:
+def _refuse_twice(pairs: Iterable[tuple[str, Any]], where: str = "") -> None:
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
-            raise RequestError(INVALID, f"{name[:80]!r} is said more than once")
+            raise RequestError(INVALID, f"{name[:80]!r} is said more than once{where}")
         seen.add(name)
 
 
@@ -92,13 +93,8 @@ async def refuse_repeated(request: Request) -> None:
     RequestError
         Names it.
     """
-    if not request.scope["query_string"]:
-        return
-    seen: set[str] = set()
-    for name, _ in request.query_params.multi_items():
-        if name in seen:
-            raise RequestError(INVALID, f"{name[:80]!r} is said more than once in the query")
-        seen.add(name)
+    if request.scope["query_string"]:
+        _refuse_twice(request.query_params.multi_items(), " in the query")
 
 
 def answered(document: BaseModel, status: int = 200) -> Response:

@@ -17,14 +17,12 @@ from truecast.serving.door.access import open_access
 from truecast.serving.door.guard import LOOPBACK
 from truecast.serving.door.keys import Keys
 from truecast.serving.door.logs import LOGGING
-from truecast.serving.door.protocol import Protocol
+from truecast.serving.door.protocol import MOST_CONNECTIONS, Protocol
 from truecast.serving.feed.feed import Feed
 from truecast.serving.service import Service, open_service
 from truecast.serving.stream.messages import LARGEST_COMMAND
 from truecast.serving.stream.websocket import PING_SECONDS, PONG_SECONDS, Connection
 
-#: Connections at once that wait or ask over HTTP; WebSockets are counted where they are held.
-CONNECTIONS = 4096
 #: How long requests may take to end after the server was told to stop.
 DRAIN_SECONDS = 10
 
@@ -142,7 +140,7 @@ def _listen(
     port: int,
     tell: Callable[[str], object],
 ) -> None:
-    _allow_files(2 * CONNECTIONS)
+    _allow_files(2 * MOST_CONNECTIONS)
     with listening(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
@@ -156,7 +154,7 @@ def _listen(
             server_header=False,
             # Whoever asks could say anything there.
             proxy_headers=False,
-            limit_concurrency=CONNECTIONS,
+            limit_concurrency=MOST_CONNECTIONS,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=DRAIN_SECONDS,
             ws=Connection,

@@ -90,4 +90,6 @@ class Named:
             seat = loaded[slot]
             while len(self._seats) > _KEPT:
                 self._seats.popitem(last=False)
+        else:
+            self._seats.move_to_end(key)
         return seat

@@ -57,25 +57,22 @@ class Posted:
         said = zip(self.times, self.bars, strict=True)
         return hash_of([[when.closed.isoformat(), *_numbers(bar)] for when, bar in said])
 
-    @staticmethod
-    def series(opened: Opened, bars: "Posted") -> Series:
+    def series(self, opened: Opened) -> Series:
         """Return a series that ends with other bars than those in the lake.
 
         Parameters
         ----------
         opened : Opened
             The series in the lake, nothing of which was known later than now.
-        bars : Posted
-            The other bars.
 
         Returns
         -------
         Series
-            The stored bars that closed before the first of them, then these, each known when it
+            The stored bars that closed before the first of these, then these, each known when it
             is decided on. Context and news are as they are stored.
         """
         stored = opened.series.market.bars.versions
-        return opened.series.with_bars(bars._rows(stored))
+        return opened.series.with_bars(self._rows(stored))
 
     def _rows(self, stored: pl.DataFrame) -> pl.DataFrame:
         """Return the bars with the columns of stored ones; what was not sent is missing."""
@@ -142,7 +139,7 @@ def question_of(view: View, seat: Seat, sent: Sequence[PostedBar]) -> Question:
     closed, as_of = to_datetime64(times[-1].closed), to_datetime64(posted.decided)
     day = np.array([times[-1].session], dtype="datetime64[D]")
     decided = Decisions(np.array([closed]), np.array([as_of]), day)
-    made = Opened(Posted.series(opened, posted), decided)
+    made = Opened(posted.series(opened), decided)
     lake = tuple(view.bars.versions.items())
     return Question(seat, made, 0, "whatif", lake, posted=posted.hash)
 

@@ -343,13 +343,14 @@ def _poll_series(polled: Sequence[Polled], lake: Lake) -> bool:
         if isinstance(outcome, Exception):
             one.failed(outcome)
             continue
-        new |= bool(outcome.added or outcome.revised)
+        came = bool(outcome.added or outcome.revised)
+        new |= came
         try:
             due = what.due_after(last.get(what.key))
         except Exception as error:  # noqa: BLE001 - see ``Polled.failed``
             one.failed(error)
         else:
-            one.heard(bool(outcome.added or outcome.revised), due)
+            one.heard(came, due)
     return new
 
 
