@@ -1,10 +1,7 @@
 """The lake as one thing: what comes in, and what can be asked."""
 
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from itertools import zip_longest
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import cast
 
 import polars as pl
@@ -12,28 +9,24 @@ import polars as pl
 from truecast.core.instrument import Instrument
 from truecast.core.interval import Interval
 from truecast.core.progress import SILENT, Progress
-from truecast.lake.bars import Receipt
 from truecast.lake.bronze import Bronze
 from truecast.lake.completion import Completions
-from truecast.lake.errors import LakeError, NoDataError
+from truecast.lake.errors import NoDataError
 from truecast.lake.gold import GoldTable, gold_table, read_gold, write_gold
 from truecast.lake.growth import Growth, Place, SeriesKey, place_of, rows_between
 from truecast.lake.history import BarHistory
 from truecast.lake.incidents import Incidents
-from truecast.lake.intake import Arrival, Intake
+from truecast.lake.ingestion import Ingestion
+from truecast.lake.intake import Intake
 from truecast.lake.news import News, NewsHistory
 from truecast.lake.optimize import RETENTION, Optimized, optimize_lake
 from truecast.lake.schemas import SERIES, SILVER_ACTIONS, SILVER_BARS, series_key
 from truecast.lake.scores import Scores
 from truecast.lake.storage import open_storage
 from truecast.lake.summary import IngestSummary
-from truecast.lake.tables import Snapshot, Table
+from truecast.lake.tables import Table
 from truecast.sentiment.base import Scorer
-from truecast.sources.base import NewsSource, Parsed, Payload, Source, SourceError
-
-#: After how long nobody else is asked, and what has come is taken in. A request that is under way
-#: then is not broken off: what came waits until it has ended, or has failed.
-TOGETHER_SECONDS = 0.5
+from truecast.sources.base import NewsSource, Parsed, Payload, Source
 
 
 class Lake:
@@ -52,12 +45,9 @@ class Lake:
         self._bars = Table(f"{url}/silver/bars", SILVER_BARS, SERIES)
         self._actions = Table(f"{url}/silver/actions", SILVER_ACTIONS)
         self._incidents = Incidents(url)
-        self._intake = Intake(
-            self._bars,
-            self._actions,
-            self._incidents,
-            Completions(storage.below("bronze/completed")),
-        )
+        done = Completions(storage.below("bronze/completed"))
+        intake = Intake(self._bars, self._actions, self._incidents, done)
+        self._ingestion = Ingestion(self.bronze, intake)
         self.articles = News(url, self.bronze, self._incidents)
         self._scores = Scores(url)
 
@@ -95,23 +85,7 @@ class Lake:
         LakeError
             If the lake cannot be written.
         """
-        instrument = source.instrument(symbol)
-        series = series_key(source.name, symbol, interval)
-        since = self._last_close(series)
-        if since is None and start is not None:
-            since = datetime(start.year, start.month, start.day, tzinfo=UTC)
-        summary = IngestSummary()
-        try:
-            for payload in source.fetch(symbol, interval, since):
-                name = self.bronze.keep(payload)
-                receipt = _receipt(payload, name, instrument, source.simulated, source.live)
-                known = self._intake.find(payload, receipt)
-                summary += known or self._intake.take_in(source.parse(payload), receipt, payload)
-                tell(summary)
-        except SourceError as error:
-            self._incidents.note_failure(series, error, since)
-            raise
-        return summary
+        return self._ingestion.all_of(source, symbol, interval, start, tell)
 
     def store(
         self,
@@ -134,9 +108,7 @@ class Lake:
         simulated, live : bool
             What the source says of itself.
         """
-        name = self.bronze.keep(payload)
-        receipt = _receipt(payload, name, instrument, simulated, live)
-        return self._intake.take_in(parsed, receipt, payload)
+        return self._ingestion.store(payload, parsed, instrument, simulated, live)
 
     def ingest_newest(
         self,
@@ -165,83 +137,14 @@ class Lake:
             What became of each symbol, or what went wrong with it, which keeps no other from being
             taken in. What came of it before that is taken in, and nothing of what came after: it
             will be asked for again. Symbols that the source was not asked for are left out, since
-            after :data:`TOGETHER_SECONDS` what came is taken in: ask for them again.
+            after half a second what came is taken in: ask for them again.
 
         Raises
         ------
         LakeError
             If the lake cannot be read or written.
         """
-        closes = self.last_closes()
-        last = {one: closes.get((source.name, one, str(interval))) for one in symbols}
-        found: dict[str, IngestSummary | Exception] = {}
-        came: list[tuple[str, Payload]] = []
-        begun = time.monotonic()
-        for symbol, since in last.items():
-            found[symbol] = IngestSummary()
-            try:
-                if since is None:
-                    found[symbol] = self.ingest(source, symbol, interval, start=start)
-                else:
-                    for payload in source.fetch(symbol, interval, since):
-                        came.append((symbol, payload))
-            except Exception as error:  # noqa: BLE001 - whoever asked for it is told
-                found[symbol] = error
-            if time.monotonic() - begun > TOGETHER_SECONDS:
-                break
-        found |= self._take_in_newest(source, came, found)
-        for symbol, outcome in found.items():
-            # What a backfill did not do has been noted by it.
-            if isinstance(outcome, SourceError) and (since := last[symbol]) is not None:
-                series = series_key(source.name, symbol, interval)
-                self._incidents.note_failure(series, outcome, since)
-        return found
-
-    def _take_in_newest(
-        self,
-        source: Source,
-        came: Sequence[tuple[str, Payload]],
-        fetched: Mapping[str, IngestSummary | Exception],
-    ) -> dict[str, IngestSummary | Exception]:
-        """Keep payloads and take them in; of each symbol as far as its first that cannot be."""
-        names = self.bronze.keep_all([payload for _, payload in came]) if came else []
-        found, arrived = dict(fetched), list[tuple[str, Arrival]]()
-        stopped: set[str] = set()
-        for (symbol, payload), name in zip(came, names, strict=True):
-            if symbol in stopped:
-                continue
-            try:
-                instrument = source.instrument(symbol)
-                receipt = _receipt(payload, name, instrument, source.simulated, source.live)
-                arrived.append((symbol, Arrival(source.parse(payload), receipt, payload)))
-            except Exception as error:  # noqa: BLE001 - whoever asked for it is told
-                stopped.add(symbol)
-                found[symbol] = error
-        stopped.clear()
-        for some in _rounds(arrived):
-            going = [(symbol, one) for symbol, one in some if symbol not in stopped]
-            taken = self._taken_in([one for _, one in going])
-            for (symbol, _), outcome in zip(going, taken, strict=True):
-                before = found[symbol]
-                if isinstance(outcome, Exception):
-                    stopped.add(symbol)
-                    found[symbol] = outcome
-                elif isinstance(before, IngestSummary):
-                    found[symbol] = before + outcome
-        return found
-
-    def _taken_in(self, arrivals: Sequence[Arrival]) -> list[IngestSummary | Exception]:
-        """Take payloads in together; one by one if anything in them was not foreseen."""
-        if not arrivals:
-            return []
-        try:
-            return [*self._intake.take_in_all(arrivals)]
-        except LakeError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whoever asked for it is told
-            if len(arrivals) == 1:
-                return [error]
-        return [outcome for one in arrivals for outcome in self._taken_in([one])]
+        return self._ingestion.newest_of(source, symbols, interval, start)
 
     def ingest_news(
         self, source: NewsSource, *, tell: Callable[[IngestSummary], None] = lambda _: None
@@ -351,12 +254,11 @@ class Lake:
 
     def last_close(self, source_name: str, symbol: str, interval: Interval) -> datetime | None:
         """Return the close of the newest bar of a series; None if there is none."""
-        return self._last_close(series_key(source_name, symbol, interval))
+        return self._ingestion.last_close(series_key(source_name, symbol, interval))
 
     def last_closes(self) -> dict[SeriesKey, datetime]:
         """Return the close of the newest bar of each series that is there."""
-        delta = self._bars.find()
-        return {} if delta is None else Snapshot(self._bars, delta).lasts("event_time")  # type: ignore[return-value]
+        return self._ingestion.last_closes()
 
     def version(self, table: str) -> int | None:
         """Return the last version of a table such as ``silver/bars``; None if there is none."""
@@ -443,30 +345,3 @@ class Lake:
     def failures(self, source_name: str, symbol: str, interval: Interval) -> pl.DataFrame:
         """Return each time that a series could not be read, the oldest first."""
         return self._incidents.failures(series_key(source_name, symbol, interval))
-
-    def _last_close(self, series: Mapping[str, str]) -> datetime | None:
-        last: datetime | None = self._bars.last(series, "event_time")
-        return last
-
-
-def _rounds(came: Sequence[tuple[str, Arrival]]) -> Iterator[list[tuple[str, Arrival]]]:
-    """Yield the first payload of each symbol, then the second of each, and so on."""
-    of: defaultdict[str, list[tuple[str, Arrival]]] = defaultdict(list)
-    for one in came:
-        of[one[0]].append(one)
-    for some in zip_longest(*of.values()):
-        yield [one for one in some if one is not None]
-
-
-def _receipt(
-    payload: Payload, name: str, instrument: Instrument, simulated: bool, live: bool
-) -> Receipt:
-    return Receipt(
-        source=payload.source,
-        interval=Interval(payload.interval),
-        instrument=instrument,
-        payload=name,
-        received_at=payload.received_at,
-        simulated=simulated,
-        live=live,
-    )
