@@ -83,6 +83,13 @@ def test_classes_and_holders_are_counted_apart():
     assert run(settings, work) == [0] * 12
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """However busy the machine is, a Redis that is there is not taken to be away."""
+    monkeypatch.setattr(limiting, "PATIENCE_SECONDS", 10)
+
+
+@pytest.mark.usefixtures("patient")
 def test_processes_count_together_in_redis(folder):
     settings = Settings(redis_url=f"unix://{folder}/redis", limit_predict="5/minute")
 
@@ -93,6 +100,29 @@ def test_processes_count_together_in_redis(folder):
         first, second = run(settings, work), run(settings, work)
     assert [one.remaining for one in (*first, *second)] == [4, 3, 2, 1, 0, -1]
     assert all(1 <= one.reset_seconds <= 60 for one in second)
+
+
+@pytest.mark.usefixtures("patient")
+def test_redis_is_asked_once_when_a_window_ends(folder):
+    settings = Settings(redis_url=f"unix://{folder}/redis", limit_predict="5/minute")
+
+    async def work(limiter):
+        windows = limiter._redis.storage.bridge.get_connection()
+
+        async def asked():
+            return (await windows.info("commandstats")).get("cmdstat_ttl", {"calls": 0})["calls"]
+
+        first = [await limiter.count(PREDICT, "desk") for _ in range(3)]
+        once = await asked()
+        await windows.flushall()  # the window is gone before its time: the next one is another
+        again = [await limiter.count(PREDICT, "desk") for _ in range(2)]
+        return first, once, again, await asked()
+
+    with redis_at(folder):
+        first, once, again, twice = run(settings, work)
+    assert [one.remaining for one in (*first, *again)] == [4, 3, 2, 4, 3]
+    assert all(59 <= one.reset_seconds <= 60 for one in (*first, *again))
+    assert (once, twice) == (1, 2)
 
 
 def test_without_redis_predictions_go_on_and_training_does_not(folder, caplog, monkeypatch):

@@ -7,11 +7,13 @@ what must not go uncounted is refused.
 
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from math import ceil
+from typing import cast
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
@@ -28,6 +30,8 @@ PATIENCE_SECONDS = 0.25
 AWAY_SECONDS = 2.0
 #: Keys that are not known here and may yet come from one address.
 WRONG_KEYS = "30/minute"
+#: Windows whose names and ends are kept in memory.
+_REMEMBERED = 4096
 
 
 class UncountedError(TruecastError):
@@ -76,8 +80,8 @@ class Limiter:
     def __init__(self, rates: Mapping[str, str], redis: RedisStorage | None = None) -> None:
         self._rates = {name: parse(rate) for name, rate in rates.items()}
         self._wrong_keys = parse(WRONG_KEYS)
-        self._memory = MemoryStorage()
-        self._redis = redis
+        self._memory = _Windows(MemoryStorage())
+        self._redis = None if redis is None else _Windows(redis)
         self._away_until = 0.0
 
     async def count(self, of: RouteClass, who: str) -> Allowance:
@@ -104,7 +108,8 @@ class Limiter:
     async def close(self) -> None:
         """Close the connections to Redis."""
         if self._redis is not None:
-            closing: Awaitable[None] = self._redis.bridge.get_connection().aclose()  # type: ignore[attr-defined]
+            redis = cast(RedisStorage, self._redis.storage)
+            closing: Awaitable[None] = redis.bridge.get_connection().aclose()  # type: ignore[attr-defined]
             await closing
 
     async def _count(self, rate: RateLimitItem, of: str, who: str, *, demanded: bool) -> Allowance:
@@ -117,16 +122,16 @@ class Limiter:
                 raise UncountedError(
                     "requests are counted in Redis (TRUECAST_REDIS_URL), which does not answer"
                 )
-        return await _count(self._memory, rate, name)
+        return await self._memory.count(rate, name)
 
     async def _count_in_redis(
-        self, redis: RedisStorage, rate: RateLimitItem, name: str
+        self, redis: "_Windows", rate: RateLimitItem, name: str
     ) -> Allowance | None:
         """Return None while Redis is away: it is asked again, but not by every request."""
         if time.monotonic() < self._away_until:
             return None
         try:
-            return await _count(redis, rate, name)
+            return await redis.count(rate, name)
         except (StorageError, OSError) as error:
             # Its words may hold more than an address.
             cause = type(getattr(error, "storage_error", error)).__name__
@@ -177,14 +182,30 @@ def _redis(url: str) -> RedisStorage:
         ) from None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_REMEMBERED)
 def _name(rate: RateLimitItem, of: str, who: str) -> str:
     return rate.key_for(of, who)
 
 
-async def _count(storage: Storage, rate: RateLimitItem, name: str) -> Allowance:
-    """Count in a window that begins with its first request."""
-    count = await storage.incr(name, rate.get_expiry())
-    # The library's windows are of the system's time, in every process and in Redis.
-    left = ceil(await storage.get_expiry(name) - time.time())
-    return Allowance(rate.amount, rate.amount - count, max(1, left))
+class _Windows:
+    """Windows that begin with their first request, and when they end.
+
+    The end is asked for once: it stands for as long as the window's count goes up.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self._seen: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    async def count(self, rate: RateLimitItem, name: str) -> Allowance:
+        """Count a request in the window of that name, or in a new one."""
+        count = await self.storage.incr(name, rate.get_expiry())
+        before, end = self._seen.get(name, (count, 0.0))
+        # The library's windows are of the system's time, in every process and in Redis.
+        if count <= before or end <= time.time():
+            end = await self.storage.get_expiry(name)
+        self._seen[name] = (count, end)
+        self._seen.move_to_end(name)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return Allowance(rate.amount, rate.amount - count, max(1, ceil(end - time.time())))
