@@ -27,7 +27,8 @@ from truecast.core.settings import Settings
 from truecast.pipelines.fanout import Plan, fit, walk
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
-from truecast.serving.workspace import Workspace, candidates, slots_of
+from truecast.serving.planning import candidates, slots_of
+from truecast.serving.workspace import Workspace
 
 INSTRUMENTS, LOOPS = 500, 40_000_000
 

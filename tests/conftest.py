@@ -19,7 +19,8 @@ from truecast.core.settings import Settings
 from truecast.database.engine import open_database
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
-from truecast.serving.workspace import Workspace, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import Workspace
 
 # What plays a vendor serves tests of several folders, which cannot import from each other.
 sys.path.insert(0, str(Path(__file__).parent))

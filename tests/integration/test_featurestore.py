@@ -35,7 +35,8 @@ from truecast.pipelines.featurestore.push import push
 from truecast.pipelines.featurestore.read import find_view, online_row, rows_as_of
 from truecast.pipelines.featurestore.store import open_store, store_folder
 from truecast.pipelines.stages import ingest
-from truecast.serving.workspace import Workspace, feature_plan
+from truecast.serving.planning import feature_plan
+from truecast.serving.workspace import Workspace
 
 FIRST = datetime(2024, 1, 1, 1, tzinfo=UTC)
 HOURS = {"AAA": 420, "BBB": 300}

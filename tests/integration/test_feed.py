@@ -30,6 +30,7 @@ from truecast.serving.answering import answers, champions
 from truecast.serving.answering.champions import Seat
 from truecast.serving.errors import NotReadyError, OverdueError
 from truecast.serving.feed import feed as feeds
+from truecast.serving.feed import issuing
 from truecast.serving.feed.feed import Feed
 from truecast.serving.feed.lease import FencedError
 from truecast.serving.schemas import Asked
@@ -274,13 +275,13 @@ def test_a_series_that_cannot_be_read_has_no_next_decision(home: Home, monkeypat
         (seat, *_) = view.seats.values()
         with pytest.raises(NoDataError):
             view.bars.of(elsewhere, "A")
-        assert feeds._until(view, replace(seat, recipe=elsewhere)) is None
+        assert issuing._until(view, replace(seat, recipe=elsewhere)) is None
 
         def refuse(*given: Any) -> Any:
             raise LakeError("lake: a file is gone")
 
         monkeypatch.setattr(view.bars, "of", refuse)
-        assert feeds._until(view, seat) == NOON + timedelta(minutes=1)
+        assert issuing._until(view, seat) == NOON + timedelta(minutes=1)
 
 
 def test_a_bar_that_comes_in_during_a_look_is_issued(home: Home, monkeypatch: Any) -> None:

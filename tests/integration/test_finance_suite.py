@@ -30,7 +30,8 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import check_cut_forecasts, verify
 from truecast.pipelines.verify_serving import check_tail_forecasts
 from truecast.serving.answering.forecaster import Forecaster
-from truecast.serving.workspace import Workspace, series_of, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import Workspace, series_of
 
 SMALL = {
     "name": "suite",

@@ -20,7 +20,8 @@ from truecast.pipelines.judge import part_cards
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
 from truecast.registry.registry import NoChampionError
-from truecast.serving.workspace import Workspace, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import Workspace
 
 Make = Callable[..., Recipe]
 Open = Callable[[Recipe], Studies]

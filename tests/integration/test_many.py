@@ -25,7 +25,8 @@ from truecast.pipelines.fanout import Plan, fit, walk
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
 from truecast.registry.store import BundleStore
-from truecast.serving.workspace import Workspace, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import Workspace
 
 #: Seconds until a node of the cluster is killed.
 AFTER = 3

@@ -28,7 +28,8 @@ from truecast.pipelines.predict import predict, predict_by
 from truecast.pipelines.reproduce import ReproduceError, difference, reproduce
 from truecast.pipelines.studies import Studies
 from truecast.serving.answering.forecaster import POINT
-from truecast.serving.workspace import Workspace, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import Workspace
 
 Make = Callable[..., Recipe]
 Open = Callable[[Recipe], Studies]

@@ -23,7 +23,8 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.train import final_fold, train
 from truecast.pipelines.verify import check_stories
-from truecast.serving.workspace import Workspace, feature_plan, series_of, slots_of
+from truecast.serving.planning import feature_plan, slots_of
+from truecast.serving.workspace import Workspace, series_of
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 #: A market that trades all day, and moves by little but its news.

@@ -21,8 +21,9 @@ from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
 from truecast.serving.answering.champions import Seat
 from truecast.serving.answering.opening import Opened, OpenSeries
+from truecast.serving.planning import source_of
 from truecast.serving.service import open_service
-from truecast.serving.workspace import Workspace, source_of
+from truecast.serving.workspace import Workspace
 from truecast.sources.base import Parsed, Payload
 from truecast.sources.catalog import open_news_source
 

@@ -31,7 +31,8 @@ from truecast.pipelines.stages import RunResult, _predicted, ingest, run
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import verify
 from truecast.serving.errors import TrainedLaterError
-from truecast.serving.workspace import Workspace, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import Workspace
 
 POOL = {
     "name": "pool",

@@ -12,7 +12,8 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.train import final_fold, train
 from truecast.registry.registry import open_registry
 from truecast.serving.answering.forecaster import Forecaster
-from truecast.serving.workspace import series_of, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import series_of
 
 
 def test_a_trained_champion_says_the_same_through_mlflow(

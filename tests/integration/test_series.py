@@ -15,7 +15,8 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.train import train
 from truecast.serving.answering.forecaster import Forecaster
 from truecast.serving.answering.series import Series
-from truecast.serving.workspace import series_of, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import series_of
 
 #: Sessions after the fit.
 LATER = 60

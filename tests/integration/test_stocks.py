@@ -12,7 +12,8 @@ from truecast.core.recipe_parts import Choice, Tuning
 from truecast.core.settings import Settings
 from truecast.pipelines.stages import RunResult, check_recipe, run
 from truecast.pipelines.studies import Studies
-from truecast.serving.workspace import Workspace, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import Workspace
 
 
 def _few(recipe: Recipe, **changes: object) -> Recipe:

@@ -22,7 +22,8 @@ from truecast.models.scaling import Scaling
 from truecast.pipelines.stages import RunResult, check_recipe, ingest, run
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify import check_cut_forecasts
-from truecast.serving.workspace import Workspace, slots_of, source_of
+from truecast.serving.planning import slots_of, source_of
+from truecast.serving.workspace import Workspace
 
 Make = Callable[..., Recipe]
 Open = Callable[[Recipe], Studies]

@@ -78,7 +78,7 @@ def build(
 
     from truecast.features.warmup import warm_up
     from truecast.pipelines import stages
-    from truecast.serving.workspace import feature_plan
+    from truecast.serving.planning import feature_plan
 
     loaded = open_recipe(recipe, source, news)
     stages.check_recipe(loaded)

@@ -64,7 +64,7 @@ def _described(
     name: str | None, recipe: str | None, explain: str | None
 ) -> list[dict[str, object]]:
     from truecast.features.catalog import SETS, all_features, description, resolve
-    from truecast.serving.workspace import feature_plan
+    from truecast.serving.planning import feature_plan
 
     if recipe is not None:
         return description(features=feature_plan(open_recipe(recipe, None, None))[0].features)

@@ -144,7 +144,7 @@ def settle(
     from truecast.ledger.query import Query
     from truecast.pipelines.replay import records_of
     from truecast.pipelines.settle import settle as step
-    from truecast.serving.workspace import source_of
+    from truecast.serving.planning import source_of
 
     loaded, workspace = open_recipe(recipe, source, news), open_workspace()
     summary = step(workspace, workspace.ledger, loaded)

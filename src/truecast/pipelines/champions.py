@@ -18,13 +18,8 @@ from truecast.registry.records import PROMOTE, ROLLBACK
 from truecast.registry.registry import ChampionRecord, NoChampionError, VersionRecord
 from truecast.serving.answering.standings import noted
 from truecast.serving.door.audit import LOCAL
-from truecast.serving.workspace import (
-    Workspace,
-    candidates,
-    champion_slots,
-    decided_by,
-    latest,
-)
+from truecast.serving.planning import candidates, champion_slots
+from truecast.serving.workspace import Workspace, decided_by, latest
 
 #: From where whoever can use this machine changes a champion.
 COMMAND_LINE = "command line"

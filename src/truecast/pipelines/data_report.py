@@ -31,7 +31,8 @@ from truecast.pipelines.data_examples import (
     repaired,
     revised,
 )
-from truecast.serving.workspace import Workspace, source_of
+from truecast.serving.planning import source_of
+from truecast.serving.workspace import Workspace
 from truecast.sources.base import Source
 
 #: How many runs of absent bars, and how many bars outside the sessions, are listed.

@@ -21,13 +21,8 @@ from truecast.pipelines.gates import Gatekeeper, GateResult
 from truecast.pipelines.kept import Kept
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.train import final_fold, train_models
-from truecast.serving.workspace import (
-    Workspace,
-    champion_slots,
-    feature_plan,
-    slots_of,
-    source_of,
-)
+from truecast.serving.planning import champion_slots, feature_plan, slots_of, source_of
+from truecast.serving.workspace import Workspace
 
 #: Of this process, where it is a worker.
 _KEPT = Kept()

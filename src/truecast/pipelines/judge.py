@@ -26,7 +26,7 @@ from truecast.evaluation.slots import (
 )
 from truecast.models.base import Model
 from truecast.pipelines.study import Researcher, Study, evenly, in_units, price_of
-from truecast.serving.workspace import candidates
+from truecast.serving.planning import candidates
 
 #: Probabilities of the forecast distribution that the CRPS is computed from.
 LEVELS = tuple(round(0.01 * step, 2) for step in range(1, 100))

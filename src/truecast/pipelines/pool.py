@@ -22,7 +22,7 @@ from truecast.models.base import Model
 from truecast.models.catalog import create
 from truecast.pipelines.judge import part_cards, slot_forecasts
 from truecast.pipelines.study import Researcher, Study
-from truecast.serving.workspace import candidates
+from truecast.serving.planning import candidates
 from truecast.training.fit import Trained
 
 #: Why the card of a pool illustrates no trading.

@@ -19,16 +19,9 @@ from truecast.registry.registry import NoChampionError
 from truecast.serving.answering.forecaster import Forecaster
 from truecast.serving.answering.series import Series
 from truecast.serving.errors import OverdueError, TrainedLaterError
+from truecast.serving.planning import candidates, champion_slots, slots_of
 from truecast.serving.service import open_service
-from truecast.serving.workspace import (
-    Workspace,
-    candidates,
-    champion_slots,
-    decided_by,
-    latest,
-    series_of,
-    slots_of,
-)
+from truecast.serving.workspace import Workspace, decided_by, latest, series_of
 
 
 def predict(

@@ -13,7 +13,8 @@ from truecast.datasets.assembly import Dataset
 from truecast.models.hmm import Hmm
 from truecast.registry.registry import VersionRecord
 from truecast.serving.answering.forecaster import POINT
-from truecast.serving.workspace import Workspace, candidates, slots_of
+from truecast.serving.planning import candidates, slots_of
+from truecast.serving.workspace import Workspace
 
 
 def regimes(workspace: Workspace, recipe: Recipe) -> list[dict[str, Any]]:

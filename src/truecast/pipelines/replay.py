@@ -17,15 +17,8 @@ from truecast.pipelines.predict import Replay
 from truecast.pipelines.settle import SettleSummary, settle
 from truecast.pipelines.studies import Studies
 from truecast.serving.answering.track_record import track_records
-from truecast.serving.workspace import (
-    Workspace,
-    calendar_of,
-    decided_by,
-    latest,
-    series_of,
-    source_of,
-    trials_of_record,
-)
+from truecast.serving.planning import calendar_of, source_of
+from truecast.serving.workspace import Workspace, decided_by, latest, series_of, trials_of_record
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from truecast.pipelines.settle import settle
 from truecast.pipelines.studies import Studies
 from truecast.serving.answering.past import Past
 from truecast.serving.feed.live import Role
+from truecast.serving.planning import slots_of
 from truecast.serving.service import Service
-from truecast.serving.workspace import series_of, slots_of
+from truecast.serving.workspace import series_of
 
 _log = logging.getLogger(__name__)
 

@@ -19,7 +19,8 @@ from truecast.features.plan import FeaturePlan
 from truecast.ledger.ledger import Ledger
 from truecast.pipelines.study import in_units
 from truecast.serving.answering.series import Series
-from truecast.serving.workspace import Workspace, series_of, source_of
+from truecast.serving.planning import source_of
+from truecast.serving.workspace import Workspace, series_of
 
 
 class Waiting(NamedTuple):

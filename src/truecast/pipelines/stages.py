@@ -44,8 +44,7 @@ from truecast.pipelines.tuning import check_tuning
 from truecast.registry.registry import ChampionRecord
 from truecast.sentiment.catalog import open_scorer
 from truecast.serving.errors import OverdueError, TrainedLaterError
-from truecast.serving.workspace import (
-    Workspace,
+from truecast.serving.planning import (
     champion_slots,
     feature_plan,
     left_out,
@@ -53,6 +52,7 @@ from truecast.serving.workspace import (
     slots_of,
     source_of,
 )
+from truecast.serving.workspace import Workspace
 from truecast.sources.base import SourceError
 from truecast.sources.catalog import open_news_source
 from truecast.training.transfer import check_transfer

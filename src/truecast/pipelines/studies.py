@@ -25,7 +25,8 @@ from truecast.pipelines.pool import Member, PoolResearcher, instruments_of
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.train import learned_from, train
 from truecast.pipelines.tuning import tuned
-from truecast.serving.workspace import Workspace, all_trials, feature_plan, own_trials, roster
+from truecast.serving.planning import feature_plan, roster
+from truecast.serving.workspace import Workspace, all_trials, own_trials
 from truecast.training.transfer import Parent
 
 #: Predictions, variance and what models said of the rows that taught them; see ``Researcher``.

@@ -34,7 +34,7 @@ from truecast.models.calibration import ScaleCalibration
 from truecast.models.catalog import create
 from truecast.models.ensemble import Ensemble, combined
 from truecast.models.shares import ShareCalibration
-from truecast.serving.workspace import candidates, roster, scales
+from truecast.serving.planning import candidates, roster, scales
 from truecast.training.fit import Trained, Trainer, TrainingError
 from truecast.training.transfer import Parent
 from truecast.training.tune import Tuned

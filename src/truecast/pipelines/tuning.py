@@ -16,7 +16,8 @@ from truecast.models.catalog import MODELS
 from truecast.models.space import Space, space_of
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.train import learned_from
-from truecast.serving.workspace import Workspace, candidates
+from truecast.serving.planning import candidates
+from truecast.serving.workspace import Workspace
 from truecast.training.tune import Tuned, Tuner
 
 #: Keys of a recipe on which no score on validation rows depends, or only by the bars that they

@@ -24,7 +24,7 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher, Study
 from truecast.pipelines.verify_ledger import AGREEMENT, check_ledger
 from truecast.pipelines.verify_serving import agree, check_tail_forecasts, differs
-from truecast.serving.workspace import champion_slots
+from truecast.serving.planning import champion_slots
 from truecast.sources.catalog import open_news_source
 
 #: Where the future is cut off, and how many forecasts are made again.

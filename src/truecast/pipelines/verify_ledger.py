@@ -18,7 +18,7 @@ from truecast.pipelines.settle import Realised, row_of
 from truecast.pipelines.studies import Studies
 from truecast.registry.store import BundleStore
 from truecast.serving.answering.forecaster import Forecaster
-from truecast.serving.workspace import slots_of
+from truecast.serving.planning import slots_of
 
 CHECK = "ledger equals training"
 #: How many forecasts of a slot are made again.

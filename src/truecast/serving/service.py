@@ -32,6 +32,7 @@ from truecast.serving.answering.track_record import track_records
 from truecast.serving.beside import feast_available, redis_connected
 from truecast.serving.errors import NotReadyError, OverdueError, UnknownError
 from truecast.serving.feed.live import Live
+from truecast.serving.planning import calendar_of
 from truecast.serving.schemas import (
     Asked,
     Health,
@@ -45,7 +46,7 @@ from truecast.serving.schemas import (
     Refused,
     Served,
 )
-from truecast.serving.workspace import Workspace, calendar_of, trials_of_record
+from truecast.serving.workspace import Workspace, trials_of_record
 
 LINKS = {
     "docs": "/docs",

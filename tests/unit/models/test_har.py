@@ -5,7 +5,7 @@ import statsmodels.api as sm
 from truecast.core.errors import UsageError
 from truecast.models.base import ModelError
 from truecast.models.har import RATIO, TERMS, Har, HarLeverage, HarVix
-from truecast.serving.workspace import feature_plan
+from truecast.serving.planning import feature_plan
 
 N = 500
 

@@ -9,7 +9,7 @@ from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
 from truecast.pipelines.judge import interval_of
 from truecast.pipelines.studies import Studies
-from truecast.serving.workspace import feature_plan, scales
+from truecast.serving.planning import feature_plan, scales
 
 Make = Callable[..., Recipe]
 Open = Callable[[Recipe], Studies]

@@ -5,7 +5,7 @@ import numpy as np
 from truecast.core.recipe import Recipe
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
-from truecast.serving.workspace import roster, slots_of
+from truecast.serving.planning import roster, slots_of
 
 Make = Callable[..., Recipe]
 Open = Callable[[Recipe], Studies]

@@ -20,7 +20,8 @@ from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.tuning import tuned
 from truecast.serving.answering.forecaster import POINT
-from truecast.serving.workspace import Workspace, slots_of
+from truecast.serving.planning import slots_of
+from truecast.serving.workspace import Workspace
 from truecast.training.select import strongest
 from truecast.training.tune import Tuned
 

@@ -11,10 +11,10 @@ from truecast.core.calendars import get_calendar
 from truecast.core.clock import frozen_at
 from truecast.core.interval import Interval
 from truecast.core.recipe import Recipe
-from truecast.lake import lake as lakes
+from truecast.lake import ingestion
 from truecast.lake.lake import Lake
-from truecast.serving.feed.feed import _bars
 from truecast.serving.feed.polls import Articles, Bars, Polled, next_asked, next_close, poll_all
+from truecast.serving.feed.wanted import _bars
 from truecast.sources.base import SourceError
 from truecast.sources.newsfiles.source import open_news_files
 from truecast.sources.simulated.news import open_simulated_news
@@ -162,7 +162,7 @@ def test_files_of_news_are_read_when_they_have_changed(lake: Lake, tmp_path: Pat
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of a busy machine takes in as many series as that of another."""
-    monkeypatch.setattr(lakes, "TOGETHER_SECONDS", 60.0)
+    monkeypatch.setattr(ingestion, "TOGETHER_SECONDS", 60.0)
 
 
 def simulated(**options: Any) -> list[Bars]:
@@ -256,7 +256,7 @@ def test_series_that_time_out_keep_none_from_being_taken_in(lake: Lake, monkeypa
         assert poll_all(polled, lake)
     source = wanted[0].source
     fetch, asked = source.fetch, []
-    monkeypatch.setattr(lakes, "TOGETHER_SECONDS", -1.0)  # each request takes longer
+    monkeypatch.setattr(ingestion, "TOGETHER_SECONDS", -1.0)  # each request takes longer
 
     def fetched(symbol: str, *given: Any) -> Any:
         asked.append(symbol)

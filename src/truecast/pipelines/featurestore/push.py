@@ -19,7 +19,8 @@ from truecast.pipelines.featurestore.lineage import Lineage, lineage_of
 from truecast.pipelines.featurestore.read import find_view, online_values
 from truecast.pipelines.featurestore.rows import export
 from truecast.pipelines.featurestore.store import open_store, store_folder
-from truecast.serving.workspace import Workspace, feature_plan, source_of
+from truecast.serving.planning import feature_plan, source_of
+from truecast.serving.workspace import Workspace
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView

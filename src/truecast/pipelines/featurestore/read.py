@@ -19,7 +19,7 @@ from truecast.pipelines.featurestore.definitions import (
 )
 from truecast.pipelines.featurestore.library import FeatureStoreError
 from truecast.pipelines.featurestore.lineage import Lineage, lineage_of
-from truecast.serving.workspace import feature_plan
+from truecast.serving.planning import feature_plan
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView

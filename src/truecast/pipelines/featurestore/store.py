@@ -23,7 +23,8 @@ from truecast.pipelines.featurestore.library import (
     load_feast,
     require_redis,
 )
-from truecast.serving.workspace import Workspace, source_of
+from truecast.serving.planning import source_of
+from truecast.serving.workspace import Workspace
 
 if TYPE_CHECKING:
     from feast import FeatureStore

@@ -24,7 +24,8 @@ from truecast.serving.answering.forecaster import NOT_EVALUATED, RECIPE, Forecas
 from truecast.serving.answering.opening import OpenSeries
 from truecast.serving.answering.series import Series
 from truecast.serving.errors import ServingError, TrainedLaterError
-from truecast.serving.workspace import Workspace, latest, source_of
+from truecast.serving.planning import source_of
+from truecast.serving.workspace import Workspace, latest
 
 _log = logging.getLogger(__name__)
 

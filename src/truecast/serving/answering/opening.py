@@ -15,7 +15,8 @@ from truecast.lake.errors import LakeError
 from truecast.lake.growth import Place
 from truecast.lake.opened import OpenedBars
 from truecast.serving.answering.series import Series
-from truecast.serving.workspace import Workspace, market_of, reads_news, series_in
+from truecast.serving.planning import reads_news
+from truecast.serving.workspace import Workspace, market_of, series_in
 from truecast.sources.catalog import open_source
 
 #: Hash of a recipe, and a symbol.

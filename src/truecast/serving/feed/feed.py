@@ -13,27 +13,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from truecast.core.clock import now
 from truecast.core.errors import TruecastError
-from truecast.core.recipe import Recipe
-from truecast.core.recipe_parts import Choice
 from truecast.core.slot import Slot
-from truecast.database.errors import DatabaseError
-from truecast.lake.errors import LakeError
 from truecast.lake.lake import Lake
-from truecast.serving.answering.answers import Question
 from truecast.serving.answering.champions import Seat, View
-from truecast.serving.errors import BusyError, NotReadyError
+from truecast.serving.feed.issuing import Issuing
 from truecast.serving.feed.lease import SECONDS, FencedError, Lease
 from truecast.serving.feed.live import Role
-from truecast.serving.feed.polls import Articles, Bars, Polled, What, next_asked, poll_all
+from truecast.serving.feed.polls import Polled, What, next_asked, poll_all
+from truecast.serving.feed.wanted import wanted_by
 from truecast.serving.service import Service
-from truecast.serving.workspace import reads_news, source_of
-from truecast.sources.catalog import open_news_source
 
 _log = logging.getLogger(__name__)
 
@@ -50,16 +42,6 @@ _OPENED_AGAIN = 30.0
 _AT_ONCE = timedelta(days=1)
 #: How long the end of the server waits for what is half done.
 _STOP_SECONDS = 3.0
-#: Sources that are told, and cannot be asked.
-_PUSHED = "api"
-
-
-@dataclass(frozen=True)
-class _Issued:
-    """What a slot's forecast was issued from, and from when on there is another decision."""
-
-    inputs: tuple[object, ...]
-    until: datetime | None
 
 
 class Feed:
@@ -79,14 +61,13 @@ class Feed:
         self._polled: dict[tuple[str, ...], Polled] = {}
         self._vendors: dict[str, list[Polled]] = {}
         self._threads: dict[str, threading.Thread] = {}
-        self._issued: dict[Slot, _Issued] = {}
+        self._issuing = Issuing(service, self._lease)
         self._troubles: dict[str, str] = {}
         self._in_vain: dict[tuple[str, ...], datetime] = {}
         self._seen: View | None = None
         self._fed: frozenset[tuple[Slot, str]] | None = None
         self._unopened: dict[str, str] = {}
         self._opened = float("-inf")
-        self._found: tuple[View, dict[Slot, tuple[object, ...]]] | None = None
         self._kept = float("-inf")
         self._live = False
         self._stopping = threading.Event()
@@ -139,7 +120,7 @@ class Feed:
             if not seats or not self._keeps_lease():
                 return False
             with self._told("issuing"):
-                self._issue(view, seats)
+                self._issuing.issue(view, seats)
             return True
 
     def poll(self) -> int:
@@ -214,7 +195,7 @@ class Feed:
             self._kept = time.monotonic()
             if kept and not before:
                 # Another process may have brought and issued anything meanwhile.
-                self._issued.clear()
+                self._issuing.begin_again()
                 for polled in self._polled.values():
                     polled.look(self._lake)
                 self._wake()
@@ -239,7 +220,7 @@ class Feed:
         vendors: dict[str, list[Polled]] = {}
         unopened: dict[str, str] = {}
         for recipe in recipes.values():
-            for vendor, wanted in _wanted(recipe):
+            for vendor, wanted in wanted_by(recipe):
                 try:
                     new = [what for what in wanted() if what.key not in found]
                 except Exception as error:  # noqa: BLE001 - all the others are polled
@@ -292,43 +273,6 @@ class Feed:
                 _log.warning("%s: %s", " ".join(one.what.key), one.error)
         return sum(one.polls > polls for one, polls, _ in before)
 
-    def _issue(self, view: View, seats: Mapping[Slot, Seat]) -> None:
-        """Issue the forecasts of the slots whose inputs have changed, or that decide anew."""
-        if self._found is None or self._found[0] is not view:
-            self._found = view, {slot: _inputs(view, seat) for slot, seat in seats.items()}
-        inputs, moment = self._found[1], now()
-        stale = [slot for slot in seats if self._is_stale(slot, inputs[slot], moment)]
-        if not stale:
-            return
-        # Found out first: what is decided meanwhile is issued at the next look.
-        until = {slot: _until(view, seats[slot]) for slot in stale}
-        for slot in self._said(stale):
-            self._issued[slot] = _Issued(inputs[slot], until[slot])
-
-    def _is_stale(self, slot: Slot, inputs: tuple[object, ...], moment: datetime) -> bool:
-        last = self._issued.get(slot)
-        if last is None or last.inputs != inputs:
-            return True
-        return last.until is not None and last.until <= moment
-
-    def _said(self, slots: Sequence[Slot]) -> Iterator[Slot]:
-        """Issue forecasts, all in one write; yield the slots that need not be tried again."""
-        try:
-            self._service.issue(slots, self._lease.guard)
-            yield from slots
-            return
-        except (DatabaseError, LakeError, FencedError, BusyError):
-            raise
-        except TruecastError as error:
-            if len(slots) == 1:
-                _log.info("%s: no live forecast: %s", slots[0], error)
-                # Until something changes it would be refused again; who answers is changing now.
-                if not isinstance(error, NotReadyError):
-                    yield slots[0]
-                return
-        for slot in slots:
-            yield from self._said([slot])
-
     def _series_of(self, slot: Slot) -> Polled | None:
         found = (
             one for key, one in self._polled.items() if key[:2] == (slot.source, slot.instrument)
@@ -364,47 +308,3 @@ class Feed:
     @property
     def _lake(self) -> Lake:
         return self._service.workspace.lake
-
-
-def _wanted(recipe: Recipe) -> Iterator[tuple[str, Callable[[], list[What]]]]:
-    """Yield each vendor that a live recipe is fed from, and what says what it is asked for."""
-    if recipe.source.name != _PUSHED:
-        yield recipe.source.name, partial(_bars, recipe)
-    for choice in recipe.news if reads_news(recipe) else ():
-        if choice.name != _PUSHED:
-            yield f"news {choice.name}", partial(_articles, choice)
-
-
-def _bars(recipe: Recipe) -> list[What]:
-    source, interval, start = source_of(recipe), recipe.bar_interval, recipe.history.start
-    symbols = (*recipe.instruments, *recipe.context)
-    configured = recipe.source.model_dump_json()
-    return [Bars(source, configured, symbol, interval, start) for symbol in symbols]
-
-
-def _articles(choice: Choice) -> list[What]:
-    """Return the articles of a source that may have more; files may grow."""
-    source = open_news_source(choice)
-    return [Articles(source, choice.name)] if choice.name == "files" or source.live else []
-
-
-def _inputs(view: View, seat: Seat) -> tuple[object, ...]:
-    """Return what a slot's forecast depends on: its version, and its series as it is open.
-
-    A series of which nothing has changed is the same object in the next view.
-    """
-    try:
-        return seat.champion.version, view.bars.of(seat.recipe, seat.slot.instrument)
-    except TruecastError:
-        # Like nothing that was issued: why not is said when it is to be.
-        return seat.champion.version, object()
-
-
-def _until(view: View, seat: Seat) -> datetime | None:
-    """Return when the next decision is made from bars and news that are there."""
-    try:
-        return Question.of(view, seat, None).until
-    except LakeError:
-        return now()  # it is looked at again
-    except TruecastError:
-        return None

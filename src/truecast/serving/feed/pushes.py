@@ -21,8 +21,8 @@ from truecast.serving.feed.pushed import (
     TakenBars,
     TakenNews,
 )
+from truecast.serving.planning import reads_news, source_of
 from truecast.serving.service import Service
-from truecast.serving.workspace import reads_news, source_of
 from truecast.sources.api.options import NAME, ApiOptions
 from truecast.sources.api.source import ApiNews, ApiSource
 from truecast.sources.catalog import open_news_source
