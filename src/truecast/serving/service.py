@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import truecast
 from truecast.core.calendars import Calendar
 from truecast.core.clock import now
 from truecast.core.forecast import Forecast
@@ -24,12 +23,11 @@ from truecast.serving.answering.answered import Answered
 from truecast.serving.answering.answers import Answer, Answers, Question
 from truecast.serving.answering.champions import Champions, Seat, View
 from truecast.serving.answering.choosing import choose
-from truecast.serving.answering.forecaster import NOT_EVALUATED
 from truecast.serving.answering.named import Named
 from truecast.serving.answering.past import Past
 from truecast.serving.answering.posted import question_of
 from truecast.serving.answering.track_record import track_records
-from truecast.serving.beside import feast_available, redis_connected
+from truecast.serving.condition import LOOKED_AT, health_of, index_of, ready_of
 from truecast.serving.errors import NotReadyError, OverdueError, UnknownError
 from truecast.serving.feed.live import Live
 from truecast.serving.planning import calendar_of
@@ -43,23 +41,8 @@ from truecast.serving.schemas import (
     Ready,
     RecordAsked,
     Recorded,
-    Refused,
-    Served,
 )
 from truecast.serving.workspace import Workspace, trials_of_record
-
-LINKS = {
-    "docs": "/docs",
-    "openapi": "/openapi.json",
-    "health": "/health",
-    "ready": "/ready",
-    "predict": "/predict",
-    "history": "/predictions/history",
-    "track_record": "/track-record",
-    "models": "/models",
-}
-
-_LOOKED_AT = "put that right; this is looked at every second"
 
 
 class Service:
@@ -296,39 +279,7 @@ class Service:
 
     def health(self) -> Health:
         """Say whether all is well, and what is not."""
-        view = self._champions.look()
-        reasons = [refusal.reason for refusal in view.refusals.values()]
-        reasons += [view.trouble] if view.trouble else []
-        reasons += [] if self.live is None else self.live.troubles()
-        answering = {seat.champion.slot: seat.champion.version for seat in view.seats.values()}
-        if not view.slots and self.past is None and view.trouble is None:
-            reasons.append("no model has been promoted yet: run `truecast run sp500-daily`")
-        return Health(
-            status="degraded" if reasons else "healthy",
-            timestamp=now(),
-            version=truecast.__version__,
-            model_loaded=bool(view.seats),
-            scaler_loaded=bool(view.seats),
-            feature_cols_loaded=bool(view.seats),
-            feast_available=feast_available(),
-            redis_connected=redis_connected(self._workspace.settings),
-            loaded_models=[str(slot) for slot in view.seats],
-            model_expected_features={
-                str(slot): list(seat.forecaster.features) for slot, seat in view.seats.items()
-            },
-            refused=[
-                Refused(
-                    slot=str(slot),
-                    version=refusal.version,
-                    reason=refusal.reason,
-                    at=refusal.at,
-                    answering=answering.get(slot),
-                )
-                for slot, refusal in view.refusals.items()
-            ],
-            reasons=reasons,
-            feed="off" if self.live is None else self.live.role,
-        )
+        return health_of(self._champions.look(), self._workspace.settings, self.live, self.past)
 
     def ready(self) -> Ready:
         """Say that forecasts can be asked for.
@@ -338,27 +289,11 @@ class Service:
         NotReadyError
             If there is no champion that answers, or the database or the lake cannot be read.
         """
-        view = self._champions.look()
-        if view.trouble is not None:
-            raise NotReadyError(view.trouble, _LOOKED_AT)
-        if self.past is not None:
-            return Ready(status="ready", loaded_models=[str(slot) for slot in self.past.slots])
-        if not view.seats:
-            reasons = [refusal.reason for refusal in view.refusals.values()]
-            raise NotReadyError(
-                "; ".join(reasons) or "no model has been promoted yet",
-                "run `truecast run sp500-daily`",
-            )
-        return Ready(status="ready", loaded_models=[str(slot) for slot in view.seats])
+        return ready_of(self._champions.look(), self.past)
 
     def index(self) -> Index:
         """Say what this is and what it serves."""
-        return Index(
-            name="truecast",
-            version=truecast.__version__,
-            serves=[_served(seat) for seat in self._champions.look().seats.values()],
-            links=LINKS,
-        )
+        return index_of(self._champions.look())
 
     def _asked(
         self,
@@ -388,7 +323,7 @@ class Service:
             return self.past.choose(asked, usual=usual)
         view = self._champions.look()
         if view.trouble is not None and not view.slots:
-            raise NotReadyError(view.trouble, _LOOKED_AT)
+            raise NotReadyError(view.trouble, LOOKED_AT)
         return choose(asked, view.slots, view.recipes, usual=usual)
 
     def _seat(self, view: View, slot: Slot, model: str | None) -> Seat:
@@ -437,17 +372,4 @@ def _recorded(entry: Entry) -> Recorded:
         time=entry.forecast.as_of,
         supersedes=entry.supersedes,
         outcome=entry.outcome,
-    )
-
-
-def _served(seat: Seat) -> Served:
-    manifest, slot = seat.forecaster.bundle.manifest, seat.slot
-    return Served(
-        slot=str(slot),
-        **vars(slot),
-        model_name=seat.champion.name,
-        model_type=seat.forecaster.model_type,
-        model_version=manifest.version,
-        skill=seat.champion.skill or NOT_EVALUATED,
-        trained_through=manifest.trained_through,
     )
