@@ -19,7 +19,7 @@ from truecast.models.markov import observed
 from truecast.pipelines.champions import promote, train_slots
 from truecast.pipelines.stages import ingest
 from truecast.pipelines.studies import Studies
-from truecast.serving.answering.forecaster import POINT
+from truecast.serving.answering.labels import POINT
 from truecast.serving.app import create_app
 from truecast.serving.service import open_service
 from truecast.serving.workspace import Workspace

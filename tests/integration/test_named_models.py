@@ -27,7 +27,7 @@ from truecast.pipelines.contest import contest
 from truecast.pipelines.predict import predict, predict_by
 from truecast.pipelines.reproduce import ReproduceError, difference, reproduce
 from truecast.pipelines.studies import Studies
-from truecast.serving.answering.forecaster import POINT
+from truecast.serving.answering.labels import POINT
 from truecast.serving.planning import slots_of
 from truecast.serving.workspace import Workspace
 

@@ -220,7 +220,7 @@ def test_a_champion_that_has_not_been_retrained_is_scored_as_time_goes_on(opened
     store = opened.workspace.bundles
     manifest = train(store, opened.recipe, researcher, opened.study(slot), fold)
     forecaster = Forecaster(store.load(slot, manifest.version))
-    scale, calibration = forecaster.bundle.models["scale"], forecaster.calibration
+    scale, calibration = forecaster.bundle.models["scale"], forecaster.faring.calibration
     entry = forecaster.bundle.manifest.models["scale"]
     dataset = researcher.dataset
     variance = scale.predict(dataset.windows(entry.features, entry.window))

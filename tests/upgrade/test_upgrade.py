@@ -20,7 +20,7 @@ from truecast.pipelines.replay import replay
 from truecast.pipelines.settle import settle
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.verify_ledger import check_ledger
-from truecast.serving.answering.forecaster import RECIPE
+from truecast.serving.answering.labels import RECIPE
 from truecast.serving.workspace import Workspace
 from truecast.sources.sample.source import SampleSource
 

@@ -23,7 +23,7 @@ from truecast.pipelines.judge import importances_of
 from truecast.pipelines.studies import Studies
 from truecast.registry.errors import RegistryError
 from truecast.registry.registry import NoChampionError, VersionRecord
-from truecast.serving.answering.forecaster import POINT
+from truecast.serving.answering.labels import POINT
 
 #: Folder of a recipe's report that holds a folder for each version.
 CARDS = "cards"

@@ -22,7 +22,7 @@ from truecast.models.bundle import Bundle
 from truecast.pipelines.judge import evaluated_rows
 from truecast.pipelines.study import Study, in_units
 from truecast.registry.registry import NoChampionError, VersionRecord
-from truecast.serving.answering.forecaster import POINT, RECIPE
+from truecast.serving.answering.labels import POINT, RECIPE
 from truecast.serving.answering.series import Series
 from truecast.serving.workspace import Workspace, series_of
 

@@ -18,7 +18,7 @@ from truecast.models.bundle import Bundle
 from truecast.models.manifest import Manifest
 from truecast.pipelines.judge import part_cards
 from truecast.pipelines.study import Researcher, Study
-from truecast.serving.answering.forecaster import POINT
+from truecast.serving.answering.labels import POINT
 from truecast.serving.workspace import Workspace
 
 #: Which part of the outliers that any distribution can have, 1/n² beyond n standard deviations, a

@@ -12,7 +12,7 @@ from truecast.core.slot import Slot
 from truecast.datasets.assembly import Dataset
 from truecast.models.hmm import Hmm
 from truecast.registry.registry import VersionRecord
-from truecast.serving.answering.forecaster import POINT
+from truecast.serving.answering.labels import POINT
 from truecast.serving.planning import candidates, slots_of
 from truecast.serving.workspace import Workspace
 

@@ -21,7 +21,7 @@ from truecast.datasets.targets import F64
 from truecast.models.bundle import Bundle
 from truecast.models.manifest import CANARY_FILE, ModelEntry
 from truecast.pipelines.train import learned_from
-from truecast.serving.answering.forecaster import PENDING, POINT, RECIPE, SCALE, TERMS
+from truecast.serving.answering.labels import PENDING, POINT, RECIPE, SCALE, TERMS
 from truecast.serving.workspace import Workspace
 from truecast.training.fit import Trainer
 from truecast.training.transfer import Parent

@@ -24,7 +24,7 @@ from truecast.models.shares import ShareCalibration
 from truecast.pipelines.pool import Member, PoolResearcher
 from truecast.pipelines.study import Researcher, Study, scale_calibration
 from truecast.registry.store import BundleStore
-from truecast.serving.answering.forecaster import (
+from truecast.serving.answering.labels import (
     BASELINE,
     CALIBRATION,
     PENDING,

@@ -19,7 +19,7 @@ from truecast.pipelines.stages import check_recipe
 from truecast.pipelines.studies import Studies
 from truecast.pipelines.study import Researcher
 from truecast.pipelines.tuning import tuned
-from truecast.serving.answering.forecaster import POINT
+from truecast.serving.answering.labels import POINT
 from truecast.serving.planning import slots_of
 from truecast.serving.workspace import Workspace
 from truecast.training.select import strongest

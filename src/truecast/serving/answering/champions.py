@@ -20,7 +20,8 @@ from truecast.core.forecast import Forecast, Mode
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
 from truecast.registry.registry import ChampionRecord, Registry, VersionRecord
-from truecast.serving.answering.forecaster import NOT_EVALUATED, RECIPE, Forecaster
+from truecast.serving.answering.forecaster import NOT_EVALUATED, Forecaster
+from truecast.serving.answering.labels import RECIPE
 from truecast.serving.answering.opening import OpenSeries
 from truecast.serving.answering.series import Series
 from truecast.serving.errors import ServingError, TrainedLaterError

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -10,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from truecast.core.clock import now, to_utc
 from truecast.core.forecast import Forecast, Mode, forecast_id
@@ -19,15 +17,12 @@ from truecast.core.slot import Slot
 from truecast.datasets.assembly import Dataset
 from truecast.models.base import Probabilities, Vector
 from truecast.models.bundle import Bundle
-from truecast.models.calibration import ScaleCalibration
 from truecast.models.shares import ShareCalibration
+from truecast.serving.answering.faring import Faring
+from truecast.serving.answering.labels import BASELINE, PENDING, POINT, SCALE, TERMS
 from truecast.serving.answering.series import Rows, Series
 from truecast.serving.errors import OverdueError, ServingError, TrainedLaterError
 
-#: Labels of what every bundle holds.
-POINT, BASELINE, SCALE = "point", "baseline", "scale"
-CALIBRATION, PENDING, SHARES, TERMS = "calibration", "pending", "shares", "terms"
-RECIPE = "recipe"
 #: What a forecast says of a model that no evaluation has judged.
 NOT_EVALUATED = "not evaluated yet"
 
@@ -57,6 +52,11 @@ class Forecaster:
             raise ServingError(f"{trained_for} forecasts each of a pool's instruments: say which")
         return replace(trained_for, instrument=self.instrument)
 
+    @cached_property
+    def faring(self) -> Faring:
+        """How what it says has fared."""
+        return Faring(self.bundle, self.slot, self._past)
+
     def _past(self, label: str) -> Any:
         """Return a document about past forecasts: of a pool the instrument's own."""
         document = self.bundle.documents[label]
@@ -83,16 +83,6 @@ class Forecaster:
     def model_type(self) -> str:
         """Family of its point model."""
         return self.bundle.manifest.models[POINT].name
-
-    @cached_property
-    def calibration(self) -> ScaleCalibration:
-        """Scores of the past, up to the moment of training."""
-        return ScaleCalibration.from_document(self._past(CALIBRATION), horizon=self.slot.horizon)
-
-    @cached_property
-    def shares(self) -> ShareCalibration:
-        """What came of the model's past probabilities; for direction only."""
-        return ShareCalibration.from_document(self._past(SHARES))
 
     def forecast(
         self,
@@ -132,8 +122,8 @@ class Forecaster:
         ranged = bool(self.bundle.documents[TERMS]["ranged"])
         rows = series.rows(
             as_of,
-            self._since,
-            self._before,
+            self.faring.since,
+            self.faring.before,
             horizon=horizon,
             fitted=np.datetime64(self._past(PENDING)["until"], "us"),
             ranged=ranged,
@@ -222,106 +212,17 @@ class Forecaster:
         as_of, target = rows.newest.decisions.as_of[-1:], self.slot.target
         if target == "regime":
             return None, None
-        scores = self._scores(rows)
+        scores = self.faring.scores(rows)
         if isinstance(scores, ShareCalibration):
-            return scores.band(point, as_of[0], coverage=self._coverage) or (None, None)
+            return scores.band(point, as_of[0], coverage=self.faring.coverage) or (None, None)
         bound = scores.volatility_band if target == "volatility" else scores.return_band
-        band = bound(np.array([variance]), as_of, coverage=self._coverage)
+        band = bound(np.array([variance]), as_of, coverage=self.faring.coverage)
         ends = tuple(float(end[0]) for end in band)
         if not np.isfinite(ends).all():
             return None, None
         if target == "price":
             ends = tuple(rows.close * float(np.exp(end / 100)) for end in ends)
         return ends[0], ends[1]
-
-    def _scores(self, rows: Rows) -> ScaleCalibration | ShareCalibration:
-        """Return how past forecasts have fared up to the newest bar."""
-        past = self._fared(rows.past)
-        if not rows.open:
-            return past.scores
-        places = np.arange(len(rows.newest) - rows.open, len(rows.newest))
-        return self._followed(
-            past.scores, rows.newest.last(rows.open), self._own(rows.newest, places)
-        )
-
-    def _fared(self, rows: Dataset) -> "_Past":
-        """Return what was said of rows in the lake and how it has fared: once for the same rows."""
-        kept = self._kept
-        if kept and kept[-1].rows is rows:
-            return kept[-1]
-        closes = rows.decisions.event_time
-        first = max(0, int(np.searchsorted(closes, self._since)) - self._before)
-        own = rows.last(len(rows) - first)
-        said = self._said_of(own)
-        known = self.shares if self.slot.target == "direction" else self.calibration
-        kept.append(_Past(rows, said, self._followed(known, own, said)))
-        return kept[-1]
-
-    def _followed(
-        self, past: ScaleCalibration | ShareCalibration, rows: Dataset, said: Vector
-    ) -> ScaleCalibration | ShareCalibration:
-        """Return past scores and those of rows, as far as their outcome is known by the last."""
-        as_of = rows.decisions.as_of
-        outcomes = rows.outcomes(self.slot.horizon, to_utc(as_of[-1]))
-        if isinstance(past, ShareCalibration):
-            return past.joined(ShareCalibration.of(said, outcomes.up, outcomes.known_at))
-        later = ScaleCalibration.of(
-            said,
-            outcomes.log_return,
-            rows.response("volatility", outcomes),
-            as_of=as_of,
-            known_at=outcomes.known_at,
-            horizon=self.slot.horizon,
-        )
-        return past.followed(later, self._coverage)
-
-    @cached_property
-    def _kept(self) -> "deque[_Past]":
-        return deque(maxlen=1)
-
-    @cached_property
-    def _coverage(self) -> float:
-        return float(self.bundle.documents[TERMS]["coverage"])
-
-    @cached_property
-    def _before(self) -> int:
-        """How many rows before its own a forecast needs."""
-        return max(entry.window for entry in self.bundle.manifest.models.values()) - 1
-
-    @cached_property
-    def _since(self) -> np.datetime64:
-        """Close of the first row whose outcome may become known after the fit."""
-        pending = self._past(PENDING)
-        return np.datetime64(min([*pending["event_time"], pending["until"]]), "us")
-
-    def _said_of(self, rows: Dataset) -> Vector:
-        """Return what was said of rows: before the fit by earlier models, since then by this one.
-
-        For direction the probability of a rise, else the expected variance.
-        """
-        pending = self._past(PENDING)
-        closes = rows.decisions.event_time
-        said = np.full(len(rows), np.nan)
-        own = np.flatnonzero(closes > np.datetime64(pending["until"]))
-        if len(own):
-            said[own] = self._own(rows, own)
-        waiting = np.array(pending["event_time"], dtype="datetime64[us]")
-        places = np.searchsorted(closes, waiting)
-        if (np.searchsorted(closes, waiting, side="right") == places).any():
-            raise ServingError(
-                f"{self.slot}: bars that version {self.bundle.manifest.version} was trained on are "
-                f"not in the lake: train again"
-            )
-        name = "said" if self.slot.target == "direction" else "variance"
-        said[places] = np.array(pending[name], dtype=np.float64)
-        return said
-
-    def _own(self, rows: Dataset, places: NDArray[np.intp]) -> Vector:
-        """Return what this model says of some rows, as :meth:`_said_of` does."""
-        label = POINT if self.slot.target == "direction" else SCALE
-        entry = self.bundle.manifest.models[label]
-        windows = rows.windows(entry.features, entry.window, places)
-        return self.bundle.models[label].predict(windows)
 
     def _forecast(
         self,
@@ -384,15 +285,6 @@ class Forecaster:
             digest.update(np.ascontiguousarray(window, dtype="<f4").tobytes())
         digest.update(np.float64(close).astype("<f8").tobytes())
         return digest.hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class _Past:
-    """Rows in the lake, what was said of each (NaN where nothing was), and how that has fared."""
-
-    rows: Dataset
-    said: Vector
-    scores: ScaleCalibration | ShareCalibration
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from truecast.core.labels import REGIMES
 from truecast.models.hmm import Hmm
 from truecast.models.markov import onward
 from truecast.serving.answering.envelopes import FilteredRegime, Shares
-from truecast.serving.answering.forecaster import NOT_EVALUATED, POINT
+from truecast.serving.answering.forecaster import NOT_EVALUATED
+from truecast.serving.answering.labels import POINT
 from truecast.serving.asked import AskedRegime
 from truecast.serving.errors import AskedError
 from truecast.serving.service import Service
