@@ -109,6 +109,27 @@ def test_questions_are_answered_as_of_then(small_recipe: Any, studies: Any) -> N
         assert (last["degraded"], last["reason"]) == (True, feed._past.trouble)
 
 
+def test_several_horizons_are_those_of_the_replay(small_recipe: Any, studies: Any) -> None:
+    """Slots are looked for among those that are replayed, though nothing was ever promoted."""
+    recipe = small_recipe(targets={"price": {"horizon": [1, 2], "models": ["ridge"]}})
+    opened = studies(recipe)
+    service = open_service(Settings(home=opened.workspace.settings.home))
+    feed = ReplayFeed(opened, FIRST, speed=1e-3)
+    feed.attend(service)
+    with Client(create_app(service)) as client:
+        feed._issue(*feed._steps[0])
+        said = client.post("/forecast/price", json={"periods": 2}).json()
+        assert [one["ds"] for one in said["forecast"]] == ["2014-06-17", "2014-06-18"]
+        assert {one["mode"] for one in said["forecasts"]} == {"replay"}
+        kept = {one.forecast.horizon: one for one in opened.workspace.ledger.history(Query())}
+        assert [one["yhat"] for one in said["forecast"]] == [
+            kept[horizon].forecast.prediction for horizon in (1, 2)
+        ]
+        more = problem_of(client.post("/forecast/price", json={"periods": 3}), 422)
+        assert more["choices"] == [{"periods": 2}]
+        problem_of(client.post("/predict-parent", json={}), 501)
+
+
 def test_a_replay_keeps_few_models(small_recipe: Any, studies: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(predict, "_KEPT", 1)
     opened = studies(small_recipe())

@@ -13,6 +13,7 @@ from uuid import UUID
 from truecast.core.calendars import Calendar
 from truecast.core.clock import now
 from truecast.core.forecast import Forecast
+from truecast.core.recipe import Recipe
 from truecast.core.settings import Settings
 from truecast.core.slot import Slot
 from truecast.evaluation.trackrecord import TrackRecord
@@ -85,6 +86,16 @@ class Service:
     def workspace(self) -> Workspace:
         """Where the bars are."""
         return self._workspace
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """What is answered for."""
+        return self._champions.look().slots if self.past is None else self.past.slots
+
+    @property
+    def recipes(self) -> Sequence[Recipe]:
+        """Whose slots those are."""
+        return self._champions.look().recipes if self.past is None else (self.past.recipe,)
 
     def start(self) -> View:
         """Load every champion and let it forecast once, so that nobody waits for that."""

@@ -7,7 +7,6 @@ from datetime import date
 from truecast.core.recipe import Recipe
 from truecast.core.slot import Slot
 from truecast.serving.answering.answered import Answered
-from truecast.serving.answering.champions import View
 from truecast.serving.answering.choosing import choose
 from truecast.serving.answering.envelopes import (
     Ahead,
@@ -51,9 +50,8 @@ class Outlooks:
         AskedError
             If some of them are not trained for; the message says which are.
         """
-        view = self.service.look()
-        wanted = range(1, asked.periods + 1)
-        slots = [slot for slot in view.slots if slot.target == "price"]
+        wanted, served = range(1, asked.periods + 1), self.service.slots
+        slots = [slot for slot in served if slot.target == "price"]
         whole = [
             slot
             for slot in slots
@@ -65,7 +63,7 @@ class Outlooks:
         if recipe is None and _has(whole or slots, PRICES_RECIPE, asked.instrument):
             recipe = PRICES_RECIPE
         question = Asked(target="price", recipe=recipe, instrument=asked.instrument)
-        slot = choose(question, whole or view.slots, view.recipes, usual=True)
+        slot = choose(question, whole or served, self.service.recipes, usual=True)
         trained = _horizons(slot, slots)
         if missing := [one for one in wanted if one not in trained]:
             most = next(one for one in wanted if one not in trained) - 1
@@ -94,23 +92,20 @@ class Outlooks:
         AskedError
             If more days are asked for than are trained for.
         """
-        view = self.service.look()
-        recipe = _transferring(view, asked.recipe)
+        recipe = _transferring(self.service.recipes, asked.recipe)
         assert recipe.transfer is not None  # noqa: S101 - those alone are looked at
-        return self._outlook(view, recipe, recipe.transfer.parent, asked)
+        return self._outlook(recipe, recipe.transfer.parent, asked)
 
     def child(self, asked: AskedChild) -> StockForecast:
         """Forecast the sessions ahead of a stock; see :meth:`parent`."""
-        view = self.service.look()
-        return self._outlook(view, _transferring(view, asked.recipe), asked.ticker, asked)
+        recipe = _transferring(self.service.recipes, asked.recipe)
+        return self._outlook(recipe, asked.ticker, asked)
 
-    def _outlook(
-        self, view: View, recipe: Recipe, symbol: str, asked: AskedParent
-    ) -> StockForecast:
+    def _outlook(self, recipe: Recipe, symbol: str, asked: AskedParent) -> StockForecast:
         source = (asked.recipe or "").partition("@")[2]
         found = [
             slot
-            for slot in view.slots
+            for slot in self.service.slots
             if (slot.recipe, slot.instrument, slot.target) == (recipe.name, symbol, "price")
             and source in {"", slot.source}
         ]
@@ -187,9 +182,9 @@ def _price_row(said: Answered) -> PriceRow:
     )
 
 
-def _transferring(view: View, name: str | None) -> Recipe:
+def _transferring(recipes: Sequence[Recipe], name: str | None) -> Recipe:
     """Return the recipe in which stocks learn from an index."""
-    served = {recipe.name: recipe for recipe in view.recipes if recipe.transfer is not None}
+    served = {recipe.name: recipe for recipe in recipes if recipe.transfer is not None}
     if name is not None:
         served = {one: recipe for one, recipe in served.items() if one == name.partition("@")[0]}
     if not served:
