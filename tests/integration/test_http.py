@@ -464,7 +464,16 @@ def test_bodies_that_mean_nothing_are_refused(steady):
     assert problem_of(steady.post("/predict", content=b"{}"), 415)
     large = steady.post("/predict", content=b" " * (1024 * 1024 + 1))
     assert problem_of(large, 413)["type"] == "/docs#too-large"
-    assert steady.post("/predict", content=b" " * (1024 * 1024)).status_code == 200
+    whole = b"{" + b" " * (1024 * 1024 - 2) + b"}"
+    assert steady.post("/predict", content=whole, headers=_JSON).status_code == 200
+
+
+def test_a_body_is_left_out_or_it_is_json(steady):
+    assert steady.post("/predict").status_code == 200
+    assert steady.post("/predict", content=b"", headers=_JSON).status_code == 200
+    for _ in range(2):  # the second is looked for in memory first
+        blank = steady.post("/predict", content=b"\n", headers=_JSON)
+        assert "Invalid JSON" in problem_of(blank, 422)["detail"]
 
 
 _JSON = {"content-type": "application/json"}
@@ -614,11 +623,12 @@ def test_a_real_server_answers_drains_and_cannot_train(running):
     # A request that has begun when the server is told to stop is still answered.
     host, port = address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as begun:
-        begun.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n")
+        head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+        begun.sendall(head + b"Content-Type: application/json\r\n\r\n{")
         time.sleep(0.3)
         process.terminate()
         time.sleep(0.3)
-        begun.sendall(b" ")
+        begun.sendall(b"}")
         assert begun.recv(100).startswith(b"HTTP/1.1 200 OK")
     process.wait(timeout=10)
     assert process.stderr.read() == ""

@@ -63,7 +63,7 @@ class Fast:
 def _asked(body: bytes) -> Asked | None:
     """Read a question; None if it is for the route to refuse."""
     try:
-        return parsed(body, Asked) if body.strip() else NOTHING
+        return parsed(body, Asked) if body else NOTHING
     except (ValueError, RequestError):
         return None
 

@@ -38,8 +38,6 @@ async def read_body(request: Request, largest: int = LARGEST_BODY) -> bytearray:
         if len(body) + len(part) > largest:
             raise RequestError(TOO_LARGE, f"the body is over {largest} bytes")
         body += part
-    if body.isspace():
-        body.clear()
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     # A page of the web may send anything but this to a server on its reader's machine.
     if body and media != JSON:
