@@ -235,6 +235,13 @@ def test_files_without_a_header(tmp_path):
     assert price.bars["close"].to_list() == [1.0, 2.0]
 
 
+def test_without_a_header_a_high_of_thousands_may_look_like_a_fraction(tmp_path):
+    text = "19900102,900,1.350,900,900,0\n19900103,900,900,900,900,0\n"
+    with pytest.raises(SourceError, match=r"1 of 2 rows whose third .* or decimal: , if points"):
+        read(tmp_path, text)
+    assert read(tmp_path, text, decimal=",").bars["high"].to_list() == [1350.0, 900.0]
+
+
 def test_headers_of_several_lines(tmp_path):
     three = (
         "Price,Close,High,Low,Open,Volume\nTicker,IBM,IBM,IBM,IBM,IBM\nDate,,,,,\n"

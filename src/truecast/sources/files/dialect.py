@@ -210,5 +210,6 @@ def refuse_doubtful_positions(inconsistent: int, rows: int, place: Place) -> Sou
         "or whose fourth is not the lowest"
         if rows
         else "no rows",
-        "say what the columns are: columns: {stamp: 1, open: 2, close: 3, high: 4, low: 5}",
+        "say what the columns are: columns: {stamp: 1, open: 2, close: 3, high: 4, low: 5}; "
+        "or decimal: , if points set thousands apart",
     )
